@@ -1,0 +1,130 @@
+/// Where the bytes are: immutable blobs by their digest.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "media/digest.hpp"
+#include "media/export.hpp"
+#include "media/io.hpp"
+#include "media/result.hpp"
+
+namespace media {
+
+/// Content that is whole and hashed, but not yet visible. Destroying it unpublished leaves no trace.
+///
+/// Thread-safety: reading may be concurrent; publishing takes it over.
+class MEDIA_EXPORT Staged : public ByteReader {
+ public:
+  [[nodiscard]] virtual const Digest& digest() const noexcept = 0;
+};
+
+/// Takes the bytes of one blob in order and hashes them as they come. Destroying it before `finish`
+/// leaves no trace.
+///
+/// Thread-safety: none; one writer, one stream.
+class MEDIA_EXPORT BlobWriter {
+ public:
+  virtual ~BlobWriter() = default;
+  BlobWriter(const BlobWriter&) = delete;
+  BlobWriter& operator=(const BlobWriter&) = delete;
+
+  /// Errors: `no_space`, `io`, `denied`, `unavailable`. After an error only destruction is allowed.
+  virtual Result<void> write(std::span<const std::byte> piece) = 0;
+  /// Ends the content. Nothing is durable or visible yet. The writer is spent afterwards.
+  virtual Result<std::unique_ptr<Staged>> finish() = 0;
+
+ protected:
+  BlobWriter() = default;
+};
+
+/// What a store knows of a blob without reading it.
+struct BlobStat {
+  std::uint64_t size = 0;
+  /// Opaque; changes when the stored object was replaced or touched (inode, size and change time of a file).
+  /// Empty where the store has no such thing.
+  std::string identity;
+
+  friend bool operator==(const BlobStat&, const BlobStat&) = default;
+};
+
+/// One object found in the store by `list`.
+struct ListedBlob {
+  /// Absent for a stray: something that lies in the blobs' place without being one.
+  std::optional<Digest> digest;
+  std::uint64_t size = 0;
+  /// Where it lies, relative to the store's root; for messages.
+  std::string location;
+};
+
+struct BlobPage {
+  std::vector<ListedBlob> blobs;
+  /// Pass to the next call; empty after the last page.
+  std::string next_cursor;
+};
+
+/// Immutable bytes by digest. One contract suite (tests/contract) says what every store must do.
+///
+/// Thread-safety: every method may be called concurrently, by several processes on one store too.
+class MEDIA_EXPORT BlobStore {
+ public:
+  virtual ~BlobStore() = default;
+  BlobStore(const BlobStore&) = delete;
+  BlobStore& operator=(const BlobStore&) = delete;
+
+  /// Starts a blob. `expected_size` is a hint (preallocation, choice of buffer); the content may differ from it.
+  virtual Result<std::unique_ptr<BlobWriter>> begin(std::optional<std::uint64_t> expected_size = std::nullopt) = 0;
+
+  /// Makes staged contents durable and visible: on success all of them are on stable storage under their
+  /// digests, and a power cut a moment later loses none. Contents that are there already are published again over
+  /// themselves. On failure none may be believed; some may be visible, which does no harm. Concurrent calls
+  /// share their syncs. The staged contents must come from this store; they are spent either way.
+  ///
+  /// Errors: `no_space`, `io`, `denied`, `unavailable`.
+  virtual Result<void> publish(std::span<const std::unique_ptr<Staged>> staged) = 0;
+
+  /// Opens a blob. Its bytes are not verified here. Errors: `not_found`, `io`, `denied`, `unavailable`.
+  virtual Result<std::unique_ptr<ByteReader>> open(const Digest& digest) const = 0;
+  /// Absent where there is no such blob.
+  virtual Result<std::optional<BlobStat>> stat(const Digest& digest) const = 0;
+  /// Removes a blob; false where there was none. Readers that have it open keep their bytes.
+  virtual Result<bool> remove(const Digest& digest) = 0;
+  /// Everything in the blobs' place, ascending by digest, strays among them; `cursor` empty for the first page.
+  virtual Result<BlobPage> list(const std::string& cursor, std::size_t limit) const = 0;
+  /// Sets a damaged blob aside, out of the readers' sight, for a person to look at; false where there was none.
+  virtual Result<bool> quarantine(const Digest& digest) = 0;
+  /// Proves that the store can be written and read now (a health check): makes and removes a temp object.
+  virtual Result<void> check() = 0;
+
+ protected:
+  BlobStore() = default;
+};
+
+/// Blobs in this process's memory, for tests and short-lived programs. Gone with the object.
+MEDIA_EXPORT std::unique_ptr<BlobStore> make_memory_store();
+
+struct FilesystemStoreOptions {
+  std::filesystem::path base_path;
+  /// Default: `<base>/temp`. Another filesystem than the base's is refused (`invalid_argument`).
+  std::filesystem::path temp_path;
+  /// Threads that sync and rename on behalf of `publish`; many, because they wait for the disk and share its journal commits.
+  unsigned sync_threads = 32;
+  /// Contents up to this size stay in memory until they are published.
+  std::size_t buffer_bytes = 256U << 10U;
+  /// Open for reading only: no temp folder is made, `begin`, `publish`, `remove` and `quarantine` answer `denied`.
+  bool read_only = false;
+};
+
+/// Blobs as files `<base>/ab/cd/ef/<64 hex>`, the layout of existing deployments.
+///
+/// Published by: temp file on the same filesystem, write, fsync, rename, fsync of the folder and of each parent
+/// that is new. A start sweeps the temp folders that no living process holds. Opening makes `base_path` where it is missing.
+/// Errors: `denied`, `no_space`, `io`, `invalid_argument`.
+MEDIA_EXPORT Result<std::unique_ptr<BlobStore>> open_filesystem_store(const FilesystemStoreOptions& options);
+
+}  // namespace media

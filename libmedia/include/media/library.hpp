@@ -1,0 +1,217 @@
+/// The whole of libmedia behind a few calls: bytes in, proofs, pictures and facts out.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "media/blob_store.hpp"
+#include "media/clock.hpp"
+#include "media/export.hpp"
+#include "media/inspect.hpp"
+#include "media/io.hpp"
+#include "media/processor.hpp"
+#include "media/records.hpp"
+#include "media/repository.hpp"
+#include "media/result.hpp"
+#include "media/transform.hpp"
+
+namespace media {
+
+/// Where untrusted bytes are decoded.
+enum class Isolation : std::uint8_t {
+  process,  ///< In media-worker processes. An open without a worker binary to be found fails with `not_found`.
+  none,     ///< In this process.
+};
+
+struct LibraryOptions {
+  /// The store's folder; the catalog is `<base_path>/catalog.db`. Needed unless both `store` and `repository` are given.
+  std::filesystem::path base_path;
+  std::filesystem::path temp_path;  ///< Default `<base_path>/temp`.
+  /// Parts of the caller's own; absent ones are the built-in filesystem store and SQLite catalog.
+  std::unique_ptr<BlobStore> store;
+  std::unique_ptr<Repository> repository;
+  std::unique_ptr<Processor> processor;
+  std::shared_ptr<const Clock> clock;  ///< Default: the system's.
+
+  AdmissionPolicy policy;
+  std::vector<Preset> presets = default_presets();
+  ProcessingBudget budget;
+  Isolation isolation = Isolation::process;
+  unsigned workers = 2;
+  bool read_only = false;
+  /// False: `base_path` must hold a library already (`not_found` otherwise).
+  bool create = true;
+  /// Unreferenced blobs live on for so long after they were condemned.
+  std::chrono::seconds collect_grace{std::chrono::hours{24}};
+  /// A blob verified within so long is served without being hashed again.
+  std::chrono::seconds verify_interval{std::chrono::hours{24 * 30}};
+};
+
+/// What comes with the bytes.
+struct IngestRequest {
+  std::string owner = "local";
+  std::string filename;
+  std::string declared_type;  ///< A claim; the content decides. Empty: none.
+  Visibility visibility = Visibility::is_private;
+  std::string idempotency_key;  ///< Same owner and key: the first media is answered again.
+  std::optional<std::uint64_t> expected_size;
+  /// Any bytes up to any size, not judged and not decoded; later served as attachments only.
+  bool any_content = false;
+  /// What the same owner's same bytes make: the media that is there (a command line), or another one (a server,
+  /// beyond 60 s or under another name).
+  bool reuse_existing = false;
+};
+
+enum class IngestStatus : std::uint8_t {
+  stored,     ///< A new media.
+  duplicate,  ///< The media that was there is answered; nothing was added.
+  refused,    ///< The policy said no; `verdict` says why. Nothing was kept.
+};
+
+struct IngestOutcome {
+  IngestStatus status = IngestStatus::stored;
+  Media media;      ///< Meaningless where refused.
+  Verdict verdict;
+  Digest digest;
+  std::uint64_t size_bytes = 0;
+  /// This owner already had the bytes. What others have is never told.
+  bool deduplicated = false;
+};
+
+/// One file on its way in. Destroying it unfinished leaves nothing behind.
+/// Thread-safety: none; one stream of bytes.
+class MEDIA_EXPORT Ingest {
+ public:
+  virtual ~Ingest() = default;
+  /// Errors: `too_large` (beyond the policy's largest limit), `no_space`, `io`, `denied`, `unavailable`.
+  virtual Result<void> write(std::span<const std::byte> piece) = 0;
+
+ protected:
+  Ingest() = default;
+};
+
+/// Renditions are disposable: a `Picture` is one with its bytes opened.
+struct Picture {
+  Rendition rendition;
+  std::shared_ptr<const ByteReader> content;
+};
+
+/// What `verify` found wrong with one blob.
+struct Fault {
+  enum class Problem : std::uint8_t {
+    damaged,  ///< Its bytes have another digest or length than its name or row says.
+    missing,  ///< A row, but no bytes.
+    stray,    ///< Bytes, but no row: left by a crash, or not a blob at all.
+  };
+  Problem problem = Problem::damaged;
+  std::optional<Digest> digest;
+  std::string location;
+  std::string message;
+};
+MEDIA_EXPORT std::string_view to_string(Fault::Problem problem) noexcept;
+
+struct VerifyOptions {
+  unsigned threads = 2;
+  std::stop_token stop;
+  /// Called for each fault as it is found, from one thread at a time.
+  std::function<void(const Fault&)> on_fault;
+  /// Called now and then with blobs and bytes done, from one thread at a time.
+  std::function<void(std::uint64_t blobs, std::uint64_t bytes)> progress;
+};
+
+struct VerifyReport {
+  std::uint64_t blobs = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t damaged = 0;
+  std::uint64_t missing = 0;
+  std::uint64_t stray = 0;
+
+  [[nodiscard]] bool intact() const noexcept { return damaged == 0 && missing == 0 && stray == 0; }
+};
+
+struct CollectReport {
+  std::uint64_t condemned = 0;  ///< Newly found without a reference.
+  std::uint64_t revived = 0;    ///< Condemned before, referred to again.
+  std::uint64_t removed = 0;
+  std::uint64_t removed_bytes = 0;
+  std::uint64_t strays_removed = 0;  ///< Bytes without a row, older than the grace period.
+};
+
+struct RunJobsOptions {
+  std::stop_token stop;
+  /// Return once nothing is due; else wait for more until stopped.
+  bool until_idle = true;
+  std::size_t limit = SIZE_MAX;
+};
+
+/// Keeps, proves, judges and derives. Everything that the command line and the server do, they do through it.
+///
+/// Thread-safety: every method may be called concurrently; several processes may have one library open.
+class MEDIA_EXPORT Library {
+ public:
+  /// Errors: those of the store's and repository's opening, and `not_found` (see `LibraryOptions`).
+  static Result<std::unique_ptr<Library>> open(LibraryOptions options);
+  virtual ~Library() = default;
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
+
+  /// Starts taking in one file, piece by piece.
+  virtual Result<std::unique_ptr<Ingest>> begin(IngestRequest request) = 0;
+  /// Judges, publishes and catalogues finished files in one group of syncs and one transaction; an outcome each.
+  /// When it returns, every media said to be stored is on stable storage and in the catalog.
+  virtual std::vector<Result<IngestOutcome>> finish(std::span<const std::unique_ptr<Ingest>> ingests) = 0;
+  Result<IngestOutcome> finish(std::unique_ptr<Ingest> ingest);
+  /// A whole content at once. Contents that the library has already are found by hashing alone, without writing.
+  virtual Result<std::unique_ptr<Ingest>> prepare(const ByteReader& content, IngestRequest request) = 0;
+  Result<IngestOutcome> ingest(const ByteReader& content, IngestRequest request);
+  /// A file by its path, under its own name. Errors as FileReader::open, too.
+  Result<IngestOutcome> ingest_file(const std::filesystem::path& path, IngestRequest request = {});
+
+  virtual Result<std::optional<Media>> find(MediaId id) const = 0;
+  virtual Result<std::vector<Media>> list(const MediaQuery& query) const = 0;
+  /// The job that is working, or will work, on a media.
+  virtual Result<std::optional<Job>> find_job(MediaId id) const = 0;
+  virtual Result<std::vector<Rendition>> renditions(MediaId id) const = 0;
+
+  /// Opens a media's original. A blob not verified within the interval is hashed first: `corrupt` where it is damaged (it is
+  /// set aside then). `not_found` where there is no such media, or it is Pending.
+  virtual Result<std::shared_ptr<const ByteReader>> read(MediaId id) const = 0;
+
+  /// The rendition of a media by a transform: the stored one, or made and stored now. Calls for the same one share the work.
+  /// Errors: `not_found`, those of `read`, those of Processor::derive.
+  virtual Result<Picture> derive(MediaId id, const Transform& transform, std::stop_token stop = {}) = 0;
+  /// Pictures from a content that is not, and will not be, in the library.
+  virtual Result<Derived> derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) = 0;
+
+  /// False where there was none. The blob goes later, by `collect`.
+  virtual Result<bool> remove(MediaId id) = 0;
+
+  /// Re-reads every byte and compares catalog and store.
+  virtual Result<VerifyReport> verify(const VerifyOptions& options) = 0;
+  /// Condemns what nothing refers to, removes what was condemned longer ago than the grace period.
+  virtual Result<CollectReport> collect(std::optional<std::chrono::seconds> grace = std::nullopt) = 0;
+
+  /// Does queued work on the calling thread; says how many jobs it ended. Several threads and processes may run it.
+  virtual Result<std::size_t> run_jobs(const RunJobsOptions& options) = 0;
+  /// Sees one media through: runs its job here, or waits for whoever has it. The media as it is then.
+  virtual Result<Media> process(MediaId id, std::stop_token stop = {}) = 0;
+
+  [[nodiscard]] virtual const AdmissionPolicy& policy() const noexcept = 0;
+  [[nodiscard]] virtual const std::vector<Preset>& presets() const noexcept = 0;
+  /// The parts, for health checks.
+  virtual Result<void> check_store() = 0;
+  virtual Result<void> check_repository() const = 0;
+
+ protected:
+  Library() = default;
+};
+
+}  // namespace media

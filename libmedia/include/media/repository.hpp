@@ -1,0 +1,148 @@
+/// Everything that is not bytes, behind one interface.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "media/export.hpp"
+#include "media/records.hpp"
+#include "media/result.hpp"
+
+namespace media {
+
+/// Which media, in which order: a page of a keyset walk over ids.
+struct MediaQuery {
+  std::optional<std::string> owner;    ///< Absent: everybody's.
+  std::optional<MediaStatus> status;
+  std::string media_type_prefix;       ///< "image/"; empty: any.
+  std::string filename_contains;       ///< ASCII case ignored; empty: any.
+  std::optional<Timestamp> uploaded_from;  ///< Inclusive.
+  std::optional<Timestamp> uploaded_to;    ///< Exclusive.
+  /// Only ids beyond this one in the direction of the walk; 0: from the beginning.
+  MediaId after = 0;
+  bool descending = false;
+  std::size_t limit = 50;
+  std::size_t offset = 0;  ///< For legacy clients; costs what it skips.
+};
+
+/// Reading. Sees one consistent state within a `Transaction`, the newest committed one outside.
+class MEDIA_EXPORT RepositoryReader {
+ public:
+  virtual ~RepositoryReader() = default;
+
+  virtual Result<std::optional<Media>> find_media(MediaId id) const = 0;
+  virtual Result<std::vector<Media>> list_media(const MediaQuery& query) const = 0;
+  /// The owner's newest media with this content, not Pending; the file name too where one is given.
+  virtual Result<std::optional<Media>> find_media_by_content(const std::string& owner, const Digest& digest,
+                                                             const std::optional<std::string>& filename) const = 0;
+  virtual Result<std::optional<Media>> find_media_by_idempotency_key(const std::string& owner, const std::string& key) const = 0;
+
+  virtual Result<std::optional<Blob>> find_blob(const Digest& digest) const = 0;
+  /// Is there a live blob of exactly this size? Tells whether hashing before writing is worth it.
+  virtual Result<bool> has_blob_of_size(std::uint64_t size_bytes) const = 0;
+  /// Ascending by digest, beyond `after`.
+  virtual Result<std::vector<Blob>> list_blobs(const std::optional<Digest>& after, std::size_t limit) const = 0;
+  /// True where a media or a rendition of a referenced source refers to the blob.
+  virtual Result<bool> is_referenced(const Digest& digest) const = 0;
+  /// Live blobs that nothing refers to, ascending by digest, beyond `after`.
+  virtual Result<std::vector<Blob>> list_unreferenced_blobs(const std::optional<Digest>& after, std::size_t limit) const = 0;
+  /// Blobs in a state, whose `condemned_at` is at or before `until`.
+  virtual Result<std::vector<Blob>> list_blobs_in_state(BlobState state, Timestamp until, std::size_t limit) const = 0;
+
+  virtual Result<std::optional<Rendition>> find_rendition(const Digest& source, const std::string& transform, const std::string& encoder) const = 0;
+  virtual Result<std::vector<Rendition>> list_renditions(const Digest& source) const = 0;
+
+  virtual Result<std::optional<Job>> find_job_of_media(MediaId id, const std::string& kind) const = 0;
+  /// Jobs ascending by id; for people.
+  virtual Result<std::vector<Job>> list_jobs(std::optional<JobState> state, std::size_t limit) const = 0;
+
+  virtual Result<std::optional<UploadSession>> find_upload(const std::string& token) const = 0;
+  virtual Result<std::vector<UploadSession>> list_expired_uploads(Timestamp now, std::size_t limit) const = 0;
+
+  /// Ascending by position, then media id.
+  virtual Result<std::vector<Link>> list_links(const std::string& subject) const = 0;
+  virtual Result<std::vector<Link>> list_links_of_media(MediaId id) const = 0;
+};
+
+/// Changing, inside `Repository::write`. Sees its own changes.
+/// Errors besides the stated ones: `io`, `no_space`, `unavailable`, `corrupt`.
+class MEDIA_EXPORT Transaction : public RepositoryReader {
+ public:
+  /// Gives the id. `media.id` 0 takes the next one; ids are never used twice.
+  virtual Result<MediaId> insert_media(const Media& media) = 0;
+  /// Replaces every field of the row with this id. `not_found`.
+  virtual Result<void> update_media(const Media& media) = 0;
+  /// With its links, jobs and upload session. False where there was none.
+  virtual Result<bool> remove_media(MediaId id) = 0;
+
+  /// Inserts or replaces.
+  virtual Result<void> put_blob(const Blob& blob) = 0;
+  virtual Result<bool> remove_blob(const Digest& digest) = 0;
+
+  /// Inserts or replaces by (source, transform, encoder).
+  virtual Result<void> put_rendition(const Rendition& rendition) = 0;
+  virtual Result<bool> remove_rendition(const Digest& source, const std::string& transform, const std::string& encoder) = 0;
+  /// All of one source; says how many.
+  virtual Result<std::size_t> remove_renditions(const Digest& source) = 0;
+
+  virtual Result<std::int64_t> insert_job(const Job& job) = 0;
+  /// Takes up to `limit` jobs that are due: queued ones, and running ones whose lease ran out; marks them running under
+  /// `lease_owner` until `lease_until` and counts the attempt. `media_id` 0: any.
+  virtual Result<std::vector<Job>> claim_jobs(Timestamp now, const std::string& lease_owner, Timestamp lease_until,
+                                              std::size_t limit, MediaId media_id) = 0;
+  /// Prolongs a lease and notes progress. False where the lease is no longer this owner's.
+  virtual Result<bool> renew_job(std::int64_t id, const std::string& lease_owner, Timestamp lease_until, double progress) = 0;
+  /// Ends a job: deletes it. False where the lease is no longer this owner's.
+  virtual Result<bool> finish_job(std::int64_t id, const std::string& lease_owner) = 0;
+  /// Gives a job back: queued again from `run_after` on, or dead where that is absent. False as above.
+  virtual Result<bool> release_job(std::int64_t id, const std::string& lease_owner, std::optional<Timestamp> run_after, const std::string& error) = 0;
+
+  virtual Result<void> put_upload(const UploadSession& session) = 0;
+  /// Changes the state only where it is `from` (compare and set); false otherwise.
+  virtual Result<bool> change_upload_state(const std::string& token, UploadState from, UploadState to) = 0;
+  virtual Result<bool> remove_upload(const std::string& token) = 0;
+
+  /// Inserts, or moves to the position. `not_found` where there is no such media.
+  virtual Result<void> put_link(const Link& link) = 0;
+  virtual Result<bool> remove_link(const std::string& subject, MediaId id) = 0;
+};
+
+/// The catalog. One contract suite (tests/contract) says what each implementation must do.
+///
+/// Thread-safety: every method may be called concurrently; reads use connections of their own and never wait for a writer.
+class MEDIA_EXPORT Repository : public RepositoryReader {
+ public:
+  /// What a closure may do: everything inside, no effects outside, for it may be run again.
+  using Closure = std::function<Result<void>(Transaction&)>;
+
+  /// Runs the closure in one transaction and returns once it is committed and durable. Where the closure fails, or the
+  /// commit, nothing of it stays and the error comes back. Several callers' closures may share one commit; each
+  /// is told its own outcome. Errors: the closure's; `io`, `no_space`, `unavailable`, `corrupt`.
+  virtual Result<void> write(const Closure& closure) = 0;
+  /// Proves that the catalog answers (a health check).
+  virtual Result<void> check() const = 0;
+};
+
+/// A catalog in this process's memory, for tests and short-lived programs. Gone with the object.
+MEDIA_EXPORT std::unique_ptr<Repository> make_memory_repository();
+
+struct SqliteRepositoryOptions {
+  std::filesystem::path path;
+  /// Reading connections kept open at most; further readers wait.
+  unsigned read_connections = 4;
+  /// Open for reading only; `write` answers `denied`. A catalog that needs a migration is refused then.
+  bool read_only = false;
+};
+
+/// A catalog in one SQLite file (WAL, synchronous=FULL), made and migrated when opened.
+/// Errors: `unsupported` (made by a newer version; a network filesystem), `corrupt` (not a catalog, migration checksum differs),
+/// `denied`, `no_space`, `unavailable` (locked for longer than 10 s), `io`.
+MEDIA_EXPORT Result<std::unique_ptr<Repository>> open_sqlite_repository(const SqliteRepositoryOptions& options);
+
+}  // namespace media

@@ -1,0 +1,53 @@
+// What many tests need: temp folders, bytes, files, the shared corpus.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace test {
+
+/// A folder of its own below the system's temp folder, removed with everything in it at the end.
+class TempFolder {
+ public:
+  TempFolder();
+  ~TempFolder();
+  TempFolder(const TempFolder&) = delete;
+  TempFolder& operator=(const TempFolder&) = delete;
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] std::filesystem::path operator/(const std::filesystem::path& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// Text as bytes.
+std::vector<std::byte> bytes(std::string_view text);
+/// Bytes that look random, the same ones for the same seed.
+std::vector<std::byte> noise(std::size_t count, std::uint64_t seed = 1);
+void write_file(const std::filesystem::path& path, std::span<const std::byte> content);
+void write_file(const std::filesystem::path& path, std::string_view content);
+std::vector<std::byte> read_file(const std::filesystem::path& path);
+std::string read_text(const std::filesystem::path& path);
+/// Regular files below a folder.
+std::size_t count_files(const std::filesystem::path& folder);
+
+/// ../shared beside the project; absent where a build has none.
+std::optional<std::filesystem::path> shared_folder();
+
+/// What a program printed and how it ended.
+struct RunResult {
+  int exit_code = -1;  ///< 128 + signal where a signal ended it.
+  std::string out;
+  std::string err;
+};
+/// Runs a program to its end with extra environment variables ("NAME=value"); kills it after `timeout_seconds`.
+RunResult run(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {}, int timeout_seconds = 120);
+
+}  // namespace test

@@ -1,0 +1,2 @@
+media_test(test_core AREAS core SOURCES
+  ${CMAKE_CURRENT_LIST_DIR}/core_test.cpp)

@@ -1,0 +1,131 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "catch.hpp"
+#include "core/random.hpp"
+#include "media/clock.hpp"
+#include "media/digest.hpp"
+#include "media/io.hpp"
+#include "media/media_info.hpp"
+#include "media/records.hpp"
+#include "media/result.hpp"
+#include "support.hpp"
+
+using namespace media;
+
+namespace {
+Result<int> half(int value) {
+  if (value % 2 != 0) return Error{Errc::invalid_argument, "odd"};
+  return value / 2;
+}
+Result<int> quarter(int value) {
+  MEDIA_TRY_ASSIGN(const int once, half(value));
+  MEDIA_TRY_ASSIGN(const int twice, half(once));
+  return twice;
+}
+Result<void> even(int value) {
+  MEDIA_TRY(half(value));
+  return {};
+}
+}  // namespace
+
+TEST_CASE("core: results carry values or errors through the macros") {
+  REQUIRE(quarter(8).value() == 2);
+  REQUIRE(quarter(6).error() == Error{Errc::invalid_argument, "odd"});
+  REQUIRE(even(2).has_value());
+  REQUIRE(even(3).error().code == Errc::invalid_argument);
+  REQUIRE(is_retryable(Errc::unavailable));
+  REQUIRE_FALSE(is_retryable(Errc::no_space));
+}
+
+TEST_CASE("core: SHA-256 answers the vectors of FIPS 180-4") {
+  CHECK(Digest::of(test::bytes("")).to_hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  CHECK(Digest::of(test::bytes("abc")).to_hex() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CHECK(Digest::of(test::bytes("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")).to_hex() ==
+        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+}
+
+TEST_CASE("core: a hasher gives the same digest for every way of cutting the stream, and starts afresh") {
+  const auto content = test::noise(100'003);
+  const Digest whole = Digest::of(content);
+  Sha256 hasher;
+  for (const std::size_t step : {std::size_t{1}, std::size_t{63}, std::size_t{64}, std::size_t{4096}, std::size_t{99'999}}) {
+    for (std::size_t at = 0; at < content.size(); at += step) {
+      hasher.update(std::span(content).subspan(at, std::min(step, content.size() - at)));
+    }
+    CHECK(hasher.finish() == whole);
+  }
+}
+
+TEST_CASE("core: a digest reads back from its hexadecimal digits and from nothing else") {
+  const Digest digest = Digest::of(test::bytes("x"));
+  CHECK(Digest::from_hex(digest.to_hex()).value() == digest);
+  std::string text = digest.to_hex();
+  CHECK_FALSE(Digest::from_hex(text.substr(1)));
+  text[5] = 'g';
+  CHECK(Digest::from_hex(text).error().code == Errc::invalid_argument);
+}
+
+TEST_CASE("core: a file reader reads ranges and refuses what is no regular file") {
+  const test::TempFolder folder;
+  const auto content = test::noise(10'000);
+  test::write_file(folder / "a", content);
+  const auto reader = FileReader::open(folder / "a").value();
+  std::vector<std::byte> piece(100);
+  CHECK(reader->read_at(9'950, piece).value() == 50);
+  CHECK(std::equal(piece.begin(), piece.begin() + 50, content.begin() + 9'950));
+  CHECK(reader->read_at(10'000, piece).value() == 0);
+  CHECK(reader->read_at(UINT64_MAX, piece).value() == 0);
+  CHECK(read_all(*reader, 10'000).value() == content);
+  CHECK(read_all(*reader, 9'999).error().code == Errc::too_large);
+  CHECK(FileReader::open(folder / "none").error().code == Errc::not_found);
+  CHECK(FileReader::open(folder.path()).error().code == Errc::invalid_argument);
+  REQUIRE(::mkfifo((folder / "fifo").c_str(), 0600) == 0);
+  CHECK(FileReader::open(folder / "fifo").error().code == Errc::invalid_argument);
+}
+
+TEST_CASE("core: a file that shrinks while it is read is an error, not short data") {
+  const test::TempFolder folder;
+  test::write_file(folder / "a", test::noise(5'000));
+  const auto reader = FileReader::open(folder / "a").value();
+  REQUIRE(::truncate((folder / "a").c_str(), 1'000) == 0);
+  std::vector<std::byte> piece(2'000);
+  CHECK(reader->read_at(0, piece).error().code == Errc::corrupt);
+}
+
+TEST_CASE("core: times write and read as RFC 3339") {
+  const auto time = from_rfc3339("2026-11-25T10:30:00.250Z").value();
+  CHECK(to_rfc3339(time) == "2026-11-25T10:30:00.250Z");
+  CHECK(from_rfc3339("2026-11-25T11:30:00.250+01:00").value() == time);
+  CHECK(from_rfc3339("2024-02-29T00:00:00Z").has_value());
+  for (const char* bad : {"", "2026-11-25", "2025-02-29T00:00:00Z", "2026-11-25T10:30:00", "2026-11-25T24:00:00Z", "2026-11-25T10:30:00.Z",
+                          "2026-11-25T10:30:00Zx", "2026-11-25T10:30:00+1:00"}) {
+    CHECK(from_rfc3339(bad).error().code == Errc::invalid_argument);
+  }
+}
+
+TEST_CASE("core: formats are known by media type, name and extension") {
+  for (auto format = Format::jpeg; format <= Format::ogg; format = static_cast<Format>(static_cast<int>(format) + 1)) {
+    CHECK(format_from_mime(mime_type(format)) == format);
+    CHECK(format_from_name(to_string(format)) == format);
+    CHECK(format_from_name(file_extension(format)) == format);
+    CHECK(is_image(format) != is_video(format));
+  }
+  CHECK(format_from_mime(" Image/JPG; charset=x") == Format::jpeg);
+  CHECK(format_from_mime("text/html") == Format::unknown);
+  CHECK(format_from_name("JPG") == Format::jpeg);
+  CHECK_FALSE(is_video(Format::unknown));
+}
+
+TEST_CASE("core: statuses and visibilities are words of the contract") {
+  CHECK(media_status_from("Complete").value() == MediaStatus::complete);
+  CHECK(to_string(MediaStatus::failed) == "Failed");
+  CHECK_FALSE(media_status_from("complete"));
+  CHECK(visibility_from("public").value() == Visibility::is_public);
+  CHECK_THAT(visibility_from("x").error().message, ContainsSubstring("private, authenticated, public"));
+}
+
+TEST_CASE("core: random text has its length and does not repeat") {
+  CHECK(random_hex(16).size() == 32);
+  CHECK(random_hex(16) != random_hex(16));
+}
