@@ -1,0 +1,23 @@
+/// From the bytes of a picture to facts and encoded pictures, on the calling thread. What Processors are built on.
+#pragma once
+
+#include <span>
+
+#include "media/io.hpp"
+#include "media/media_info.hpp"
+#include "media/processor.hpp"
+#include "media/result.hpp"
+#include "media/transform.hpp"
+
+namespace media::image {
+
+/// Decodes once and makes every output; the work behind Processor::derive. Errors as Processor's.
+/// Of an animation or a sequence the first frame is taken.
+/// Thread-safety: may be called concurrently, the reader's `read_at` permitting; there is no shared state.
+Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options);
+
+/// Lets the codec read the headers, but no pixels: what decoding would start from; the work behind Processor::probe.
+/// Errors and thread-safety as `derive`'s; `corrupt` is said only of what the headers show.
+Result<MediaInfo> probe(const ByteReader& source, const DeriveOptions& options);
+
+}  // namespace media::image
