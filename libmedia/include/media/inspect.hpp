@@ -51,10 +51,10 @@ enum class Refusal : std::uint8_t {
   type_not_allowed,  ///< A known format that the policy leaves out.
   type_mismatch,     ///< Declared type or file name says another format than the content.
   too_many_bytes,
-  too_many_pixels,   ///< Frames count: an animation of 100 x 1 MP is 100 MP.
+  too_many_pixels,  ///< Frames count: an animation of 100 x 1 MP is 100 MP.
   side_too_long,
   too_many_frames,
-  malformed,         ///< The structure contradicts itself, or the content ends early.
+  malformed,  ///< The structure contradicts itself, or the content ends early.
 };
 MEDIA_EXPORT std::string_view to_string(Refusal refusal) noexcept;
 

@@ -78,7 +78,7 @@ enum class IngestStatus : std::uint8_t {
 
 struct IngestOutcome {
   IngestStatus status = IngestStatus::stored;
-  Media media;      ///< Meaningless where refused.
+  Media media;  ///< Meaningless where refused.
   Verdict verdict;
   Digest digest;
   std::uint64_t size_bytes = 0;

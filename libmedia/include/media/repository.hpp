@@ -18,10 +18,10 @@ namespace media {
 
 /// Which media, in which order: a page of a keyset walk over ids.
 struct MediaQuery {
-  std::optional<std::string> owner;    ///< Absent: everybody's.
+  std::optional<std::string> owner;  ///< Absent: everybody's.
   std::optional<MediaStatus> status;
-  std::string media_type_prefix;       ///< "image/"; empty: any.
-  std::string filename_contains;       ///< ASCII case ignored; empty: any.
+  std::string media_type_prefix;           ///< "image/"; empty: any.
+  std::string filename_contains;           ///< ASCII case ignored; empty: any.
   std::optional<Timestamp> uploaded_from;  ///< Inclusive.
   std::optional<Timestamp> uploaded_to;    ///< Exclusive.
   /// Only ids beyond this one in the direction of the walk; 0: from the beginning.
@@ -55,7 +55,8 @@ class MEDIA_EXPORT RepositoryReader {
   /// Blobs in a state, whose `condemned_at` is at or before `until`.
   virtual Result<std::vector<Blob>> list_blobs_in_state(BlobState state, Timestamp until, std::size_t limit) const = 0;
 
-  virtual Result<std::optional<Rendition>> find_rendition(const Digest& source, const std::string& transform, const std::string& encoder) const = 0;
+  virtual Result<std::optional<Rendition>> find_rendition(const Digest& source, const std::string& transform,
+                                                          const std::string& encoder) const = 0;
   virtual Result<std::vector<Rendition>> list_renditions(const Digest& source) const = 0;
 
   virtual Result<std::optional<Job>> find_job_of_media(MediaId id, const std::string& kind) const = 0;
@@ -90,18 +91,21 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   virtual Result<bool> remove_rendition(const Digest& source, const std::string& transform, const std::string& encoder) = 0;
   /// All of one source; says how many.
   virtual Result<std::size_t> remove_renditions(const Digest& source) = 0;
+  /// All whose bytes are this blob, whatever their source; says how many.
+  virtual Result<std::size_t> remove_renditions_stored_as(const Digest& digest) = 0;
 
   virtual Result<std::int64_t> insert_job(const Job& job) = 0;
   /// Takes up to `limit` jobs that are due: queued ones, and running ones whose lease ran out; marks them running under
   /// `lease_owner` until `lease_until` and counts the attempt. `media_id` 0: any.
-  virtual Result<std::vector<Job>> claim_jobs(Timestamp now, const std::string& lease_owner, Timestamp lease_until,
-                                              std::size_t limit, MediaId media_id) = 0;
+  virtual Result<std::vector<Job>> claim_jobs(Timestamp now, const std::string& lease_owner, Timestamp lease_until, std::size_t limit,
+                                              MediaId media_id) = 0;
   /// Prolongs a lease and notes progress. False where the lease is no longer this owner's.
   virtual Result<bool> renew_job(std::int64_t id, const std::string& lease_owner, Timestamp lease_until, double progress) = 0;
   /// Ends a job: deletes it. False where the lease is no longer this owner's.
   virtual Result<bool> finish_job(std::int64_t id, const std::string& lease_owner) = 0;
   /// Gives a job back: queued again from `run_after` on, or dead where that is absent. False as above.
-  virtual Result<bool> release_job(std::int64_t id, const std::string& lease_owner, std::optional<Timestamp> run_after, const std::string& error) = 0;
+  virtual Result<bool> release_job(std::int64_t id, const std::string& lease_owner, std::optional<Timestamp> run_after,
+                                   const std::string& error) = 0;
 
   virtual Result<void> put_upload(const UploadSession& session) = 0;
   /// Changes the state only where it is `from` (compare and set); false otherwise.

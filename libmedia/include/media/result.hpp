@@ -59,7 +59,7 @@ class [[nodiscard]] Result {
   template <class U = T>
     requires(std::is_constructible_v<T, U &&> && !std::is_same_v<std::remove_cvref_t<U>, Result> &&
              !std::is_same_v<std::remove_cvref_t<U>, Error>)
-  Result(U&& value) : outcome_(std::forward<U>(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(U&& value) : outcome_(std::forward<U>(value)) {}            // NOLINT(google-explicit-constructor)
   Result(Error error) : outcome_(tl::unexpect, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool has_value() const noexcept { return outcome_.has_value(); }
@@ -111,19 +111,22 @@ class [[nodiscard]] Result<void> {
 #define MEDIA_CONCAT_INNER(a, b) a##b
 #define MEDIA_CONCAT(a, b) MEDIA_CONCAT_INNER(a, b)
 
-/// `MEDIA_TRY(call());` returns the error of a failed `Result<void>` from the enclosing function.
-#define MEDIA_TRY(expression)                                                            \
-  do {                                                                                   \
-    if (auto media_try_outcome = (expression); !media_try_outcome) [[unlikely]] {        \
-      return std::move(media_try_outcome).error();                                       \
-    }                                                                                    \
+// __COUNTER__ and not __LINE__: a lambda inside one macro's argument may use the macros again on the same line.
+#define MEDIA_TRY_INNER(name, expression)               \
+  do {                                                  \
+    if (auto name = (expression); !name) [[unlikely]] { \
+      return std::move(name).error();                   \
+    }                                                   \
   } while (false)
 
-#define MEDIA_TRY_ASSIGN_INNER(name, declaration, expression)  \
-  auto name = (expression);                                    \
-  if (!name) [[unlikely]] return std::move(name).error();      \
+/// `MEDIA_TRY(call());` returns the error of a failed result from the enclosing function; a value is dropped.
+#define MEDIA_TRY(expression) MEDIA_TRY_INNER(MEDIA_CONCAT(media_try_, __COUNTER__), expression)
+
+#define MEDIA_TRY_ASSIGN_INNER(name, declaration, expression) \
+  auto name = (expression);                                   \
+  if (!name) [[unlikely]]                                     \
+    return std::move(name).error();                           \
   declaration = std::move(name).value()
 
 /// `MEDIA_TRY_ASSIGN(auto size, file.size());` declares `size`, or returns the error.
-#define MEDIA_TRY_ASSIGN(declaration, expression) \
-  MEDIA_TRY_ASSIGN_INNER(MEDIA_CONCAT(media_try_, __LINE__), declaration, expression)
+#define MEDIA_TRY_ASSIGN(declaration, expression) MEDIA_TRY_ASSIGN_INNER(MEDIA_CONCAT(media_try_, __COUNTER__), declaration, expression)

@@ -41,7 +41,9 @@ std::string to_rfc3339(Timestamp time) {
 
 Result<Timestamp> from_rfc3339(std::string_view text) {
   const Error bad{Errc::invalid_argument, "a time is written as 2026-11-25T10:30:00Z (RFC 3339)"};
-  const auto at = [&](std::size_t index, std::string_view any) { return index < text.size() && any.find(text[index]) != std::string_view::npos; };
+  const auto at = [&](std::size_t index, std::string_view any) {
+    return index < text.size() && any.find(text[index]) != std::string_view::npos;
+  };
   const int year = digits(text, 0, 4);
   const int month = digits(text, 5, 2);
   const int day = digits(text, 8, 2);

@@ -21,7 +21,7 @@ Result<std::unique_ptr<FileReader>> FileReader::open(const std::filesystem::path
     if (errno == ENXIO) return Error{Errc::invalid_argument, "open " + path.string() + ": not a regular file"};
     return errno_error(errno, "open " + path.string());
   }
-  struct stat status {};
+  struct stat status{};
   if (::fstat(descriptor.get(), &status) != 0) return errno_error(errno, "stat " + path.string());
   if (S_ISDIR(status.st_mode)) return Error{Errc::invalid_argument, "open " + path.string() + ": a folder, not a file"};
   if (!S_ISREG(status.st_mode)) return Error{Errc::invalid_argument, "open " + path.string() + ": not a regular file"};

@@ -71,10 +71,12 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
-const Row& row(Format format) noexcept { return kRows[static_cast<std::size_t>(format) < kRows.size() ? static_cast<std::size_t>(format) : 0]; }
+const Row& row(Format format) noexcept {
+  return kRows[static_cast<std::size_t>(format) < kRows.size() ? static_cast<std::size_t>(format) : 0];
+}
 
 template <class Aliases>
-Format lookup(std::string_view text, std::string_view Row::*column, const Aliases& aliases) noexcept {
+Format lookup(std::string_view text, std::string_view Row::* column, const Aliases& aliases) noexcept {
   for (const Row& candidate : kRows) {
     if (candidate.format != Format::unknown && equal_ignoring_case(candidate.*column, text)) return candidate.format;
   }

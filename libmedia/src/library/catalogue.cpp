@@ -1,0 +1,147 @@
+// How bytes become durable and catalogued, and how they are opened again: store and repository held together.
+//
+// The order that everything rests on: publish first, then the row. A blob whose row says `deleting` is being unlinked by
+// a collection right now; nothing may rely on it, and nothing publishes it until that row has gone.
+
+#include <algorithm>
+#include <thread>
+#include <unordered_set>
+
+#include "library/hashing.hpp"
+#include "library/library_impl.hpp"
+
+namespace media {
+namespace {
+
+constexpr std::chrono::seconds kDeletingWait{5};
+constexpr int kKeepRounds = 3;
+
+}  // namespace
+
+Result<bool> LibraryImpl::holds(const Digest& digest, std::uint64_t size_bytes) const {
+  MEDIA_TRY_ASSIGN(const auto row, repository_->find_blob(digest));
+  if (!row || row->state != BlobState::live || row->size_bytes != size_bytes) return false;
+  // The row is the authority, but a look costs a microsecond and heals a store that lost a file.
+  MEDIA_TRY_ASSIGN(const auto stat, store_->stat(digest));
+  return stat && stat->size == size_bytes;
+}
+
+Result<void> LibraryImpl::wait_while_deleting(const Digest& digest) const {
+  const auto end = std::chrono::steady_clock::now() + kDeletingWait;
+  for (;;) {
+    MEDIA_TRY_ASSIGN(const auto row, repository_->find_blob(digest));
+    if (!row || row->state != BlobState::deleting) return {};
+    if (std::chrono::steady_clock::now() >= end) {
+      return Error{Errc::unavailable, "blob " + digest.to_hex() + " is being removed; try again"};
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+Result<void> LibraryImpl::publish_missing(std::span<Keeping> keepings, bool all) {
+  std::vector<std::unique_ptr<Staged>> group;
+  std::vector<Keeping*> members;
+  std::unordered_set<Digest> in_group;
+  for (Keeping& keeping : keepings) {
+    if (keeping.published || !in_group.insert(keeping.digest).second) continue;
+    if (!all) {
+      MEDIA_TRY_ASSIGN(const bool held, holds(keeping.digest, keeping.size_bytes));
+      if (held) continue;
+    }
+    MEDIA_TRY(wait_while_deleting(keeping.digest));
+    if (!keeping.staged) {
+      if (keeping.content == nullptr) return Error{Errc::conflict, "blob " + keeping.digest.to_hex() + " went away meanwhile; try again"};
+      MEDIA_TRY_ASSIGN(auto writer, store_->begin(keeping.size_bytes));
+      MEDIA_TRY(copy_bytes(*keeping.content, *writer));
+      MEDIA_TRY_ASSIGN(keeping.staged, writer->finish());
+      if (keeping.staged->digest() != keeping.digest) return Error{Errc::conflict, "the content changed while it was read"};
+    }
+    group.push_back(std::move(keeping.staged));
+    members.push_back(&keeping);
+  }
+  if (group.empty()) return {};
+  MEDIA_TRY(store_->publish(group));
+  for (Keeping* member : members) {
+    MEDIA_TRY_ASSIGN(const auto stat, store_->stat(member->digest));
+    member->published = true;
+    if (stat) member->identity = stat->identity;
+  }
+  // Twins in the same call stand on the one that was published.
+  for (Keeping& keeping : keepings) {
+    if (keeping.published || !in_group.contains(keeping.digest)) continue;
+    const auto twin = std::find_if(members.begin(), members.end(), [&](const Keeping* member) { return member->digest == keeping.digest; });
+    if (twin == members.end()) continue;
+    keeping.published = true;
+    keeping.identity = (*twin)->identity;
+  }
+  return {};
+}
+
+Result<void> LibraryImpl::keep(std::span<Keeping> keepings, const Repository::Closure& rows) {
+  for (int round = 0; round < kKeepRounds; ++round) {
+    MEDIA_TRY(publish_missing(keepings, round > 0));
+    bool vanished = false;  // a row that looked live before the transaction is not any more
+    const Timestamp now = clock_->now();
+    const auto outcome = repository_->write([&](Transaction& transaction) -> Result<void> {
+      vanished = false;
+      for (const Keeping& keeping : keepings) {
+        MEDIA_TRY_ASSIGN(auto row, transaction.find_blob(keeping.digest));
+        const bool live = row && row->state == BlobState::live && row->size_bytes == keeping.size_bytes;
+        if (!keeping.published) {
+          if (live) continue;
+          vanished = true;
+          return Error{Errc::conflict, "blob " + keeping.digest.to_hex() + " went away meanwhile; try again"};
+        }
+        if (row && row->state == BlobState::deleting) {
+          return Error{Errc::conflict, "blob " + keeping.digest.to_hex() + " is being removed; try again"};
+        }
+        Blob blob;
+        blob.digest = keeping.digest;
+        blob.size_bytes = keeping.size_bytes;
+        blob.identity = keeping.identity;
+        blob.verified_at = now;
+        MEDIA_TRY(transaction.put_blob(blob));
+      }
+      return rows(transaction);
+    });
+    if (outcome) return {};
+    if (!vanished) return outcome.error();
+  }
+  return Error{Errc::conflict, "a blob went away again and again while it was catalogued; try again"};
+}
+
+Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Digest& digest) const {
+  MEDIA_TRY_ASSIGN(auto row, repository_->find_blob(digest));
+  if (!row || row->state == BlobState::deleting) return Error{Errc::not_found, "blob " + digest.to_hex() + " is gone"};
+  auto opened = store_->open(digest);
+  if (!opened) {
+    if (opened.error().code == Errc::not_found) return Error{Errc::corrupt, "the bytes of blob " + digest.to_hex() + " are missing"};
+    return std::move(opened).error();
+  }
+  std::shared_ptr<const ByteReader> reader = std::move(opened).value();
+  MEDIA_TRY_ASSIGN(const auto stat, store_->stat(digest));
+  const Timestamp now = clock_->now();
+  const bool fresh = stat && row->verified_at && now - *row->verified_at < options_.verify_interval && row->identity == stat->identity &&
+                     reader->size() == row->size_bytes;
+  if (fresh) return reader;
+
+  MEDIA_TRY_ASSIGN(const Digest actual, hash_content(*reader));
+  if (actual != digest || reader->size() != row->size_bytes) {
+    if (!options_.read_only) MEDIA_TRY(store_->quarantine(digest));
+    return Error{Errc::corrupt, "the bytes of blob " + digest.to_hex() + " are damaged; they were set aside"};
+  }
+  if (!options_.read_only && stat) {
+    // A note for later readers; these bytes are proven whether or not it can be written.
+    const auto noted = repository_->write([&](Transaction& transaction) -> Result<void> {
+      MEDIA_TRY_ASSIGN(auto current, transaction.find_blob(digest));
+      if (!current) return {};
+      current->verified_at = now;
+      current->identity = stat->identity;
+      return transaction.put_blob(*current);
+    });
+    static_cast<void>(noted);
+  }
+  return reader;
+}
+
+}  // namespace media

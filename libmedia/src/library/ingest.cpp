@@ -1,0 +1,264 @@
+// Bytes in: hashed as they come, judged, kept, catalogued; many at once where the caller has many.
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "library/hashing.hpp"
+#include "library/library_impl.hpp"
+
+namespace media {
+namespace {
+
+/// Contents up to this size are staged at once: the store keeps them in memory, so that finding a duplicate costs no file.
+constexpr std::uint64_t kStageAtOnceBytes = 256U << 10U;
+/// The same owner sending the same bytes under the same name within this time meant one upload.
+constexpr std::chrono::seconds kSameUpload{60};
+
+class PendingIngest final : public Ingest {
+ public:
+  PendingIngest(IngestRequest wanted, std::uint64_t limit) : request(std::move(wanted)), limit_bytes(limit) {}
+
+  Result<void> write(std::span<const std::byte> piece) override {
+    if (piece.size() > limit_bytes - std::min(limit_bytes, size_bytes)) {
+      return Error{Errc::too_large, "the file is larger than the limit of " + std::to_string(limit_bytes) + " bytes"};
+    }
+    MEDIA_TRY(writer->write(piece));
+    size_bytes += piece.size();
+    return {};
+  }
+
+  IngestRequest request;
+  std::uint64_t limit_bytes;
+  std::uint64_t size_bytes = 0;
+  std::unique_ptr<BlobWriter> writer;
+  /// Set by `prepare`: read again where the store turns out to lack the bytes after all.
+  const ByteReader* content = nullptr;
+  std::optional<Digest> hashed;
+  std::optional<Verdict> verdict;
+};
+
+std::string without_folders(std::string name) {
+  const auto slash = name.find_last_of("/\\");
+  if (slash != std::string::npos) name.erase(0, slash + 1);
+  return name;
+}
+
+Media media_from(const IngestRequest& request, const Verdict& verdict, const Keeping& keeping, Timestamp now) {
+  Media media;
+  media.owner = request.owner;
+  media.digest = keeping.digest;
+  media.filename = request.filename;
+  media.media_type = std::string(mime_type(verdict.info.format));
+  media.size_bytes = keeping.size_bytes;
+  media.visibility = request.visibility;
+  media.idempotency_key = request.idempotency_key;
+  media.info = verdict.info;
+  media.uploaded_at = now;
+  media.updated_at = now;
+  if (is_image(verdict.info.format) && can_decode(verdict.info.format)) {
+    media.status = MediaStatus::processing;
+  } else {
+    media.status = MediaStatus::complete;
+    media.completed_at = now;
+    media.processing_time_ms = 0;
+  }
+  return media;
+}
+
+/// The media that answers this request without making another one, if there is one.
+Result<std::optional<Media>> find_same_upload(const RepositoryReader& reader, const IngestRequest& request, const Digest& digest,
+                                              Timestamp now) {
+  if (!request.idempotency_key.empty()) {
+    MEDIA_TRY_ASSIGN(auto same_key, reader.find_media_by_idempotency_key(request.owner, request.idempotency_key));
+    if (same_key) {
+      if (same_key->digest != digest) {
+        return Error{Errc::conflict, "this Idempotency-Key was used for other content"};
+      }
+      return same_key;
+    }
+  }
+  if (request.reuse_existing) {
+    MEDIA_TRY_ASSIGN(auto same_bytes, reader.find_media_by_content(request.owner, digest, std::nullopt));
+    // What came in unjudged is no answer to somebody who wants it judged.
+    if (same_bytes && (request.any_content || same_bytes->info.format != Format::unknown)) return same_bytes;
+    return std::optional<Media>{};
+  }
+  if (request.idempotency_key.empty()) {
+    MEDIA_TRY_ASSIGN(auto same_name, reader.find_media_by_content(request.owner, digest, request.filename));
+    if (same_name && now - same_name->uploaded_at <= kSameUpload && same_name->uploaded_at <= now) return same_name;
+  }
+  return std::optional<Media>{};
+}
+
+Result<IngestOutcome> catalogue(Transaction& transaction, const PendingIngest& ingest, const Keeping& keeping, Timestamp now) {
+  IngestOutcome outcome;
+  outcome.verdict = *ingest.verdict;
+  outcome.digest = keeping.digest;
+  outcome.size_bytes = keeping.size_bytes;
+  MEDIA_TRY_ASSIGN(auto same, find_same_upload(transaction, ingest.request, keeping.digest, now));
+  if (same) {
+    outcome.status = IngestStatus::duplicate;
+    outcome.media = std::move(*same);
+    outcome.deduplicated = true;
+    return outcome;
+  }
+  MEDIA_TRY_ASSIGN(const auto known, transaction.find_media_by_content(ingest.request.owner, keeping.digest, std::nullopt));
+  outcome.deduplicated = known.has_value();
+  outcome.media = media_from(ingest.request, *ingest.verdict, keeping, now);
+  MEDIA_TRY_ASSIGN(outcome.media.id, transaction.insert_media(outcome.media));
+  if (outcome.media.status == MediaStatus::processing) {
+    Job job;
+    job.kind = "derive";
+    job.media_id = outcome.media.id;
+    job.run_after = now;
+    job.created_at = now;
+    MEDIA_TRY(transaction.insert_job(job));
+  }
+  return outcome;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Ingest>> LibraryImpl::begin(IngestRequest request) {
+  if (options_.read_only) return Error{Errc::denied, "ingest: the library is open for reading only"};
+  if (request.owner.empty() || request.owner.size() > 255) return Error{Errc::invalid_argument, "ingest: an owner has 1 to 255 bytes"};
+  const std::uint64_t limit = request.any_content ? UINT64_MAX : options_.policy.max_bytes();
+  if (request.expected_size && *request.expected_size > limit) {
+    return Error{Errc::too_large,
+                 "the file has " + std::to_string(*request.expected_size) + " bytes; the limit is " + std::to_string(limit)};
+  }
+  request.filename = without_folders(std::move(request.filename));
+  auto ingest = std::make_unique<PendingIngest>(std::move(request), limit);
+  MEDIA_TRY_ASSIGN(ingest->writer, store_->begin(ingest->request.expected_size));
+  return std::unique_ptr<Ingest>(std::move(ingest));
+}
+
+Result<std::unique_ptr<Ingest>> LibraryImpl::prepare(const ByteReader& content, IngestRequest request) {
+  if (options_.read_only) return Error{Errc::denied, "ingest: the library is open for reading only"};
+  if (!request.any_content) {
+    // Judged before it is read: a refusal must not cost a copy of five gigabytes.
+    Claim claim{request.declared_type, request.filename};
+    MEDIA_TRY_ASSIGN(auto verdict, admit(options_.policy, content, claim));
+    if (!verdict.admitted()) {
+      request.filename = without_folders(std::move(request.filename));
+      auto refused = std::make_unique<PendingIngest>(std::move(request), 0);
+      refused->size_bytes = content.size();
+      refused->verdict = std::move(verdict);
+      return std::unique_ptr<Ingest>(std::move(refused));
+    }
+  }
+  const std::uint64_t size = content.size();
+  if (size > kStageAtOnceBytes) {
+    MEDIA_TRY_ASSIGN(const bool maybe_known, repository_->has_blob_of_size(size));
+    if (maybe_known) {
+      MEDIA_TRY_ASSIGN(const Digest digest, hash_content(content));
+      MEDIA_TRY_ASSIGN(const bool held, holds(digest, size));
+      if (held) {
+        request.filename = without_folders(std::move(request.filename));
+        auto known = std::make_unique<PendingIngest>(std::move(request), size);
+        known->size_bytes = size;
+        known->hashed = digest;
+        known->content = &content;
+        return std::unique_ptr<Ingest>(std::move(known));
+      }
+    }
+  }
+  request.expected_size = size;
+  MEDIA_TRY_ASSIGN(auto started, begin(std::move(request)));
+  auto& ingest = static_cast<PendingIngest&>(*started);
+  ingest.content = &content;
+  MEDIA_TRY(for_each_piece(content, [&](std::span<const std::byte> piece) { return ingest.write(piece); }));
+  return started;
+}
+
+std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::unique_ptr<Ingest>> ingests) {
+  struct Entry {
+    std::size_t index;
+    PendingIngest* ingest;
+  };
+  std::vector<Result<IngestOutcome>> outcomes(ingests.size(), Result<IngestOutcome>(Error{Errc::internal, "ingest: not finished"}));
+  std::vector<Entry> entries;
+  std::vector<Keeping> keepings;
+  for (std::size_t i = 0; i < ingests.size(); ++i) {
+    auto& ingest = static_cast<PendingIngest&>(*ingests[i]);
+    Keeping keeping;
+    keeping.size_bytes = ingest.size_bytes;
+    keeping.content = ingest.content;
+    if (ingest.hashed) {
+      keeping.digest = *ingest.hashed;
+    } else if (ingest.writer) {
+      auto staged = ingest.writer->finish();
+      ingest.writer.reset();
+      if (!staged) {
+        outcomes[i] = std::move(staged).error();
+        continue;
+      }
+      keeping.staged = std::move(staged).value();
+      keeping.digest = keeping.staged->digest();
+      keeping.size_bytes = keeping.staged->size();
+    }
+    if (!ingest.verdict && !ingest.request.any_content) {
+      const ByteReader& content = keeping.staged ? static_cast<const ByteReader&>(*keeping.staged) : *ingest.content;
+      auto verdict = admit(options_.policy, content, Claim{ingest.request.declared_type, ingest.request.filename});
+      if (!verdict) {
+        outcomes[i] = std::move(verdict).error();
+        continue;
+      }
+      ingest.verdict = std::move(verdict).value();
+    }
+    if (!ingest.verdict) ingest.verdict = Verdict{};  // any content: no format, no limits, served as an attachment
+    if (!ingest.verdict->admitted()) {
+      IngestOutcome refused;
+      refused.status = IngestStatus::refused;
+      refused.verdict = *ingest.verdict;
+      refused.digest = keeping.digest;
+      refused.size_bytes = keeping.size_bytes;
+      outcomes[i] = std::move(refused);
+      continue;
+    }
+    entries.push_back({i, &ingest});
+    keepings.push_back(std::move(keeping));
+  }
+  if (entries.empty()) return outcomes;
+
+  const auto kept = keep(keepings, [&](Transaction& transaction) -> Result<void> {
+    const Timestamp now = clock_->now();
+    for (std::size_t k = 0; k < entries.size(); ++k) {
+      auto outcome = catalogue(transaction, *entries[k].ingest, keepings[k], now);
+      // A used key is one file's own fault; anything else concerns the transaction and so all of them.
+      if (!outcome && outcome.error().code != Errc::conflict) return std::move(outcome).error();
+      outcomes[entries[k].index] = std::move(outcome);
+    }
+    return {};
+  });
+  if (!kept) {
+    if (entries.size() > 1 && is_retryable(kept.error().code)) {
+      // One blob in a collection's hands must not fail its neighbours: each for itself.
+      for (std::size_t k = 0; k < entries.size(); ++k) {
+        IngestOutcome outcome;
+        const auto alone = keep(std::span(&keepings[k], 1), [&](Transaction& transaction) -> Result<void> {
+          MEDIA_TRY_ASSIGN(outcome, catalogue(transaction, *entries[k].ingest, keepings[k], clock_->now()));
+          return {};
+        });
+        outcomes[entries[k].index] = alone ? Result<IngestOutcome>(outcome) : Result<IngestOutcome>(alone.error());
+      }
+    } else {
+      for (const Entry& entry : entries) outcomes[entry.index] = kept.error();
+    }
+  }
+  bool queued = false;
+  for (const Entry& entry : entries) {
+    const auto& outcome = outcomes[entry.index];
+    queued = queued || (outcome && outcome->status == IngestStatus::stored && outcome->media.status == MediaStatus::processing);
+  }
+  if (queued) {
+    {
+      const std::lock_guard lock(jobs_mutex_);
+      ++jobs_generation_;
+    }
+    jobs_queued_.notify_all();
+  }
+  return outcomes;
+}
+
+}  // namespace media

@@ -1,0 +1,200 @@
+// Queued work: claimed under a lease, done, and ended in the same transaction as its results.
+
+#include <thread>
+
+#include "core/random.hpp"
+#include "library/library_impl.hpp"
+
+namespace media {
+namespace {
+
+constexpr std::uint32_t kMaxAttempts = 5;
+/// A worker that died may have been killed for somebody else's sake; a second death is the file's own.
+constexpr std::uint32_t kMaxDeaths = 2;
+constexpr std::chrono::seconds kRenewEvery{5};
+constexpr std::chrono::milliseconds kIdlePoll{500};
+
+std::chrono::milliseconds backoff(std::uint32_t attempts) { return std::chrono::milliseconds{500} * (1U << std::min(attempts, 7U)); }
+
+bool worth_another_try(const Error& error, std::uint32_t attempts) {
+  if (error.code == Errc::internal) return attempts < kMaxDeaths;
+  if (error.code == Errc::io || error.code == Errc::no_space || is_retryable(error.code)) return attempts < kMaxAttempts;
+  return false;
+}
+
+}  // namespace
+
+std::chrono::milliseconds LibraryImpl::lease() const { return options_.budget.deadline + std::chrono::seconds(30); }
+
+Result<void> LibraryImpl::end_job_failed(const Job& job, Media media, const Error& error) {
+  return repository_->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY_ASSIGN(const bool mine, transaction.finish_job(job.id, job.lease_owner));
+    if (!mine) return Error{Errc::conflict, "job " + std::to_string(job.id) + " was taken over"};
+    MEDIA_TRY_ASSIGN(auto current, transaction.find_media(media.id));
+    if (!current) return {};
+    current->status = MediaStatus::failed;
+    current->error_message = error.message;
+    current->updated_at = clock_->now();
+    current->completed_at = current->updated_at;
+    current->processing_time_ms = media.processing_time_ms;
+    return transaction.update_media(*current);
+  });
+}
+
+Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
+  const auto started = std::chrono::steady_clock::now();
+  const auto elapsed_ms = [&] {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
+  };
+  MEDIA_TRY_ASSIGN(auto media, repository_->find_media(job.media_id));
+  if (!media || !media->digest) {
+    return repository_->write([&](Transaction& transaction) -> Result<void> {
+      MEDIA_TRY(transaction.finish_job(job.id, job.lease_owner));
+      return {};
+    });
+  }
+  if (job.attempts > kMaxAttempts) {
+    // Its earlier attempts ended without a word: whoever ran it died each time.
+    return end_job_failed(job, *media,
+                          Error{Errc::internal, "gave up after " + std::to_string(kMaxAttempts) + " attempts that did not end"});
+  }
+
+  std::vector<Transform> wanted;
+  for (const Preset& preset : options_.presets) {
+    for (const Format format : preset.formats) {
+      Transform transform = preset.transform;
+      transform.format = format;
+      const auto encoder = encoder_version(format);
+      if (!encoder) continue;  // a build without that format
+      MEDIA_TRY_ASSIGN(const auto existing, repository_->find_rendition(*media->digest, to_string(transform), *encoder));
+      if (!existing) wanted.push_back(transform);
+    }
+  }
+
+  bool lost = false;
+  std::stop_source own_stop;
+  const std::stop_callback pass_on(stop, [&] { own_stop.request_stop(); });
+  auto renewed_at = std::chrono::steady_clock::now();
+  double noted = 0;
+  DeriveOptions options;
+  options.budget = options_.budget;
+  options.stop = own_stop.get_token();
+  options.progress = [&](double share) {
+    const auto now = std::chrono::steady_clock::now();
+    const bool due = now - renewed_at >= kRenewEvery || (share - noted >= 0.1 && now - renewed_at >= std::chrono::milliseconds(300));
+    if (!due || lost) return;
+    renewed_at = now;
+    noted = share;
+    bool mine = true;
+    const auto renewed = repository_->write([&](Transaction& transaction) -> Result<void> {
+      MEDIA_TRY_ASSIGN(mine, transaction.renew_job(job.id, job.lease_owner, clock_->now() + lease(), share));
+      return {};
+    });
+    if (renewed && !mine) {
+      lost = true;
+      own_stop.request_stop();
+    }
+  };
+
+  auto outcome = [&]() -> Result<void> {
+    // Even with nothing to encode the source is decoded where it never was: that is what `Complete` says.
+    MEDIA_TRY_ASSIGN(const auto content, read(media->id));
+    Derived derived;
+    if (!wanted.empty() || media->placeholder.empty()) {
+      MEDIA_TRY_ASSIGN(derived, processor_->derive(*content, wanted, options));
+    }
+    MEDIA_TRY(keep_outputs(*media->digest, derived, [&](Transaction& transaction) -> Result<void> {
+      MEDIA_TRY_ASSIGN(const bool mine, transaction.finish_job(job.id, job.lease_owner));
+      if (!mine) return Error{Errc::conflict, "job " + std::to_string(job.id) + " was taken over"};
+      MEDIA_TRY_ASSIGN(auto current, transaction.find_media(media->id));
+      if (!current) return {};
+      current->status = MediaStatus::complete;
+      current->error_message.clear();
+      if (!derived.placeholder.empty()) current->placeholder = derived.placeholder;
+      current->info.has_alpha = current->info.has_alpha || derived.source.has_alpha;
+      current->updated_at = clock_->now();
+      current->completed_at = current->updated_at;
+      current->processing_time_ms = elapsed_ms();
+      return transaction.update_media(*current);
+    }));
+    return {};
+  }();
+  if (outcome) return {};
+  if (lost) return Error{Errc::conflict, "job " + std::to_string(job.id) + " was taken over"};
+
+  const Error& error = outcome.error();
+  if (error.code == Errc::cancelled && stop.stop_requested()) {
+    MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+      MEDIA_TRY(transaction.release_job(job.id, job.lease_owner, clock_->now(), "stopped"));
+      return {};
+    }));
+    return outcome;
+  }
+  if (worth_another_try(error, job.attempts)) {
+    const Timestamp again = clock_->now() + (error.code == Errc::internal ? std::chrono::milliseconds{0} : backoff(job.attempts));
+    return repository_->write([&](Transaction& transaction) -> Result<void> {
+      MEDIA_TRY(transaction.release_job(job.id, job.lease_owner, again, error.message));
+      return {};
+    });
+  }
+  media->processing_time_ms = elapsed_ms();
+  return end_job_failed(job, *media, error);
+}
+
+Result<std::size_t> LibraryImpl::run_jobs(const RunJobsOptions& options) {
+  std::size_t ended = 0;
+  while (ended < options.limit && !options.stop.stop_requested()) {
+    std::uint64_t seen = 0;
+    {
+      const std::lock_guard lock(jobs_mutex_);
+      seen = jobs_generation_;
+    }
+    std::vector<Job> claimed;
+    const std::string owner = random_hex(16);
+    const auto claim = repository_->write([&](Transaction& transaction) -> Result<void> {
+      const Timestamp now = clock_->now();
+      MEDIA_TRY_ASSIGN(claimed, transaction.claim_jobs(now, owner, now + lease(), 1, 0));
+      return {};
+    });
+    if (!claim && (options.until_idle || !is_retryable(claim.error().code))) return claim.error();
+    if (!claimed.empty()) {
+      const auto outcome = run_job(claimed.front(), options.stop);
+      // A job that was taken over is its new owner's; one that was stopped waits in the queue.
+      if (!outcome && outcome.error().code != Errc::conflict && outcome.error().code != Errc::cancelled && options.until_idle) {
+        return outcome.error();
+      }
+      ++ended;
+      continue;
+    }
+    if (options.until_idle) break;
+    std::unique_lock lock(jobs_mutex_);
+    jobs_queued_.wait_for(lock, options.stop, kIdlePoll, [&] { return jobs_generation_ != seen; });
+  }
+  return ended;
+}
+
+Result<Media> LibraryImpl::process(MediaId id, std::stop_token stop) {
+  std::chrono::milliseconds pause{5};
+  for (;;) {
+    MEDIA_TRY_ASSIGN(auto media, repository_->find_media(id));
+    if (!media) return Error{Errc::not_found, "there is no media " + std::to_string(id)};
+    if (media->status != MediaStatus::processing) return std::move(*media);
+    if (stop.stop_requested()) return Error{Errc::cancelled, "media " + std::to_string(id) + " is still being processed"};
+    std::vector<Job> claimed;
+    const std::string owner = random_hex(16);
+    MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+      const Timestamp now = clock_->now();
+      MEDIA_TRY_ASSIGN(claimed, transaction.claim_jobs(now, owner, now + lease(), 1, id));
+      return {};
+    }));
+    if (!claimed.empty()) {
+      const auto outcome = run_job(claimed.front(), stop);
+      if (!outcome && outcome.error().code != Errc::conflict) return outcome.error();
+      continue;
+    }
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 2, std::chrono::milliseconds{200});
+  }
+}
+
+}  // namespace media

@@ -1,0 +1,103 @@
+/// The built-in Library: areas combined. One class, one .cpp for each of its capabilities.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "media/library.hpp"
+
+namespace media {
+
+/// A staged content on its way into store and catalog.
+struct Keeping {
+  Digest digest;
+  std::uint64_t size_bytes = 0;
+  /// Spent once published. Absent where the bytes were only hashed, because the store seemed to have them.
+  std::unique_ptr<Staged> staged;
+  /// Where the bytes can be read again, for contents that were only hashed.
+  const ByteReader* content = nullptr;
+  bool published = false;
+  /// What the store said after publishing.
+  std::string identity;
+};
+
+class LibraryImpl final : public Library {
+ public:
+  LibraryImpl(LibraryOptions options, std::unique_ptr<BlobStore> store, std::unique_ptr<Repository> repository,
+              std::unique_ptr<Processor> processor);
+
+  Result<std::unique_ptr<Ingest>> begin(IngestRequest request) override;
+  Result<std::unique_ptr<Ingest>> prepare(const ByteReader& content, IngestRequest request) override;
+  using Library::finish;
+  std::vector<Result<IngestOutcome>> finish(std::span<const std::unique_ptr<Ingest>> ingests) override;
+
+  Result<std::optional<Media>> find(MediaId id) const override { return repository_->find_media(id); }
+  Result<std::vector<Media>> list(const MediaQuery& query) const override { return repository_->list_media(query); }
+  Result<std::optional<Job>> find_job(MediaId id) const override;
+  Result<std::vector<Rendition>> renditions(MediaId id) const override;
+  Result<std::shared_ptr<const ByteReader>> read(MediaId id) const override;
+  Result<Picture> derive(MediaId id, const Transform& transform, std::stop_token stop) override;
+  Result<Derived> derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) override;
+  Result<bool> remove(MediaId id) override;
+  Result<VerifyReport> verify(const VerifyOptions& options) override;
+  Result<CollectReport> collect(std::optional<std::chrono::seconds> grace) override;
+  Result<std::size_t> run_jobs(const RunJobsOptions& options) override;
+  Result<Media> process(MediaId id, std::stop_token stop) override;
+
+  [[nodiscard]] const AdmissionPolicy& policy() const noexcept override { return options_.policy; }
+  [[nodiscard]] const std::vector<Preset>& presets() const noexcept override { return options_.presets; }
+  Result<void> check_store() override { return store_->check(); }
+  Result<void> check_repository() const override { return repository_->check(); }
+
+ private:
+  // catalogue.cpp: the one path by which bytes become durable and catalogued.
+
+  /// Publishes what the store lacks, then runs `rows` and the blob rows in one transaction. `rows` may run again.
+  /// `conflict` where a collection is removing one of the blobs at this very moment.
+  Result<void> keep(std::span<Keeping> keepings, const Repository::Closure& rows);
+  /// Is the blob in the catalog as live, with this size, and in the store with this size too?
+  Result<bool> holds(const Digest& digest, std::uint64_t size_bytes) const;
+  Result<void> wait_while_deleting(const Digest& digest) const;
+  Result<void> publish_missing(std::span<Keeping> keepings, bool all);
+
+  /// A blob's bytes, verified if they have not been for long; `corrupt` where they are damaged or missing.
+  Result<std::shared_ptr<const ByteReader>> open_verified(const Digest& digest) const;
+
+  // derive.cpp
+  Result<std::optional<Picture>> find_picture(const Digest& source, const std::string& transform, const std::string& encoder) const;
+  Result<Picture> make_picture(const Media& media, const Digest& source, const Transform& transform, const std::string& encoder,
+                               std::stop_token stop);
+  /// Stores encoded outputs and their rows, with `more` in the same transaction.
+  Result<std::vector<Rendition>> keep_outputs(const Digest& source, const Derived& derived, const Repository::Closure& more);
+
+  // jobs.cpp
+  Result<void> run_job(const Job& job, std::stop_token stop);
+  Result<void> end_job_failed(const Job& job, Media media, const Error& error);
+  [[nodiscard]] std::chrono::milliseconds lease() const;
+
+  LibraryOptions options_;
+  std::unique_ptr<BlobStore> store_;
+  std::unique_ptr<Repository> repository_;
+  std::unique_ptr<Processor> processor_;
+  std::shared_ptr<const Clock> clock_;
+
+  /// Calls of `derive` for the same rendition share one making.
+  struct Flight {
+    bool done = false;
+  };
+  std::mutex flights_mutex_;
+  std::condition_variable_any flights_changed_;
+  std::unordered_map<std::string, std::shared_ptr<Flight>> flights_;
+
+  /// Woken when jobs were queued by this process.
+  std::mutex jobs_mutex_;
+  std::condition_variable_any jobs_queued_;
+  std::uint64_t jobs_generation_ = 0;
+};
+
+}  // namespace media
