@@ -1,23 +1,60 @@
 # Every third-party package, found once, at the top, so that all directories see the targets.
 # packaging/deps/ names the Debian packages they come from.
+#
+# What the library itself links goes through media_package and media_modules, which also note it for the two ways in which an
+# installed static library tells a program what to link: mediaConfig.cmake (MEDIA_CONFIG_DEPENDENCIES) and media.pc
+# (MEDIA_PC_MODULES, and MEDIA_PC_LIBS for what ships no .pc file).
 
 find_package(PkgConfig REQUIRED)
-find_package(Threads REQUIRED)
-find_package(tl-expected REQUIRED)
-find_package(OpenSSL REQUIRED COMPONENTS Crypto)
-find_package(SQLite3 REQUIRED)
-find_package(SQLiteCpp CONFIG REQUIRED)
-find_package(JPEG REQUIRED)
-find_package(hwy CONFIG REQUIRED)
-pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
-pkg_check_modules(spng REQUIRED IMPORTED_TARGET spng)
-pkg_check_modules(lcms2 REQUIRED IMPORTED_TARGET lcms2)
+
+set(MEDIA_CONFIG_DEPENDENCIES "  find_dependency(PkgConfig)\n")
+set(MEDIA_PC_MODULES "")
+set(MEDIA_PC_LIBS "")
+
+# media_package([PC <modules>…] [LIBS <flags>…] FIND <arguments of find_package>…)
+macro(media_package)
+  cmake_parse_arguments(package "" "" "PC;LIBS;FIND" ${ARGN})
+  find_package(${package_FIND} REQUIRED)
+  list(JOIN package_FIND " " package_arguments)
+  string(APPEND MEDIA_CONFIG_DEPENDENCIES "  find_dependency(${package_arguments})\n")
+  list(APPEND MEDIA_PC_MODULES ${package_PC})
+  list(APPEND MEDIA_PC_LIBS ${package_LIBS})
+endmacro()
+
+# media_modules(<name> [LIBS <flags>…] MODULES <pkg-config modules>…): the target PkgConfig::<name>. Its real name has a prefix,
+# because an installed mediaConfig.cmake makes it again in a project where the short one may stand for other modules. With LIBS,
+# media.pc names those flags and not the modules.
+macro(media_modules name)
+  cmake_parse_arguments(modules "" "" "LIBS;MODULES" ${ARGN})
+  pkg_check_modules(media_${name} REQUIRED IMPORTED_TARGET ${modules_MODULES})
+  add_library(PkgConfig::${name} ALIAS PkgConfig::media_${name})
+  list(JOIN modules_MODULES " " modules_text)
+  string(APPEND MEDIA_CONFIG_DEPENDENCIES "  media_find_modules(media_${name} ${modules_text})\n")
+  if(modules_LIBS)
+    list(APPEND MEDIA_PC_LIBS ${modules_LIBS})
+  else()
+    list(APPEND MEDIA_PC_MODULES ${modules_MODULES})
+  endif()
+endmacro()
+
+media_package(FIND Threads LIBS -pthread)
+find_package(tl-expected REQUIRED)  # header-only, and in the public headers: mediaConfig.cmake looks for it in any case
+media_package(FIND OpenSSL COMPONENTS Crypto PC libcrypto)
+media_package(FIND SQLite3 PC sqlite3)
+media_package(FIND SQLiteCpp CONFIG LIBS -lSQLiteCpp)
+media_package(FIND JPEG PC libjpeg)
+media_package(FIND hwy CONFIG PC libhwy)
+media_modules(webp MODULES libwebp libwebpdemux)
+media_modules(spng MODULES spng)
+media_modules(lcms2 MODULES lcms2)
 if(MEDIA_WITH_AVIF)
-  pkg_check_modules(avif REQUIRED IMPORTED_TARGET libavif)
+  media_modules(avif MODULES libavif)
 endif()
 if(MEDIA_WITH_HEIC)
-  pkg_check_modules(heif REQUIRED IMPORTED_TARGET libheif)
+  # Debian 12's libheif.pc, asked with --static, names libraries that its package does not bring along (libnuma).
+  media_modules(heif LIBS -lheif MODULES libheif)
 endif()
+
 if(MEDIA_BUILD_CLI OR MEDIA_BUILD_SERVER)
   find_package(nlohmann_json REQUIRED)
 endif()
