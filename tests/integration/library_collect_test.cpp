@@ -1,0 +1,137 @@
+#include "library_fixture.hpp"
+
+using namespace media;
+using namespace std::chrono_literals;
+using test::LibraryFixture;
+using test::png;
+
+TEST_CASE("library: a removed media's blobs go after the grace period, renditions with them") {
+  LibraryFixture f;
+  const auto stored = f.ingest(png(1), {.filename = "a.png"});
+  REQUIRE(f.library->process(stored.media.id));
+  const auto kept = f.ingest(png(2), {.filename = "b.png"});
+  CHECK(f.library->remove(stored.media.id).value());
+  CHECK_FALSE(f.library->remove(stored.media.id).value());
+  CHECK(f.library->read(stored.media.id).error().code == Errc::not_found);
+
+  const auto first = f.library->collect().value();
+  CHECK(first.condemned == 10);  // the original and nine renditions
+  CHECK(first.removed == 0);
+  CHECK(std::filesystem::exists(f.blob_path(stored.digest)));
+  f.clock->advance(23h);
+  CHECK(f.library->collect().value().removed == 0);
+  f.clock->advance(2h);
+  const auto last = f.library->collect().value();
+  CHECK(last.removed == 10);
+  CHECK_FALSE(std::filesystem::exists(f.blob_path(stored.digest)));
+  CHECK(f.content_of(kept.media.id) == png(2));
+  const auto report = f.library->verify({}).value();
+  CHECK(report.intact());
+  CHECK(report.blobs == 1);
+}
+
+TEST_CASE("library: a blob shared by two media stays while one is left") {
+  LibraryFixture f;
+  const auto one = f.ingest(png(1), {.owner = "a", .filename = "a.png"});
+  const auto two = f.ingest(png(1), {.owner = "b", .filename = "a.png"});
+  REQUIRE(f.library->remove(one.media.id).value());
+  CHECK(f.library->collect(0s).value().removed == 0);
+  CHECK(f.content_of(two.media.id) == png(1));
+  REQUIRE(f.library->remove(two.media.id).value());
+  CHECK(f.library->collect(0s).value().removed == 1);
+}
+
+TEST_CASE("library: an ingest of condemned bytes revives them") {
+  LibraryFixture f;
+  const auto one = f.ingest(png(1), {.filename = "a.png"});
+  REQUIRE(f.library->remove(one.media.id).value());
+  REQUIRE(f.library->collect().value().condemned == 1);
+  const auto two = f.ingest(png(1), {.filename = "a.png"});
+  CHECK(two.status == IngestStatus::stored);
+  f.clock->advance(48h);
+  CHECK(f.library->collect().value().removed == 0);
+  CHECK(f.content_of(two.media.id) == png(1));
+}
+
+TEST_CASE("library: bytes without a row, left by a crash, go the same way") {
+  LibraryFixture f;
+  const auto kept = f.ingest(png(1), {.filename = "a.png"});
+  {
+    const auto store = open_filesystem_store({.base_path = f.folder / "store"}).value();
+    auto writer = store->begin().value();
+    REQUIRE(writer->write(png(2)));
+    std::vector<std::unique_ptr<Staged>> staged;
+    staged.push_back(writer->finish().value());
+    REQUIRE(store->publish(staged));
+  }
+  const auto report = f.library->verify({}).value();
+  CHECK(report.stray == 1);
+  CHECK(report.damaged == 0);
+  CHECK(f.library->collect().value().removed == 0);
+  f.clock->advance(25h);
+  CHECK(f.library->collect().value().removed == 1);
+  CHECK(f.library->verify({}).value().intact());
+  CHECK(f.content_of(kept.media.id) == png(1));
+}
+
+TEST_CASE("library: a collection that died between claim and unlink is finished by the next") {
+  LibraryFixture f;
+  const auto stored = f.ingest(png(1), {.filename = "a.png"});
+  REQUIRE(f.library->remove(stored.media.id).value());
+  {
+    const auto repository = open_sqlite_repository({.path = f.folder / "store" / "catalog.db"}).value();
+    REQUIRE(repository->write([&](Transaction& transaction) -> Result<void> {
+      MEDIA_TRY_ASSIGN(auto row, transaction.find_blob(stored.digest));
+      row->state = BlobState::deleting;
+      row->condemned_at = f.clock->now();
+      return transaction.put_blob(*row);
+    }));
+  }
+  CHECK(f.library->collect(0s).value().removed == 0);  // it may still be alive
+  CHECK(f.library->verify({}).value().missing == 0);
+  f.clock->advance(2min);
+  CHECK(f.library->collect(0s).value().removed == 1);
+  CHECK_FALSE(std::filesystem::exists(f.blob_path(stored.digest)));
+  CHECK(f.ingest(png(1), {.filename = "a.png"}).status == IngestStatus::stored);
+}
+
+TEST_CASE("library: ingest, remove and collect at once never lose an acknowledged byte") {
+  for (const bool disk : {false, true}) {
+    LibraryFixture f(disk);
+    std::atomic<bool> stop{false};
+    std::atomic<int> unexpected{0};
+    std::atomic<int> acknowledged{0};
+    std::jthread collector([&] {
+      while (!stop) {
+        if (!f.library->collect(0s)) ++unexpected;
+      }
+    });
+    {
+      std::vector<std::jthread> writers;
+      for (int t = 0; t < 4; ++t) {
+        writers.emplace_back([&, t] {
+          for (int i = 0; i < 60; ++i) {
+            const auto content = png(static_cast<std::uint64_t>(i % 5));
+            const auto outcome =
+                f.library->ingest(MemoryReader(content), {.owner = std::to_string(t), .filename = std::to_string(i) + ".png"});
+            if (!outcome) {
+              if (!is_retryable(outcome.error().code)) ++unexpected;
+              continue;
+            }
+            ++acknowledged;
+            const auto reader = f.library->read(outcome->media.id);
+            if (!reader || read_all(**reader, 10'000).value() != content) ++unexpected;
+            if (i % 3 != 0 && !f.library->remove(outcome->media.id)) ++unexpected;
+          }
+        });
+      }
+    }
+    stop = true;
+    collector.join();
+    CHECK(unexpected == 0);
+    CHECK(acknowledged > 200);
+    for (const auto& media : f.library->list({.limit = 1000}).value()) CHECK(f.library->read(media.id).has_value());
+    CHECK(f.library->verify({}).value().missing == 0);
+    CHECK(f.library->verify({}).value().damaged == 0);
+  }
+}

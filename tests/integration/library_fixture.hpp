@@ -1,0 +1,119 @@
+// A library with parts that a test can hold: the clock, the processor, and the kind of store and catalog.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "catch.hpp"
+#include "media/library.hpp"
+#include "support.hpp"
+
+namespace test {
+
+/// Stands still until told to move.
+class ManualClock final : public media::Clock {
+ public:
+  [[nodiscard]] media::Timestamp now() const override { return media::Timestamp{std::chrono::milliseconds{now_ms_}}; }
+  void advance(std::chrono::milliseconds step) { now_ms_ += step.count(); }
+
+ private:
+  std::atomic<std::int64_t> now_ms_{1'764'000'000'000};
+};
+
+/// Makes outputs that name their transform; fails, waits or counts as told. Real decoding has tests of its own.
+class ScriptedProcessor final : public media::Processor {
+ public:
+  media::Result<media::MediaInfo> probe(const media::ByteReader&, const media::DeriveOptions&) override { return media::MediaInfo{}; }
+  media::Result<media::Derived> derive(const media::ByteReader& source, std::span<const media::Transform> transforms,
+                                       const media::DeriveOptions& options) override {
+    ++calls;
+    if (before) {
+      if (auto told = before(options); !told) return told.error();
+    }
+    media::Derived derived;
+    derived.placeholder = "#102030";
+    const auto content = media::read_all(source, 1U << 30U).value();
+    for (const auto& transform : transforms) {
+      const std::string text = media::to_string(transform) + " of " + media::Digest::of(content).to_hex();
+      derived.outputs.push_back({transform, transform.width, transform.height, bytes(text)});
+    }
+    return derived;
+  }
+
+  std::atomic<int> calls{0};
+  std::function<media::Result<void>(const media::DeriveOptions&)> before;
+};
+
+/// A one-pixel PNG with a text chunk that makes it differ from every other one. (Signature, IHDR, tEXt, IDAT, IEND with true CRCs.)
+inline std::vector<std::byte> png(std::uint64_t number) {
+  const auto crc = [](std::string_view data) {
+    std::uint32_t value = 0xFFFFFFFFU;
+    for (const char c : data) {
+      value ^= static_cast<unsigned char>(c);
+      for (int bit = 0; bit < 8; ++bit) value = (value & 1U) != 0 ? value >> 1U ^ 0xEDB88320U : value >> 1U;
+    }
+    return ~value;
+  };
+  const auto word = [](std::uint32_t value) {
+    std::string out;
+    for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(value >> static_cast<unsigned>(shift) & 0xFFU));
+    return out;
+  };
+  const auto chunk = [&](const std::string& type, const std::string& data) {
+    return word(static_cast<std::uint32_t>(data.size())) + type + data + word(crc(type + data));
+  };
+  using namespace std::string_literals;
+  const std::string header = "\0\0\0\1\0\0\0\1\x08\0\0\0\0"s;
+  const std::string pixels = "\x78\x01\x63\x60\x00\x00\x00\x02\x00\x01"s;  // zlib of the two bytes 0, 0
+  return bytes("\x89PNG\r\n\x1a\n"s + chunk("IHDR", header) + chunk("tEXt", "n\0"s + std::to_string(number)) + chunk("IDAT", pixels) +
+               chunk("IEND", ""));
+}
+
+/// A library in a temp folder (or wholly in memory) on a manual clock and a scripted processor.
+struct LibraryFixture {
+  explicit LibraryFixture(bool on_disk = true) : disk(on_disk) { open(); }
+
+  void open() {
+    library.reset();
+    media::LibraryOptions options;
+    if (disk) {
+      options.base_path = folder / "store";
+    } else {
+      options.store = media::make_memory_store();
+      options.repository = media::make_memory_repository();
+    }
+    auto scripted = std::make_unique<ScriptedProcessor>();
+    processor = scripted.get();
+    options.processor = std::move(scripted);
+    options.clock = clock;
+    auto opened = media::Library::open(std::move(options));
+    REQUIRE(opened);
+    library = std::move(opened).value();
+  }
+
+  media::IngestOutcome ingest(std::span<const std::byte> content, media::IngestRequest request = {}) {
+    auto outcome = library->ingest(media::MemoryReader(content), std::move(request));
+    REQUIRE(outcome);
+    return std::move(outcome).value();
+  }
+  std::vector<std::byte> content_of(media::MediaId id) {
+    auto reader = library->read(id);
+    REQUIRE(reader);
+    return media::read_all(**reader, 1U << 30U).value();
+  }
+  std::filesystem::path blob_path(const media::Digest& digest) const {
+    const std::string hex = digest.to_hex();
+    return folder / "store" / hex.substr(0, 2) / hex.substr(2, 2) / hex.substr(4, 2) / hex;
+  }
+
+  bool disk;
+  TempFolder folder;
+  std::shared_ptr<ManualClock> clock = std::make_shared<ManualClock>();
+  ScriptedProcessor* processor = nullptr;
+  std::unique_ptr<media::Library> library;
+};
+
+}  // namespace test

@@ -1,0 +1,180 @@
+#include <set>
+
+#include "library_fixture.hpp"
+
+using namespace media;
+using test::LibraryFixture;
+using test::png;
+
+TEST_CASE("library: an image is processed into every preset and format") {
+  LibraryFixture f;
+  const auto stored = f.ingest(png(1), {.filename = "a.png"});
+  CHECK(stored.media.status == MediaStatus::processing);
+  const auto media = f.library->process(stored.media.id).value();
+  CHECK(media.status == MediaStatus::complete);
+  CHECK(media.placeholder == "#102030");
+  CHECK(media.completed_at.has_value());
+  std::set<std::string> made;
+  for (const auto& rendition : f.library->renditions(media.id).value()) made.insert(rendition.transform);
+  std::set<std::string> wanted;
+  for (const auto& preset : f.library->presets()) {
+    for (const Format format : preset.formats) {
+      Transform transform = preset.transform;
+      transform.format = format;
+      wanted.insert(to_string(transform));
+    }
+  }
+  CHECK(made == wanted);
+  CHECK_FALSE(f.library->find_job(media.id).value());
+
+  const auto before = f.processor->calls.load();
+  Transform thumb = f.library->presets().front().transform;
+  thumb.format = Format::webp;
+  const auto picture = f.library->derive(media.id, thumb).value();
+  CHECK(picture.rendition.format == Format::webp);
+  CHECK(picture.content->size() == picture.rendition.size_bytes);
+  CHECK(f.processor->calls == before);  // it was there
+}
+
+TEST_CASE("library: a second media on the same blob needs no second decoding") {
+  LibraryFixture f;
+  const auto first = f.ingest(png(1), {.filename = "a.png"});
+  REQUIRE(f.library->run_jobs({}).value() == 1);
+  const auto second = f.ingest(png(1), {.owner = "other", .filename = "b.png"});
+  const auto media = f.library->process(second.media.id).value();
+  CHECK(media.status == MediaStatus::complete);
+  CHECK(f.library->renditions(media.id).value() == f.library->renditions(first.media.id).value());
+}
+
+TEST_CASE("library: what cannot be decoded becomes Failed, with the reason") {
+  LibraryFixture f;
+  f.processor->before = [](const DeriveOptions&) -> Result<void> { return Error{Errc::corrupt, "the scan ends early"}; };
+  const auto stored = f.ingest(png(1), {.filename = "a.png"});
+  const auto media = f.library->process(stored.media.id).value();
+  CHECK(media.status == MediaStatus::failed);
+  CHECK(media.error_message == "the scan ends early");
+  CHECK(f.content_of(media.id) == png(1));  // the original stays
+  CHECK(f.processor->calls == 1);
+}
+
+TEST_CASE("library: a worker's death is tried once more, then it is the file's fault") {
+  LibraryFixture f;
+  f.processor->before = [](const DeriveOptions&) -> Result<void> { return Error{Errc::internal, "the worker died of signal 11"}; };
+  const auto stored = f.ingest(png(1), {.filename = "a.png"});
+  const auto media = f.library->process(stored.media.id).value();
+  CHECK(media.status == MediaStatus::failed);
+  CHECK_THAT(media.error_message, ContainsSubstring("signal 11"));
+  CHECK(f.processor->calls == 2);
+}
+
+TEST_CASE("library: a passing fault is tried again later") {
+  LibraryFixture f;
+  int left = 2;
+  f.processor->before = [&](const DeriveOptions&) -> Result<void> {
+    if (left-- > 0) return Error{Errc::unavailable, "no worker to be had"};
+    return {};
+  };
+  const auto stored = f.ingest(png(1), {.filename = "a.png"});
+  CHECK(f.library->run_jobs({}).value() == 1);
+  CHECK(f.library->run_jobs({}).value() == 0);  // not due yet
+  CHECK(f.library->find_job(stored.media.id).value()->last_error == "no worker to be had");
+  f.clock->advance(std::chrono::minutes(1));
+  CHECK(f.library->run_jobs({}).value() == 1);
+  f.clock->advance(std::chrono::minutes(1));
+  CHECK(f.library->run_jobs({}).value() == 1);
+  CHECK(f.library->find(stored.media.id).value()->status == MediaStatus::complete);
+}
+
+TEST_CASE("library: queued jobs survive the process, and a dead owner's lease runs out") {
+  LibraryFixture f;
+  const auto stored = f.ingest(png(1), {.filename = "a.png"});
+  {
+    // Somebody claims the job and is never heard of again.
+    const auto repository = open_sqlite_repository({.path = f.folder / "store" / "catalog.db"}).value();
+    REQUIRE(repository->write([&](Transaction& transaction) -> Result<void> {
+      MEDIA_TRY_ASSIGN(const auto claimed, transaction.claim_jobs(f.clock->now(), "dead", f.clock->now() + std::chrono::seconds(60), 1, 0));
+      if (claimed.size() != 1) return Error{Errc::internal, "nothing to claim"};
+      return {};
+    }));
+  }
+  f.open();
+  CHECK(f.library->run_jobs({}).value() == 0);
+  CHECK(f.library->find(stored.media.id).value()->status == MediaStatus::processing);
+  f.clock->advance(std::chrono::seconds(61));
+  CHECK(f.library->run_jobs({}).value() == 1);
+  CHECK(f.library->find(stored.media.id).value()->status == MediaStatus::complete);
+}
+
+TEST_CASE("library: a job that lost its lease writes nothing") {
+  LibraryFixture f;
+  const auto stored = f.ingest(png(1), {.filename = "a.png"});
+  f.processor->before = [&](const DeriveOptions&) -> Result<void> {
+    if (f.processor->calls == 1) {
+      f.clock->advance(std::chrono::hours(1));  // slept through its lease; another runner takes the job and finishes it
+      CHECK(f.library->run_jobs({.limit = 1}).value() == 1);
+    }
+    return {};
+  };
+  CHECK(f.library->run_jobs({.limit = 1}).value() == 1);
+  CHECK(f.processor->calls == 2);
+  CHECK(f.library->find(stored.media.id).value()->status == MediaStatus::complete);
+  CHECK(f.library->renditions(stored.media.id).value().size() == 9);
+}
+
+TEST_CASE("library: many runners do each job once") {
+  LibraryFixture f;
+  constexpr int kMedia = 40;
+  for (int i = 0; i < kMedia; ++i) f.ingest(png(static_cast<std::uint64_t>(i)), {.filename = std::to_string(i) + ".png"});
+  {
+    std::vector<std::jthread> runners;
+    for (int t = 0; t < 4; ++t) runners.emplace_back([&] { CHECK(f.library->run_jobs({}).has_value()); });
+  }
+  CHECK(f.processor->calls == kMedia);
+  CHECK(f.library->list({.status = MediaStatus::complete, .limit = 100}).value().size() == kMedia);
+}
+
+TEST_CASE("library: a waiting runner wakes for new work and stops when told") {
+  LibraryFixture f;
+  std::jthread runner([&](const std::stop_token& stop) { CHECK(f.library->run_jobs({.stop = stop, .until_idle = false}).has_value()); });
+  const auto stored = f.ingest(png(1), {.filename = "a.png"});
+  for (int i = 0; i < 500 && f.library->find(stored.media.id).value()->status != MediaStatus::complete; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  CHECK(f.library->find(stored.media.id).value()->status == MediaStatus::complete);
+  runner.request_stop();
+}
+
+TEST_CASE("library: calls for the same rendition share one making") {
+  LibraryFixture f;
+  const auto stored = f.ingest(png(1), {.filename = "a.png"});
+  f.processor->before = [](const DeriveOptions&) -> Result<void> {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    return {};
+  };
+  std::atomic<int> good{0};
+  {
+    std::vector<std::jthread> callers;
+    for (int t = 0; t < 8; ++t) {
+      callers.emplace_back([&] {
+        const auto picture = f.library->derive(stored.media.id, Transform{.width = 77, .format = Format::webp});
+        if (picture && picture->rendition.transform == to_string(Transform{.width = 77, .format = Format::webp})) ++good;
+      });
+    }
+  }
+  CHECK(good == 8);
+  CHECK(f.processor->calls == 1);
+}
+
+TEST_CASE("library: a rendition that is lost or damaged is made again") {
+  LibraryFixture f;
+  const auto stored = f.ingest(png(1), {.filename = "a.png"});
+  const Transform transform{.width = 50, .format = Format::webp};
+  const auto first = f.library->derive(stored.media.id, transform).value();
+  std::filesystem::remove(f.blob_path(first.rendition.digest));
+  const auto second = f.library->derive(stored.media.id, transform).value();
+  CHECK(second.rendition.digest == first.rendition.digest);
+  CHECK(read_all(*second.content, 1000).value().size() == second.rendition.size_bytes);
+  CHECK(f.library->derive(999, transform).error().code == Errc::not_found);
+  const auto any = f.ingest(test::noise(100), {.filename = "x", .any_content = true});
+  CHECK(f.library->derive(any.media.id, transform).error().code == Errc::unsupported);
+}
