@@ -16,6 +16,9 @@ if(MEDIA_SANITIZE)
   target_compile_options(media_flags INTERFACE -fsanitize=${MEDIA_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(media_flags INTERFACE -fsanitize=${MEDIA_SANITIZE})
 endif()
+if(MEDIA_FUZZ)
+  target_compile_options(media_flags INTERFACE -fsanitize=fuzzer-no-link)  # libFuzzer sees which edges of the areas an input reaches
+endif()
 if(MEDIA_COVERAGE)
   target_compile_options(media_flags INTERFACE --coverage -fprofile-update=atomic)
   target_link_options(media_flags INTERFACE --coverage)
@@ -58,6 +61,21 @@ function(media_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${test_TIMEOUT})
 endfunction()
 
+# `./dev fuzz` and `./dev bench` build these.
+add_custom_target(fuzzers)
+add_custom_target(benches)
+
+# media_bench(<name> SOURCES … [AREAS <areas>…] [LINK …])
+# A program bench_… that measures and prints; built by the target `benches` only, and no test.
+function(media_bench name)
+  cmake_parse_arguments(PARSE_ARGV 1 bench "" "" "SOURCES;AREAS;LINK")
+  list(TRANSFORM bench_AREAS PREPEND media_)
+  add_executable(${name} EXCLUDE_FROM_ALL ${bench_SOURCES})
+  target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/libmedia/src")
+  target_link_libraries(${name} PRIVATE media_flags ${bench_AREAS} ${bench_LINK})
+  add_dependencies(benches ${name})
+endfunction()
+
 # media_fuzz(<name> SOURCES … AREAS …): a libFuzzer target in the fuzz preset; elsewhere an executable that replays files
 # given to it, run as a test over tests/fuzz/corpus/<name>.
 function(media_fuzz name)
@@ -66,6 +84,7 @@ function(media_fuzz name)
   add_executable(${name} ${fuzz_SOURCES})
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/libmedia/src")
   target_link_libraries(${name} PRIVATE media_flags ${fuzz_AREAS} ${fuzz_LINK})
+  add_dependencies(fuzzers ${name})
   if(MEDIA_FUZZ)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   else()
