@@ -1,30 +1,26 @@
 # What is installed, in components:
-#   development  headers, mediaConfig.cmake, media.pc, the name that a linker looks for (libmedia.so)
+#   development  headers, mediaConfig.cmake, media.pc
 #   static       libmedia.a and its CMake targets
-#   runtime      libmedia.so.*, and media-worker in libexec
+#   shared       the name by which a linker finds libmedia.so, and its CMake targets
+#   runtime      libmedia.so.*, and media-worker in libexec (libmedia/worker)
 #   tools        mediactl
 #   server       mediad
 # Everything finds everything by relative paths: an installed tree can be moved.
 include(CMakePackageConfigHelpers)
 
 set(media_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/media")
-set(media_libexec_dir "${CMAKE_INSTALL_LIBEXECDIR}/libmedia")
+set(media_worker "${CMAKE_INSTALL_LIBEXECDIR}/libmedia/media-worker")
 
-# media_install(<target> <kind>): a library of libmedia/CMakeLists.txt with its export set.
+# media_install(<target> static|shared): a library of libmedia/CMakeLists.txt with its export set.
 function(media_install target kind)
-  string(TOLOWER "${kind}" component)
-  string(SUBSTRING "${component}" 0 1 first)
-  string(SUBSTRING "${component}" 1 -1 rest)
-  string(TOUPPER "${first}" first)
-  install(TARGETS ${target} EXPORT media_${component}
-    LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT runtime NAMELINK_COMPONENT development
+  set(file_of_static mediaStaticTargets.cmake)
+  set(file_of_shared mediaSharedTargets.cmake)
+  install(TARGETS ${target} EXPORT media_${kind}
+    LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT runtime NAMELINK_COMPONENT shared
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT static
     FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT development
     FILE_SET generated_headers DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT development)
-  if(component STREQUAL "shared")
-    set(component development)
-  endif()
-  install(EXPORT media_${kind} NAMESPACE media:: FILE "media${first}${rest}Targets.cmake" DESTINATION "${media_package_dir}" COMPONENT ${component})
+  install(EXPORT media_${kind} NAMESPACE media:: FILE ${file_of_${kind}} DESTINATION "${media_package_dir}" COMPONENT ${kind})
 endfunction()
 
 if(BUILD_SHARED_LIBS)
@@ -39,7 +35,7 @@ else()
   endif()
 endif()
 
-configure_package_config_file(cmake/mediaConfig.cmake.in "${PROJECT_BINARY_DIR}/mediaConfig.cmake" INSTALL_DESTINATION "${media_package_dir}")
+configure_package_config_file(cmake/mediaConfig.cmake.in "${PROJECT_BINARY_DIR}/mediaConfig.cmake" INSTALL_DESTINATION "${media_package_dir}" PATH_VARS media_worker)
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/mediaConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
 
 file(RELATIVE_PATH media_pc_to_prefix "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
@@ -53,9 +49,6 @@ install(FILES "${PROJECT_BINARY_DIR}/mediaConfig.cmake" "${PROJECT_BINARY_DIR}/m
 install(FILES "${PROJECT_BINARY_DIR}/media.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT development)
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT development)
 
-if(TARGET media-worker)
-  install(TARGETS media-worker RUNTIME DESTINATION "${media_libexec_dir}" COMPONENT runtime)
-endif()
 if(TARGET mediactl)
   install(TARGETS mediactl RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT tools)
 endif()
