@@ -93,6 +93,8 @@ class MEDIA_EXPORT Ingest {
   virtual ~Ingest() = default;
   /// Errors: `too_large` (beyond the policy's largest limit), `no_space`, `io`, `denied`, `unavailable`.
   virtual Result<void> write(std::span<const std::byte> piece) = 0;
+  /// Names the file anew: in a form the name may come after the bytes.
+  virtual void rename(std::string filename) = 0;
 
  protected:
   Ingest() = default;

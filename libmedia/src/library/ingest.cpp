@@ -14,9 +14,17 @@ constexpr std::uint64_t kStageAtOnceBytes = 256U << 10U;
 /// The same owner sending the same bytes under the same name within this time meant one upload.
 constexpr std::chrono::seconds kSameUpload{60};
 
+std::string without_folders(std::string name) {
+  const auto slash = name.find_last_of("/\\");
+  if (slash != std::string::npos) name.erase(0, slash + 1);
+  return name;
+}
+
 class PendingIngest final : public Ingest {
  public:
-  PendingIngest(IngestRequest wanted, std::uint64_t limit) : request(std::move(wanted)), limit_bytes(limit) {}
+  PendingIngest(IngestRequest wanted, std::uint64_t limit) : request(std::move(wanted)), limit_bytes(limit) {
+    request.filename = without_folders(std::move(request.filename));
+  }
 
   Result<void> write(std::span<const std::byte> piece) override {
     if (piece.size() > limit_bytes - std::min(limit_bytes, size_bytes)) {
@@ -26,6 +34,7 @@ class PendingIngest final : public Ingest {
     size_bytes += piece.size();
     return {};
   }
+  void rename(std::string filename) override { request.filename = without_folders(std::move(filename)); }
 
   IngestRequest request;
   std::uint64_t limit_bytes;
@@ -36,12 +45,6 @@ class PendingIngest final : public Ingest {
   std::optional<Digest> hashed;
   std::optional<Verdict> verdict;
 };
-
-std::string without_folders(std::string name) {
-  const auto slash = name.find_last_of("/\\");
-  if (slash != std::string::npos) name.erase(0, slash + 1);
-  return name;
-}
 
 Media media_from(const IngestRequest& request, const Verdict& verdict, const Keeping& keeping, Timestamp now) {
   Media media;
@@ -127,7 +130,6 @@ Result<std::unique_ptr<Ingest>> LibraryImpl::begin(IngestRequest request) {
     return Error{Errc::too_large,
                  "the file has " + std::to_string(*request.expected_size) + " bytes; the limit is " + std::to_string(limit)};
   }
-  request.filename = without_folders(std::move(request.filename));
   auto ingest = std::make_unique<PendingIngest>(std::move(request), limit);
   MEDIA_TRY_ASSIGN(ingest->writer, store_->begin(ingest->request.expected_size));
   return std::unique_ptr<Ingest>(std::move(ingest));
@@ -140,7 +142,6 @@ Result<std::unique_ptr<Ingest>> LibraryImpl::prepare(const ByteReader& content, 
     Claim claim{request.declared_type, request.filename};
     MEDIA_TRY_ASSIGN(auto verdict, admit(options_.policy, content, claim));
     if (!verdict.admitted()) {
-      request.filename = without_folders(std::move(request.filename));
       auto refused = std::make_unique<PendingIngest>(std::move(request), 0);
       refused->size_bytes = content.size();
       refused->verdict = std::move(verdict);
@@ -154,8 +155,7 @@ Result<std::unique_ptr<Ingest>> LibraryImpl::prepare(const ByteReader& content, 
       MEDIA_TRY_ASSIGN(const Digest digest, hash_content(content));
       MEDIA_TRY_ASSIGN(const bool held, holds(digest, size));
       if (held) {
-        request.filename = without_folders(std::move(request.filename));
-        auto known = std::make_unique<PendingIngest>(std::move(request), size);
+          auto known = std::make_unique<PendingIngest>(std::move(request), size);
         known->size_bytes = size;
         known->hashed = digest;
         known->content = &content;
