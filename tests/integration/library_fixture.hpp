@@ -9,6 +9,7 @@
 
 #include "catch.hpp"
 #include "media/library.hpp"
+#include "pictures.hpp"
 #include "support.hpp"
 
 namespace test {
@@ -47,29 +48,9 @@ class ScriptedProcessor final : public media::Processor {
   std::function<media::Result<void>(const media::DeriveOptions&)> before;
 };
 
-/// A one-pixel PNG with a text chunk that makes it differ from every other one. (Signature, IHDR, tEXt, IDAT, IEND with true CRCs.)
+/// A one-pixel PNG that differs from every other one.
 inline std::vector<std::byte> png(std::uint64_t number) {
-  const auto crc = [](std::string_view data) {
-    std::uint32_t value = 0xFFFFFFFFU;
-    for (const char c : data) {
-      value ^= static_cast<unsigned char>(c);
-      for (int bit = 0; bit < 8; ++bit) value = (value & 1U) != 0 ? value >> 1U ^ 0xEDB88320U : value >> 1U;
-    }
-    return ~value;
-  };
-  const auto word = [](std::uint32_t value) {
-    std::string out;
-    for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(value >> static_cast<unsigned>(shift) & 0xFFU));
-    return out;
-  };
-  const auto chunk = [&](const std::string& type, const std::string& data) {
-    return word(static_cast<std::uint32_t>(data.size())) + type + data + word(crc(type + data));
-  };
-  using namespace std::string_literals;
-  const std::string header = "\0\0\0\1\0\0\0\1\x08\0\0\0\0"s;
-  const std::string pixels = "\x78\x01\x63\x60\x00\x00\x00\x02\x00\x01"s;  // zlib of the two bytes 0, 0
-  return bytes("\x89PNG\r\n\x1a\n"s + chunk("IHDR", header) + chunk("tEXt", "n\0"s + std::to_string(number)) + chunk("IDAT", pixels) +
-               chunk("IEND", ""));
+  return png(1, 1, [](std::uint32_t, std::uint32_t) { return Rgba{}; }, false, std::to_string(number));
 }
 
 /// A library in a temp folder (or wholly in memory) on a manual clock and a scripted processor.
