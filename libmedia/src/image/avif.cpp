@@ -1,0 +1,239 @@
+// AVIF in and out, by libavif with aom as encoder. Debian 12 has 0.11, Debian 13 has 1.x: both must compile.
+#include <avif/avif.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <string>
+
+#include "image/colour.hpp"
+#include "image/format.hpp"
+#include "image/settings.hpp"
+
+namespace media::image {
+namespace {
+
+struct DestroyDecoder {
+  void operator()(avifDecoder* decoder) const { avifDecoderDestroy(decoder); }
+};
+struct DestroyEncoder {
+  void operator()(avifEncoder* encoder) const { avifEncoderDestroy(encoder); }
+};
+struct DestroyImage {
+  void operator()(avifImage* image) const { avifImageDestroy(image); }
+};
+using AvifImage = std::unique_ptr<avifImage, DestroyImage>;
+
+/// `irot` (quarter turns against the clock) and then `imir`, as EXIF counts them.
+std::uint8_t orientation(const avifImage& image) {
+  constexpr std::array<std::uint8_t, 4> kTurned{1, 8, 3, 6};
+  constexpr std::array<std::uint8_t, 4> kTurnedThenTopDown{4, 5, 2, 7};
+  constexpr std::array<std::uint8_t, 4> kTurnedThenLeftRight{2, 7, 4, 5};
+  const std::size_t turns = (image.transformFlags & AVIF_TRANSFORM_IROT) != 0 ? image.irot.angle & 3U : 0;
+  if ((image.transformFlags & AVIF_TRANSFORM_IMIR) == 0) return kTurned[turns];
+#if AVIF_VERSION >= 1000000
+  const bool left_right = image.imir.axis != 0;
+#else
+  const bool left_right = image.imir.mode != 0;
+#endif
+  return left_right ? kTurnedThenLeftRight[turns] : kTurnedThenTopDown[turns];
+}
+
+class AvifDecoder final : public Decoder {
+ public:
+  AvifDecoder(std::vector<std::byte> bytes, const Control& control)
+      : bytes_(std::move(bytes)), control_(control), decoder_(avifDecoderCreate()) {}
+
+  Result<void> open() {
+    if (!decoder_) return Error{Errc::too_large, "AVIF: no memory for the decoder"};
+    decoder_->maxThreads = 1;
+    decoder_->ignoreExif = AVIF_TRUE;  // Its orientation is not to be followed (MIAF: irot and imir are).
+    decoder_->ignoreXMP = AVIF_TRUE;
+    // Encoders of some years ago left out what the strict checks ask for, and every browser shows their pictures.
+    decoder_->strictFlags = AVIF_STRICT_DISABLED;
+    decoder_->imageSizeLimit =
+        static_cast<std::uint32_t>(std::clamp<std::uint64_t>(control_.budget().max_pixels, 1, AVIF_DEFAULT_IMAGE_SIZE_LIMIT));
+    MEDIA_TRY(outcome(avifDecoderSetIOMemory(decoder_.get(), reinterpret_cast<const std::uint8_t*>(bytes_.data()), bytes_.size())));
+    MEDIA_TRY(outcome(avifDecoderParse(decoder_.get())));
+    const avifImage& image = *decoder_->image;
+    header_.info.format = Format::avif;
+    header_.info.width = image.width;
+    header_.info.height = image.height;
+    header_.info.frames = static_cast<std::uint32_t>(std::max(decoder_->imageCount, 1));
+    header_.info.has_alpha = decoder_->alphaPresent != AVIF_FALSE;
+    header_.info.orientation = orientation(image);
+    MEDIA_TRY(control_.check_pixels({image.width, image.height}, "the AVIF"));
+    crop_ = crop(image);
+    header_.picture = {crop_.width, crop_.height};
+    return {};
+  }
+
+  Result<Rows> start(Size) override {
+    const Size coded{header_.info.width, header_.info.height};
+    const Layout layout = header_.info.has_alpha ? Layout::rgba : Layout::rgb;
+    // Planes of up to 16 bits in the decoder (twice while a grid is put together), and ours.
+    MEDIA_TRY(control_.check_memory(bytes_.size() + coded.pixels() * 16 + image_bytes(coded, layout), "the AVIF"));
+    MEDIA_TRY(control_.check());
+    MEDIA_TRY(outcome(avifDecoderNextImage(decoder_.get())));
+    avifImage& image = *decoder_->image;
+    if (image.width != coded.width || image.height != coded.height)
+      return Error{Errc::corrupt, "AVIF: the picture is not of the size that the file says"};
+    image_ = Image(coded, layout);
+    avifRGBImage rgb{};
+    avifRGBImageSetDefaults(&rgb, &image);
+    rgb.depth = 8;
+    rgb.format = layout == Layout::rgba ? AVIF_RGB_FORMAT_RGBA : AVIF_RGB_FORMAT_RGB;
+    rgb.ignoreAlpha = layout == Layout::rgba ? AVIF_FALSE : AVIF_TRUE;
+    rgb.alphaPremultiplied = AVIF_FALSE;
+    rgb.pixels = image_.data.data();
+    rgb.rowBytes = static_cast<std::uint32_t>(image_.stride());
+    MEDIA_TRY(outcome(avifImageYUVToRGB(&image, &rgb)));
+    // Only now, because what the AV1 data says of colour goes before what the file says.
+    header_.profile = profile(image);
+    return Rows{header_.picture, layout};
+  }
+
+  Result<void> read_row(std::span<std::uint8_t> row) override {
+    const auto whole = image_.row(crop_.y + next_++);
+    const auto part = whole.subspan(std::size_t{crop_.x} * channels(image_.layout), row.size());
+    std::copy(part.begin(), part.end(), row.begin());
+    return {};
+  }
+
+ private:
+  /// The clean aperture, or everything where there is none or it makes no sense.
+  static avifCropRect crop(const avifImage& image) {
+    avifCropRect out{0, 0, image.width, image.height};
+    if ((image.transformFlags & AVIF_TRANSFORM_CLAP) == 0) return out;
+    avifDiagnostics ignored{};
+    avifCropRect found{};
+#if AVIF_VERSION >= 1010000
+    const bool valid = avifCropRectFromCleanApertureBox(&found, &image.clap, image.width, image.height, &ignored) != AVIF_FALSE;
+#else
+    const bool valid =
+        avifCropRectConvertCleanApertureBox(&found, &image.clap, image.width, image.height, image.yuvFormat, &ignored) != AVIF_FALSE;
+#endif
+    const bool inside = found.width > 0 && found.height > 0 && std::uint64_t{found.x} + found.width <= image.width &&
+                        std::uint64_t{found.y} + found.height <= image.height;
+    return valid && inside ? found : out;
+  }
+
+  static std::vector<std::byte> profile(const avifImage& image) {
+    if (image.icc.size > 0) {
+      const auto* bytes = reinterpret_cast<const std::byte*>(image.icc.data);
+      return {bytes, bytes + image.icc.size};
+    }
+    // Wide primaries with an ordinary curve. The HDR curves (PQ, HLG) would need tone mapping, not a matrix.
+    const bool wide = image.colorPrimaries == AVIF_COLOR_PRIMARIES_SMPTE432 || image.colorPrimaries == AVIF_COLOR_PRIMARIES_BT2020 ||
+                      image.colorPrimaries == AVIF_COLOR_PRIMARIES_SMPTE431;
+    const bool hdr = image.transferCharacteristics == AVIF_TRANSFER_CHARACTERISTICS_SMPTE2084 ||
+                     image.transferCharacteristics == AVIF_TRANSFER_CHARACTERISTICS_HLG;
+    if (!wide || hdr) return {};
+    std::array<float, 8> primaries{};
+    avifColorPrimariesGetValues(image.colorPrimaries, primaries.data());
+    return profile_from_primaries(primaries);
+  }
+
+  [[nodiscard]] Result<void> outcome(avifResult code) const {
+    if (code == AVIF_RESULT_OK) return {};
+    std::string text = "AVIF: " + std::string(avifResultToString(code));
+    if (decoder_->diag.error[0] != '\0') text += " (" + std::string(decoder_->diag.error) + ")";
+    switch (code) {
+      case AVIF_RESULT_OUT_OF_MEMORY:
+        return Error{Errc::too_large, text};
+      case AVIF_RESULT_UNSUPPORTED_DEPTH:
+      case AVIF_RESULT_NO_CODEC_AVAILABLE:
+      case AVIF_RESULT_NOT_IMPLEMENTED:
+        return Error{Errc::unsupported, text};
+      default:
+        return Error{Errc::corrupt, text};
+    }
+  }
+
+  std::vector<std::byte> bytes_;
+  const Control& control_;
+  std::unique_ptr<avifDecoder, DestroyDecoder> decoder_;
+  avifCropRect crop_{};
+  Image image_;
+  std::uint32_t next_ = 0;
+};
+
+bool sniffs(std::span<const std::byte> head) {
+  constexpr std::array<std::string_view, 2> kBrands{"avif", "avis"};
+  return has_brand(head, kBrands);
+}
+
+Result<std::unique_ptr<Decoder>> open(const ByteReader& source, const Control& control) {
+  MEDIA_TRY(control.check_memory(source.size(), "the AVIF file"));
+  MEDIA_TRY_ASSIGN(auto bytes, read_all(source, control.budget().max_source_bytes));
+  auto decoder = std::make_unique<AvifDecoder>(std::move(bytes), control);
+  MEDIA_TRY(decoder->open());
+  return std::unique_ptr<Decoder>(std::move(decoder));
+}
+
+Error encode_failure(avifResult code) { return {Errc::internal, "encode AVIF: " + std::string(avifResultToString(code))}; }
+
+Result<std::vector<std::byte>> encode(const Image& image, int quality, const Control& control) {
+  if (image.layout == Layout::grey) return encode(grey_to_rgb(image), quality, control);
+  MEDIA_TRY(control.check());
+  constexpr std::uint32_t kMaxSide = 65535;
+  if (image.size.width > kMaxSide || image.size.height > kMaxSide) return Error{Errc::too_large, "an AVIF has at most 65535 pixels a side"};
+  const bool alpha = image.layout == Layout::rgba;
+  const AvifImage planes(avifImageCreate(image.size.width, image.size.height, 8, AVIF_PIXEL_FORMAT_YUV420));
+  if (!planes) return Error{Errc::too_large, "encode AVIF: no memory"};
+  planes->yuvRange = AVIF_RANGE_FULL;
+  planes->colorPrimaries = AVIF_COLOR_PRIMARIES_BT709;
+  planes->transferCharacteristics = AVIF_TRANSFER_CHARACTERISTICS_SRGB;
+  planes->matrixCoefficients = AVIF_MATRIX_COEFFICIENTS_BT601;
+  avifRGBImage rgb{};
+  avifRGBImageSetDefaults(&rgb, planes.get());
+  rgb.depth = 8;
+  rgb.format = alpha ? AVIF_RGB_FORMAT_RGBA : AVIF_RGB_FORMAT_RGB;
+  rgb.ignoreAlpha = alpha ? AVIF_FALSE : AVIF_TRUE;
+  // libavif only reads from here, its type only says so.
+  rgb.pixels = const_cast<std::uint8_t*>(image.data.data());
+  rgb.rowBytes = static_cast<std::uint32_t>(image.stride());
+  if (const avifResult code = avifImageRGBToYUV(planes.get(), &rgb); code != AVIF_RESULT_OK) return encode_failure(code);
+
+  const std::unique_ptr<avifEncoder, DestroyEncoder> encoder(avifEncoderCreate());
+  if (!encoder) return Error{Errc::too_large, "encode AVIF: no memory"};
+  encoder->codecChoice = AVIF_CODEC_CHOICE_AOM;
+  encoder->maxThreads = 1;  // A thread a picture; and the bytes do not depend on how many cores there are.
+  encoder->speed = image.size.pixels() <= avif_settings::kCarefulPixels ? avif_settings::kCarefulSpeed : avif_settings::kSpeed;
+  // Both ages of libavif take the level straight; it is what 1.x makes of its `quality`.
+  const int level = ((100 - quality) * AVIF_QUANTIZER_WORST_QUALITY + 50) / 100;
+  encoder->minQuantizer = AVIF_QUANTIZER_BEST_QUALITY;
+  encoder->maxQuantizer = AVIF_QUANTIZER_WORST_QUALITY;
+  encoder->minQuantizerAlpha = AVIF_QUANTIZER_BEST_QUALITY;
+  encoder->maxQuantizerAlpha = AVIF_QUANTIZER_WORST_QUALITY;
+#if AVIF_VERSION >= 1000000
+  encoder->quality = quality;
+  encoder->qualityAlpha = quality;
+#endif
+  avifEncoderSetCodecSpecificOption(encoder.get(), "end-usage", "q");
+  avifEncoderSetCodecSpecificOption(encoder.get(), "cq-level", std::to_string(level).c_str());
+
+  avifRWData out = AVIF_DATA_EMPTY;
+  const std::unique_ptr<avifRWData, decltype(&avifRWDataFree)> free_out(&out, avifRWDataFree);
+  if (const avifResult code = avifEncoderWrite(encoder.get(), planes.get(), &out); code != AVIF_RESULT_OK) return encode_failure(code);
+  const auto* bytes = reinterpret_cast<const std::byte*>(out.data);
+  return std::vector<std::byte>(bytes, bytes + out.size);
+}
+
+std::string version() {
+  std::array<char, 256> codecs{};
+  avifCodecVersions(codecs.data());
+  // "dav1d [dec]:1.0.0, aom [enc/dec]:3.6.0, …"
+  std::string aom(codecs.data());
+  aom.erase(0, std::min(aom.find("aom"), aom.size()));
+  aom.erase(std::min(aom.find(','), aom.size()));
+  aom.erase(0, std::min(aom.find(':') + 1, aom.size()));
+  return "aom-" + aom + "/libavif-" + avifVersion() + "/s" + std::to_string(avif_settings::kCarefulSpeed) + "-" +
+         std::to_string(avif_settings::kSpeed) + "/" + std::to_string(avif_settings::kRevision);
+}
+
+}  // namespace
+
+const Codec kAvif{Format::avif, sniffs, open, encode, version};
+
+}  // namespace media::image

@@ -1,0 +1,133 @@
+#include "image/colour.hpp"
+
+#include <lcms2.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+#include <memory>
+
+namespace media::image {
+namespace {
+
+struct DeleteContext {
+  void operator()(void* context) const { cmsDeleteContext(static_cast<cmsContext>(context)); }
+};
+struct CloseProfile {
+  void operator()(void* profile) const { cmsCloseProfile(profile); }
+};
+struct DeleteTransform {
+  void operator()(void* transform) const { cmsDeleteTransform(transform); }
+};
+using Context = std::unique_ptr<std::remove_pointer_t<cmsContext>, DeleteContext>;
+using Profile = std::unique_ptr<void, CloseProfile>;
+using ColourTransform = std::unique_ptr<void, DeleteTransform>;
+
+/// A context of one's own for each picture: lcms keeps its error handler there, and the default one is shared.
+Context make_context() {
+  Context context(cmsCreateContext(nullptr, nullptr));
+  if (context) cmsSetLogErrorHandlerTHR(context.get(), [](cmsContext, cmsUInt32Number, const char*) {});
+  return context;
+}
+
+cmsUInt32Number input_type(Layout layout) {
+  switch (layout) {
+    case Layout::grey:
+      return TYPE_GRAY_8;
+    case Layout::rgb:
+      return TYPE_RGB_8;
+    case Layout::rgba:
+      return TYPE_RGBA_8;
+    case Layout::cmyk:
+      return TYPE_CMYK_8;
+  }
+  return TYPE_RGB_8;
+}
+
+cmsColorSpaceSignature profile_space(Layout layout) {
+  if (layout == Layout::grey) return cmsSigGrayData;
+  return layout == Layout::cmyk ? cmsSigCmykData : cmsSigRgbData;
+}
+
+/// True where the transform moves no colour of a coarse grid by more than one step: the profile is sRGB by another name.
+bool changes_nothing(cmsHTRANSFORM transform, Layout layout) {
+  constexpr std::array<std::uint8_t, 6> kSteps{0, 51, 102, 153, 204, 255};
+  for (const std::uint8_t r : kSteps) {
+    for (const std::uint8_t g : kSteps) {
+      for (const std::uint8_t b : kSteps) {
+        const std::array<std::uint8_t, 4> in{r, g, b, 255};
+        std::array<std::uint8_t, 4> out{0, 0, 0, 255};
+        cmsDoTransform(transform, in.data(), out.data(), 1);
+        for (std::size_t c = 0; c < 3; ++c) {
+          const int wanted = layout == Layout::grey ? in[0] : in[c];
+          if (std::abs(int{out[c]} - wanted) > 1) return false;
+        }
+      }
+    }
+  }
+  return true;
+}
+
+Image mix_ink(const Image& image) {
+  Image out(image.size, Layout::rgb);
+  const std::uint8_t* in = image.data.data();
+  std::uint8_t* to = out.data.data();
+  for (std::uint64_t left = image.size.pixels(); left > 0; --left, in += 4, to += 3) {
+    const unsigned light = 255U - in[3];
+    for (std::size_t c = 0; c < 3; ++c) to[c] = static_cast<std::uint8_t>(((255U - in[c]) * light + 127) / 255);
+  }
+  return out;
+}
+
+Image without_profile(Image image) { return image.layout == Layout::cmyk ? mix_ink(image) : std::move(image); }
+
+}  // namespace
+
+Image to_srgb(Image image, std::span<const std::byte> profile) {
+  if (profile.empty() || profile.size() > std::numeric_limits<cmsUInt32Number>::max()) return without_profile(std::move(image));
+  const Context context = make_context();
+  if (!context) return without_profile(std::move(image));
+  const Profile from(cmsOpenProfileFromMemTHR(context.get(), profile.data(), static_cast<cmsUInt32Number>(profile.size())));
+  if (!from || cmsGetColorSpace(from.get()) != profile_space(image.layout)) return without_profile(std::move(image));
+  const Profile srgb(cmsCreate_sRGBProfileTHR(context.get()));
+  const bool alpha = image.layout == Layout::rgba;
+  const ColourTransform transform(cmsCreateTransformTHR(context.get(), from.get(), input_type(image.layout), srgb.get(),
+                                                        alpha ? TYPE_RGBA_8 : TYPE_RGB_8, INTENT_PERCEPTUAL,
+                                                        alpha ? cmsFLAGS_COPY_ALPHA : 0));
+  if (!transform) return without_profile(std::move(image));
+  if (image.layout != Layout::cmyk && changes_nothing(transform.get(), image.layout)) return image;
+
+  if (channels(image.layout) == 3 || alpha) {
+    for (std::uint32_t y = 0; y < image.size.height; ++y) {
+      cmsDoTransform(transform.get(), image.row(y).data(), image.row(y).data(), image.size.width);
+    }
+    return image;
+  }
+  Image out(image.size, Layout::rgb);
+  for (std::uint32_t y = 0; y < image.size.height; ++y) {
+    cmsDoTransform(transform.get(), image.row(y).data(), out.row(y).data(), image.size.width);
+  }
+  return out;
+}
+
+std::vector<std::byte> profile_from_primaries(const std::array<float, 8>& primaries) {
+  const Context context = make_context();
+  if (!context) return {};
+  const auto point = [&](std::size_t i) { return cmsCIExyY{primaries[i], primaries[i + 1], 1.0}; };
+  const cmsCIExyY white = point(6);
+  const cmsCIExyYTRIPLE colours{point(0), point(2), point(4)};
+  // Parametric curve 4 of ICC.1: the transfer function of sRGB.
+  const std::array<cmsFloat64Number, 5> srgb{2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045};
+  const std::unique_ptr<cmsToneCurve, decltype(&cmsFreeToneCurve)> curve(cmsBuildParametricToneCurve(context.get(), 4, srgb.data()),
+                                                                         cmsFreeToneCurve);
+  if (!curve) return {};
+  std::array<cmsToneCurve*, 3> curves{curve.get(), curve.get(), curve.get()};
+  const Profile profile(cmsCreateRGBProfileTHR(context.get(), &white, &colours, curves.data()));
+  cmsUInt32Number size = 0;
+  if (!profile || !cmsSaveProfileToMem(profile.get(), nullptr, &size)) return {};
+  std::vector<std::byte> out(size);
+  if (!cmsSaveProfileToMem(profile.get(), out.data(), &size)) return {};
+  return out;
+}
+
+}  // namespace media::image

@@ -1,0 +1,22 @@
+/// From a picture's own colours to sRGB.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "image/pixels.hpp"
+
+namespace media::image {
+
+/// The picture in sRGB (or in grey, where it is grey and has no profile to say otherwise): `rgb`, `rgba` or `grey`.
+/// A profile that is absent, broken, of another kind than the pixels or sRGB itself changes nothing: a photo with a
+/// damaged profile is shown as every viewer shows it. CMYK without a usable profile is mixed as light over ink.
+Image to_srgb(Image image, std::span<const std::byte> profile);
+
+/// An ICC profile of RGB with these primaries (x and y of red, green, blue and white) and the transfer curve of sRGB;
+/// empty where they make no sense.
+std::vector<std::byte> profile_from_primaries(const std::array<float, 8>& primaries);
+
+}  // namespace media::image

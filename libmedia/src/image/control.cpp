@@ -1,0 +1,33 @@
+#include "image/control.hpp"
+
+#include <string>
+
+namespace media::image {
+
+bool Control::must_stop() const noexcept { return options_.stop.stop_requested() || std::chrono::steady_clock::now() > until_; }
+
+Result<void> Control::check() const {
+  if (options_.stop.stop_requested()) return Error{Errc::cancelled, "image processing was stopped"};
+  if (std::chrono::steady_clock::now() > until_) {
+    return Error{Errc::too_large, "image processing took longer than " + std::to_string(budget().deadline.count()) + " ms"};
+  }
+  return {};
+}
+
+Result<void> Control::check_pixels(Size size, std::string_view what) const {
+  if (size.pixels() <= budget().max_pixels) return {};
+  return Error{Errc::too_large, std::string(what) + " has " + std::to_string(size.width) + " x " + std::to_string(size.height) +
+                                    " pixels, more than " + std::to_string(budget().max_pixels)};
+}
+
+Result<void> Control::check_memory(std::uint64_t bytes, std::string_view what) const {
+  if (bytes <= budget().max_memory_bytes) return {};
+  return Error{Errc::too_large, std::string(what) + " takes " + std::to_string(bytes >> 20U) + " MiB of memory, more than " +
+                                    std::to_string(budget().max_memory_bytes >> 20U) + " MiB"};
+}
+
+void Control::report(double share_done) const {
+  if (options_.progress) options_.progress(share_done);
+}
+
+}  // namespace media::image

@@ -1,0 +1,37 @@
+/// When to stop: deadline, stop token, budget.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+
+#include "image/pixels.hpp"
+#include "media/processor.hpp"
+#include "media/result.hpp"
+
+namespace media::image {
+
+/// One call's limits, made when it starts.
+///
+/// Thread-safety: none; it belongs to one call.
+class Control {
+ public:
+  explicit Control(const DeriveOptions& options) : options_(options), until_(std::chrono::steady_clock::now() + options.budget.deadline) {}
+
+  [[nodiscard]] const ProcessingBudget& budget() const noexcept { return options_.budget; }
+  /// For callbacks of C libraries, through which nothing may be thrown and no string be built.
+  [[nodiscard]] bool must_stop() const noexcept;
+  /// `cancelled` or `too_large` (deadline).
+  [[nodiscard]] Result<void> check() const;
+  /// `too_large` where a picture of this size passes the pixel budget; `what` names it.
+  [[nodiscard]] Result<void> check_pixels(Size size, std::string_view what) const;
+  /// `too_large` where so much memory at one time passes the budget.
+  [[nodiscard]] Result<void> check_memory(std::uint64_t bytes, std::string_view what) const;
+  void report(double share_done) const;
+
+ private:
+  const DeriveOptions& options_;
+  std::chrono::steady_clock::time_point until_;
+};
+
+}  // namespace media::image

@@ -1,0 +1,102 @@
+/// What an image format is to the pipeline. One file for each, all of them listed in formats.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "image/control.hpp"
+#include "image/pixels.hpp"
+#include "media/io.hpp"
+#include "media/media_info.hpp"
+#include "media/result.hpp"
+
+namespace media::image {
+
+/// What the codec says of a picture before it decodes pixels.
+struct Header {
+  MediaInfo info;
+  /// Of the rows at full scale: as `info` says, less a crop that the file itself asks for. Before orientation.
+  Size picture;
+  /// ICC profile of the pixels; empty where there is none.
+  std::vector<std::byte> profile;
+};
+
+/// The rows that a decoder is going to give.
+struct Rows {
+  Size size;
+  Layout layout = Layout::rgb;
+};
+
+/// One opened picture. Its limits have been checked by whoever made it: `header().info` passes the pixel budget.
+/// It may refer to the ByteReader and the Control that it was opened with.
+///
+/// Thread-safety: none; it holds a codec's state.
+class Decoder {
+ public:
+  virtual ~Decoder() = default;
+  Decoder(const Decoder&) = delete;
+  Decoder& operator=(const Decoder&) = delete;
+
+  [[nodiscard]] const Header& header() const noexcept { return header_; }
+  /// Once, before the first row. `wanted` is the size at which the whole picture is going to be used: a codec that can
+  /// decode to a smaller size picks one from which that is made well. Errors: `corrupt`, `too_large`, `cancelled`, `unsupported`.
+  virtual Result<Rows> start(Size wanted) = 0;
+  /// The next row, from the top; `row` has width x channels bytes. Errors as `start`'s.
+  virtual Result<void> read_row(std::span<std::uint8_t> row) = 0;
+
+ protected:
+  Decoder() = default;
+  Header header_;
+};
+
+/// A decoder that has the whole picture in memory after `start`.
+class WholeDecoder : public Decoder {
+ public:
+  Result<void> read_row(std::span<std::uint8_t> row) final;
+
+ protected:
+  Image image_;
+
+ private:
+  std::uint32_t next_ = 0;
+};
+
+struct Codec {
+  Format format;
+  /// True where the first bytes of a file (up to kSniffBytes, fewer of a short file) are this format's.
+  bool (*sniffs)(std::span<const std::byte> head);
+  /// Errors: `corrupt`, `unsupported`, `too_large`, and the reader's own.
+  Result<std::unique_ptr<Decoder>> (*open)(const ByteReader& source, const Control& control);
+  /// Null where this build only reads the format. `image` is grey, rgb or rgba; quality 1 to 100. The result holds no
+  /// metadata. Errors: `too_large`, `cancelled`, `internal`.
+  Result<std::vector<std::byte>> (*encode)(const Image& image, int quality, const Control& control);
+  /// Names encoder, version and settings; null as `encode`.
+  std::string (*version)();
+};
+
+inline constexpr std::size_t kSniffBytes = 256;
+
+/// The codecs of this build.
+std::span<const Codec> codecs() noexcept;
+/// Null where there is none.
+const Codec* find_codec(Format format) noexcept;
+
+/// True where `head` has these bytes at `offset`.
+bool has_bytes(std::span<const std::byte> head, std::size_t offset, std::string_view bytes) noexcept;
+/// True where `head` begins with an ISO base media `ftyp` box that names one of these brands, as its major brand or among the
+/// compatible ones.
+bool has_brand(std::span<const std::byte> head, std::span<const std::string_view> brands) noexcept;
+
+extern const Codec kJpeg;
+extern const Codec kPng;
+extern const Codec kWebp;
+extern const Codec kAvif;
+extern const Codec kGif;
+extern const Codec kBmp;
+extern const Codec kHeic;
+
+}  // namespace media::image

@@ -1,0 +1,24 @@
+/// What the two halves of the JPEG format share.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "image/control.hpp"
+#include "image/pixels.hpp"
+#include "media/result.hpp"
+
+namespace media::image {
+
+/// How much bigger than its use a JPEG is decoded, at least: the box filter that scaling in the DCT amounts to
+/// then touches only what Lanczos takes away anyhow.
+inline constexpr double kJpegReserve = 1.5;
+
+/// The scale, in eighths, at which a picture is decoded that is going to be used at `wanted`.
+int jpeg_scale(Size picture, Size wanted) noexcept;
+
+Result<std::vector<std::byte>> encode_jpeg(const Image& image, int quality, const Control& control);
+std::string jpeg_version();
+
+}  // namespace media::image

@@ -1,0 +1,16 @@
+/// Turning pictures upright.
+#pragma once
+
+#include <cstdint>
+
+#include "image/pixels.hpp"
+
+namespace media::image {
+
+/// Width and height as seen: exchanged by orientations 5 to 8.
+constexpr Size upright(Size coded, std::uint8_t orientation) noexcept { return orientation >= 5 ? Size{coded.height, coded.width} : coded; }
+
+/// Applies an EXIF orientation (1 to 8; anything else is 1): the result is upright.
+Image orient(Image image, std::uint8_t orientation);
+
+}  // namespace media::image

@@ -1,0 +1,64 @@
+/// Decoded pixels.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "media/transform.hpp"
+
+namespace media::image {
+
+struct Size {
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
+  [[nodiscard]] constexpr std::uint64_t pixels() const noexcept { return std::uint64_t{width} * height; }
+  friend bool operator==(const Size&, const Size&) = default;
+};
+
+/// Channels in this order, 8 bits each, interleaved. Alpha is straight (not premultiplied); CMYK is 0 for no ink.
+enum class Layout : std::uint8_t { grey, rgb, rgba, cmyk };
+
+constexpr std::uint32_t channels(Layout layout) noexcept {
+  switch (layout) {
+    case Layout::grey:
+      return 1;
+    case Layout::rgb:
+      return 3;
+    case Layout::rgba:
+    case Layout::cmyk:
+      return 4;
+  }
+  return 4;
+}
+
+/// A picture in memory; rows follow each other without padding, so that `stride` is width x channels bytes.
+struct Image {
+  Size size;
+  Layout layout = Layout::rgb;
+  std::vector<std::uint8_t> data;
+
+  Image() = default;
+  Image(Size picture_size, Layout picture_layout)
+      : size(picture_size), layout(picture_layout), data(picture_size.pixels() * channels(picture_layout)) {}
+
+  [[nodiscard]] std::size_t stride() const noexcept { return std::size_t{size.width} * channels(layout); }
+  [[nodiscard]] std::span<std::uint8_t> row(std::uint32_t y) noexcept { return {data.data() + y * stride(), stride()}; }
+  [[nodiscard]] std::span<const std::uint8_t> row(std::uint32_t y) const noexcept { return {data.data() + y * stride(), stride()}; }
+};
+
+/// Bytes of an image of this size.
+constexpr std::uint64_t image_bytes(Size size, Layout layout) noexcept { return size.pixels() * channels(layout); }
+
+/// The same picture without alpha, laid over `background`. Others are returned as they are.
+Image flatten(Image image, Colour background);
+/// Grey spread over three channels. Others are returned as they are.
+Image grey_to_rgb(Image image);
+/// True where every pixel is opaque.
+bool is_opaque(const Image& image) noexcept;
+/// The average of grey, RGB or RGBA as "#rrggbb": taken of light, not of its code values, and weighted by alpha.
+std::string average_colour(const Image& image);
+
+}  // namespace media::image

@@ -1,0 +1,191 @@
+// WebP in and out, by libwebp.
+#include <webp/decode.h>
+#include <webp/demux.h>
+#include <webp/encode.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "image/exif.hpp"
+#include "image/format.hpp"
+#include "image/settings.hpp"
+
+namespace media::image {
+namespace {
+
+/// How much bigger than its use a picture is decoded, at least, where libwebp scales while it decodes.
+constexpr std::uint64_t kReserve = 2;
+
+struct DeleteDemuxer {
+  void operator()(WebPDemuxer* demuxer) const { WebPDemuxDelete(demuxer); }
+};
+struct DeleteAnimation {
+  void operator()(WebPAnimDecoder* decoder) const { WebPAnimDecoderDelete(decoder); }
+};
+
+class WebpDecoder final : public WholeDecoder {
+ public:
+  WebpDecoder(std::vector<std::byte> bytes, const Control& control) : bytes_(std::move(bytes)), control_(control) {}
+
+  Result<void> open() {
+    WebPBitstreamFeatures features{};
+    if (WebPGetFeatures(data(), bytes_.size(), &features) != VP8_STATUS_OK) return damaged("its header cannot be read");
+    header_.info.format = Format::webp;
+    header_.info.width = static_cast<std::uint32_t>(features.width);
+    header_.info.height = static_cast<std::uint32_t>(features.height);
+    header_.info.has_alpha = features.has_alpha != 0;
+    header_.picture = {header_.info.width, header_.info.height};
+    MEDIA_TRY(control_.check_pixels(header_.picture, "the WebP"));
+    animated_ = features.has_animation != 0;
+
+    const WebPData whole{data(), bytes_.size()};
+    const std::unique_ptr<WebPDemuxer, DeleteDemuxer> demuxer(WebPDemux(&whole));
+    if (!demuxer) return damaged("the file ends before the picture does, or its chunks contradict each other");
+    header_.info.frames = std::max(WebPDemuxGetI(demuxer.get(), WEBP_FF_FRAME_COUNT), std::uint32_t{1});
+    header_.profile = chunk(demuxer.get(), "ICCP");
+    header_.info.orientation = exif_orientation(chunk(demuxer.get(), "EXIF"));
+    return {};
+  }
+
+  Result<Rows> start(Size wanted) override { return animated_ ? first_frame() : still(wanted); }
+
+ private:
+  [[nodiscard]] const std::uint8_t* data() const { return reinterpret_cast<const std::uint8_t*>(bytes_.data()); }
+  static Error damaged(std::string_view how) { return {Errc::corrupt, "WebP: " + std::string(how)}; }
+
+  static std::vector<std::byte> chunk(const WebPDemuxer* demuxer, const char* name) {
+    std::vector<std::byte> out;
+    WebPChunkIterator found{};
+    if (WebPDemuxGetChunk(demuxer, name, 1, &found) != 0) {
+      const auto* bytes = reinterpret_cast<const std::byte*>(found.chunk.bytes);
+      out.assign(bytes, bytes + found.chunk.size);
+    }
+    WebPDemuxReleaseChunkIterator(&found);
+    return out;
+  }
+
+  Result<Rows> still(Size wanted) {
+    const Layout layout = header_.info.has_alpha ? Layout::rgba : Layout::rgb;
+    Size size = header_.picture;
+    WebPDecoderConfig config{};
+    if (WebPInitDecoderConfig(&config) == 0) return Error{Errc::internal, "WebP: the library is of another version"};
+    // Only where much is left out: libwebp's own scaling is a box filter.
+    if (wanted.width * kReserve < size.width && wanted.height * kReserve < size.height) {
+      const double scale =
+          std::max(static_cast<double>(wanted.width) * kReserve / size.width, static_cast<double>(wanted.height) * kReserve / size.height);
+      size = {std::max(1U, static_cast<std::uint32_t>(size.width * scale)), std::max(1U, static_cast<std::uint32_t>(size.height * scale))};
+      config.options.use_scaling = 1;
+      config.options.scaled_width = static_cast<int>(size.width);
+      config.options.scaled_height = static_cast<int>(size.height);
+    }
+    // Lossless pictures are held whole beside the result while they are decoded.
+    MEDIA_TRY(control_.check_memory(bytes_.size() + header_.picture.pixels() * 4 + image_bytes(size, layout), "the WebP"));
+    MEDIA_TRY(control_.check());
+    image_ = Image(size, layout);
+    config.output.colorspace = layout == Layout::rgba ? MODE_RGBA : MODE_RGB;
+    config.output.is_external_memory = 1;
+    config.output.u.RGBA.rgba = image_.data.data();
+    config.output.u.RGBA.stride = static_cast<int>(image_.stride());
+    config.output.u.RGBA.size = image_.data.size();
+    const VP8StatusCode status = WebPDecode(data(), bytes_.size(), &config);
+    WebPFreeDecBuffer(&config.output);
+    switch (status) {
+      case VP8_STATUS_OK:
+        return Rows{size, layout};
+      case VP8_STATUS_OUT_OF_MEMORY:
+        return Error{Errc::too_large, "WebP: no memory to decode it"};
+      case VP8_STATUS_UNSUPPORTED_FEATURE:
+        return Error{Errc::unsupported, "WebP: it uses a feature that libwebp lacks"};
+      case VP8_STATUS_NOT_ENOUGH_DATA:
+      case VP8_STATUS_SUSPENDED:
+        return damaged("the file ends before the picture does");
+      default:
+        return damaged("its picture data is damaged");
+    }
+  }
+
+  Result<Rows> first_frame() {
+    // Two canvases, the frame, and our own copy.
+    MEDIA_TRY(control_.check_memory(bytes_.size() + header_.picture.pixels() * 16, "the WebP animation"));
+    MEDIA_TRY(control_.check());
+    WebPAnimDecoderOptions options{};
+    if (WebPAnimDecoderOptionsInit(&options) == 0) return Error{Errc::internal, "WebP: the library is of another version"};
+    const WebPData whole{data(), bytes_.size()};
+    const std::unique_ptr<WebPAnimDecoder, DeleteAnimation> decoder(WebPAnimDecoderNew(&whole, &options));
+    std::uint8_t* canvas = nullptr;
+    int shown_at = 0;
+    if (!decoder || WebPAnimDecoderGetNext(decoder.get(), &canvas, &shown_at) == 0) return damaged("its first frame cannot be decoded");
+    image_ = Image(header_.picture, Layout::rgba);
+    std::memcpy(image_.data.data(), canvas, image_.data.size());
+    return Rows{image_.size, image_.layout};
+  }
+
+  std::vector<std::byte> bytes_;
+  const Control& control_;
+  bool animated_ = false;
+};
+
+bool sniffs(std::span<const std::byte> head) { return has_bytes(head, 0, "RIFF") && has_bytes(head, 8, "WEBP"); }
+
+Result<std::unique_ptr<Decoder>> open(const ByteReader& source, const Control& control) {
+  MEDIA_TRY(control.check_memory(source.size(), "the WebP file"));
+  MEDIA_TRY_ASSIGN(auto bytes, read_all(source, control.budget().max_source_bytes));
+  auto decoder = std::make_unique<WebpDecoder>(std::move(bytes), control);
+  MEDIA_TRY(decoder->open());
+  return std::unique_ptr<Decoder>(std::move(decoder));
+}
+
+struct FreePicture {
+  void operator()(WebPPicture* picture) const { WebPPictureFree(picture); }
+};
+struct ClearWriter {
+  void operator()(WebPMemoryWriter* writer) const { WebPMemoryWriterClear(writer); }
+};
+
+int go_on(int, const WebPPicture* picture) { return static_cast<const Control*>(picture->user_data)->must_stop() ? 0 : 1; }
+
+Result<std::vector<std::byte>> encode(const Image& image, int quality, const Control& control) {
+  if (image.size.width > WEBP_MAX_DIMENSION || image.size.height > WEBP_MAX_DIMENSION) {
+    return Error{Errc::too_large, "a WebP has at most 16383 pixels a side"};
+  }
+  if (image.layout == Layout::grey) return encode(grey_to_rgb(image), quality, control);
+  WebPConfig config{};
+  WebPPicture picture{};
+  if (WebPConfigInit(&config) == 0 || WebPPictureInit(&picture) == 0)
+    return Error{Errc::internal, "encode WebP: the library is of another version"};
+  const std::unique_ptr<WebPPicture, FreePicture> free_picture(&picture);
+  WebPMemoryWriter writer{};
+  WebPMemoryWriterInit(&writer);
+  const std::unique_ptr<WebPMemoryWriter, ClearWriter> clear_writer(&writer);
+  config.quality = static_cast<float>(quality);
+  config.method = webp_settings::kMethod;
+  config.thread_level = 0;
+  picture.width = static_cast<int>(image.size.width);
+  picture.height = static_cast<int>(image.size.height);
+  picture.writer = WebPMemoryWrite;
+  picture.custom_ptr = &writer;
+  picture.progress_hook = go_on;
+  picture.user_data = const_cast<Control*>(&control);
+  const int imported = image.layout == Layout::rgba ? WebPPictureImportRGBA(&picture, image.data.data(), static_cast<int>(image.stride()))
+                                                    : WebPPictureImportRGB(&picture, image.data.data(), static_cast<int>(image.stride()));
+  if (imported == 0) return Error{Errc::too_large, "encode WebP: no memory"};
+  if (WebPEncode(&config, &picture) == 0) {
+    if (picture.error_code == VP8_ENC_ERROR_USER_ABORT) MEDIA_TRY(control.check());
+    return Error{Errc::internal, "encode WebP: error " + std::to_string(picture.error_code)};
+  }
+  const auto* bytes = reinterpret_cast<const std::byte*>(writer.mem);
+  return std::vector<std::byte>(bytes, bytes + writer.size);
+}
+
+std::string version() {
+  const int number = WebPGetEncoderVersion();
+  return "libwebp-" + std::to_string(number >> 16) + "." + std::to_string((number >> 8) & 0xFF) + "." + std::to_string(number & 0xFF) +
+         "/m" + std::to_string(webp_settings::kMethod) + "/" + std::to_string(webp_settings::kRevision);
+}
+
+}  // namespace
+
+const Codec kWebp{Format::webp, sniffs, open, encode, version};
+
+}  // namespace media::image
