@@ -1,0 +1,26 @@
+# mediad and mediactl on Debian 12. docs/packaging.md says how to build and run it.
+FROM debian:bookworm-slim AS build
+COPY packaging /src/packaging
+RUN /src/packaging/install-packages.sh build
+COPY . /src
+RUN cmake -S /src -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release -DMEDIA_BUILD_TESTS=OFF -DMEDIA_BOTH_LIBRARIES=OFF \
+    && cmake --build /build \
+    && for component in runtime tools server; do \
+         DESTDIR=/out cmake --install /build --prefix /usr/local --component "$component" --strip || exit 1; \
+       done
+
+FROM debian:bookworm-slim
+COPY packaging /tmp/packaging
+RUN /tmp/packaging/install-packages.sh runtime \
+    && rm -rf /tmp/packaging /var/lib/apt/lists/* \
+    && groupadd --gid 10001 media \
+    && useradd --uid 10001 --gid media --no-create-home --home-dir /app --shell /usr/sbin/nologin media \
+    && mkdir -p /app/media && chown media:media /app/media
+COPY --from=build /out/usr/local /usr/local
+USER media
+WORKDIR /app
+ENV RUN_MODE=production
+VOLUME /app/media
+EXPOSE 3000
+# Production wants to be told about authentication; see docs/configuration.md.
+ENTRYPOINT ["/usr/local/bin/mediad"]
