@@ -1,0 +1,23 @@
+# The application: configuration, routes, telemetry, wiring; and mediad, which is little more than its main.
+add_library(media_server STATIC
+  src/base64.cpp
+  src/config.cpp
+  src/cursor.cpp
+  src/errors.cpp
+  src/health.cpp
+  src/media_json.cpp
+  src/negotiate.cpp
+  src/routes.cpp
+  src/routes/content.cpp
+  src/routes/health.cpp
+  src/routes/media.cpp
+  src/routes/upload.cpp
+  src/service.cpp
+  src/telemetry/log.cpp)
+target_link_libraries(media_server
+  PUBLIC media_server_http media::media nlohmann_json::nlohmann_json
+  PRIVATE media_flags spdlog::spdlog)
+
+add_executable(mediad src/main.cpp)
+target_link_libraries(mediad PRIVATE media_flags media_server)
+install(TARGETS mediad RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT runtime)

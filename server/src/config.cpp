@@ -1,0 +1,278 @@
+#include "config.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string_view>
+#include <thread>
+
+extern char** environ;
+
+namespace media::server {
+namespace {
+
+constexpr std::string_view kPrefix = "MEDIA_SERVICE_";
+
+/// One variable: how it is read into the config, and how it is written out again.
+struct Setting {
+  std::string_view name;
+  std::string_view accepts;
+  bool (*read)(Config&, const std::string&);
+  std::string (*write)(const Config&);
+};
+
+bool read_bool(const std::string& text, bool& into) {
+  if (text == "true" || text == "1" || text == "yes" || text == "on") return into = true, true;
+  if (text == "false" || text == "0" || text == "no" || text == "off") return into = false, true;
+  return false;
+}
+
+template <class Number>
+bool read_number(const std::string& text, Number& into, std::uint64_t least, std::uint64_t most) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most) return false;
+  into = static_cast<Number>(value);
+  return true;
+}
+
+bool read_seconds(const std::string& text, std::chrono::seconds& into, std::uint64_t least, std::uint64_t most) {
+  std::uint64_t value = 0;
+  if (!read_number(text, value, least, most)) return false;
+  into = std::chrono::seconds{value};
+  return true;
+}
+
+std::string write_bool(bool value) { return value ? "true" : "false"; }
+
+bool read_types(const std::string& text, std::vector<Format>& into) {
+  std::vector<Format> formats;
+  std::istringstream words(text);
+  for (std::string word; std::getline(words, word, ',');) {
+    word.erase(0, word.find_first_not_of(" \t"));
+    word.erase(word.find_last_not_of(" \t") + 1);
+    Format format = format_from_mime(word);
+    if (format == Format::unknown) format = format_from_name(word);
+    if (format == Format::unknown) return false;
+    if (std::find(formats.begin(), formats.end(), format) == formats.end()) formats.push_back(format);
+  }
+  if (formats.empty()) return false;
+  into = std::move(formats);
+  return true;
+}
+
+bool read_url(const std::string& text, std::string& into) {
+  if (!text.starts_with("http://") && !text.starts_with("https://")) return false;
+  if (text.find_first_of(" \t\"<>\\?#") != std::string::npos || text.size() < 10) return false;
+  into = text;
+  while (into.ends_with('/')) into.pop_back();
+  return true;
+}
+
+const std::vector<Setting>& settings() {
+  static const std::vector<Setting> kSettings = {
+      {"MEDIA_SERVICE_SERVER_HOST", "an address to listen on",
+       [](Config& c, const std::string& text) { return !text.empty() && (c.host = text, true); }, [](const Config& c) { return c.host; }},
+      {"MEDIA_SERVICE_SERVER_PORT", "0 (a free one) to 65535",
+       [](Config& c, const std::string& text) { return read_number(text, c.port, 0, 65535); },
+       [](const Config& c) { return std::to_string(c.port); }},
+      {"MEDIA_SERVICE_SERVER_PUBLIC_URL", "an http or https URL without a query",
+       [](Config& c, const std::string& text) { return read_url(text, c.public_url); }, [](const Config& c) { return c.public_url; }},
+      {"MEDIA_SERVICE_SERVER_MAX_UPLOAD_SIZE", "bytes, at least 1",
+       [](Config& c, const std::string& text) { return read_number(text, c.max_upload_bytes, 1, 1ULL << 50U); },
+       [](const Config& c) { return std::to_string(c.max_upload_bytes); }},
+      {"MEDIA_SERVICE_SERVER_MAX_CONNECTIONS", "1 to 1000000",
+       [](Config& c, const std::string& text) { return read_number(text, c.max_connections, 1, 1'000'000); },
+       [](const Config& c) { return std::to_string(c.max_connections); }},
+      {"MEDIA_SERVICE_SERVER_READER_THREADS", "1 to 1024",
+       [](Config& c, const std::string& text) { return read_number(text, c.reader_threads, 1, 1024); },
+       [](const Config& c) { return std::to_string(c.reader_threads); }},
+      {"MEDIA_SERVICE_SERVER_BODY_THREADS", "1 to 1024",
+       [](Config& c, const std::string& text) { return read_number(text, c.body_threads, 1, 1024); },
+       [](const Config& c) { return std::to_string(c.body_threads); }},
+      {"MEDIA_SERVICE_SERVER_SHUTDOWN_GRACE_SECONDS", "0 to 3600",
+       [](Config& c, const std::string& text) { return read_seconds(text, c.shutdown_grace, 0, 3600); },
+       [](const Config& c) { return std::to_string(c.shutdown_grace.count()); }},
+      {"MEDIA_SERVICE_STORAGE_BASE_PATH", "a folder",
+       [](Config& c, const std::string& text) { return !text.empty() && (c.base_path = text, true); },
+       [](const Config& c) { return c.base_path.string(); }},
+      {"MEDIA_SERVICE_STORAGE_TEMP_PATH", "a folder on the base path's filesystem",
+       [](Config& c, const std::string& text) { return !text.empty() && (c.temp_path = text, true); },
+       [](const Config& c) { return (c.temp_path.empty() ? c.base_path / "temp" : c.temp_path).string(); }},
+      {"MEDIA_SERVICE_STORAGE_MAX_FILE_SIZE", "bytes, at least 1",
+       [](Config& c, const std::string& text) { return read_number(text, c.policy.max_video_bytes, 1, 1ULL << 50U); },
+       [](const Config& c) { return std::to_string(c.policy.max_video_bytes); }},
+      {"MEDIA_SERVICE_STORAGE_COLLECT_INTERVAL_SECONDS", "60 to 31536000",
+       [](Config& c, const std::string& text) { return read_seconds(text, c.collect_interval, 60, 31'536'000); },
+       [](const Config& c) { return std::to_string(c.collect_interval.count()); }},
+      {"MEDIA_SERVICE_STORAGE_COLLECT_GRACE_SECONDS", "0 to 31536000",
+       [](Config& c, const std::string& text) { return read_seconds(text, c.collect_grace, 0, 31'536'000); },
+       [](const Config& c) { return std::to_string(c.collect_grace.count()); }},
+      {"MEDIA_SERVICE_PROCESSING_ISOLATION", "process or none",
+       [](Config& c, const std::string& text) {
+         c.isolation = text == "none" ? Isolation::none : Isolation::process;
+         return text == "none" || text == "process";
+       },
+       [](const Config& c) { return std::string(c.isolation == Isolation::none ? "none" : "process"); }},
+      {"MEDIA_SERVICE_PROCESSING_WORKERS", "1 to 256",
+       [](Config& c, const std::string& text) { return read_number(text, c.workers, 1, 256); },
+       [](const Config& c) { return std::to_string(c.workers); }},
+      {"MEDIA_SERVICE_PROCESSING_JOB_THREADS", "0 to 256",
+       [](Config& c, const std::string& text) { return read_number(text, c.job_threads, 0, 256); },
+       [](const Config& c) { return std::to_string(c.job_threads); }},
+      {"MEDIA_SERVICE_PROCESSING_DEADLINE_SECONDS", "1 to 3600",
+       [](Config& c, const std::string& text) { return read_seconds(text, c.deadline, 1, 3600); },
+       [](const Config& c) { return std::to_string(c.deadline.count()); }},
+      {"MEDIA_SERVICE_LOGGING_LEVEL", "trace, debug, info, warn, error or off",
+       [](Config& c, const std::string& text) {
+         c.log_level = text;
+         return text == "trace" || text == "debug" || text == "info" || text == "warn" || text == "error" || text == "off";
+       },
+       [](const Config& c) { return c.log_level; }},
+      {"MEDIA_SERVICE_LOGGING_CONSOLE_FORMAT", "pretty or json",
+       [](Config& c, const std::string& text) {
+         c.log_format = text == "json" ? LogFormat::json : LogFormat::pretty;
+         return text == "json" || text == "pretty";
+       },
+       [](const Config& c) { return std::string(c.log_format == LogFormat::json ? "json" : "pretty"); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "false (this version has no authentication)",
+       [](Config& c, const std::string& text) { return read_bool(text, c.auth_enabled) && !c.auth_enabled; },
+       [](const Config& c) { return write_bool(c.auth_enabled); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_ENABLED", "false (this version has no rate limits)",
+       [](Config&, const std::string& text) {
+         bool enabled = false;
+         return read_bool(text, enabled) && !enabled;
+       },
+       [](const Config&) { return std::string("false"); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_ALLOWED_FILE_TYPES", "media types or format names, separated by commas",
+       [](Config& c, const std::string& text) { return read_types(text, c.policy.allowed); },
+       [](const Config& c) {
+         std::string text;
+         for (const Format format : c.policy.allowed) text += (text.empty() ? "" : ",") + std::string(mime_type(format));
+         return text;
+       }},
+      {"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_MAX_FILE_SIZE_MB", "1 to 1048576; for images",
+       [](Config& c, const std::string& text) {
+         std::uint64_t mebibytes = 0;
+         if (!read_number(text, mebibytes, 1, 1U << 20U)) return false;
+         c.policy.max_image_bytes = mebibytes << 20U;
+         return true;
+       },
+       [](const Config& c) { return std::to_string(c.policy.max_image_bytes >> 20U); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_MAX_PIXELS", "pixels of an image, its frames together",
+       [](Config& c, const std::string& text) { return read_number(text, c.policy.max_pixels, 1, 1ULL << 40U); },
+       [](const Config& c) { return std::to_string(c.policy.max_pixels); }},
+  };
+  return kSettings;
+}
+
+/// Known to deployments of the earlier service, about things that this version does not have: refused rather than ignored.
+bool is_contradicting(const std::string& name, const std::string& value, std::string& fault) {
+  if (name == "POSTGRES_HOST" && !value.empty()) {
+    fault = "POSTGRES_HOST: this version keeps its catalog in SQLite below the base path; leave it unset";
+    return true;
+  }
+  bool enabled = false;
+  if ((name == "OAUTH2_SERVICE_ENABLED" || name == "OAUTH2_INTROSPECTION_ENABLED") && (!read_bool(value, enabled) || enabled)) {
+    fault = name + ": accepts false (this version has no authentication)";
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Environment process_environment() {
+  Environment environment;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const auto equals = text.find('=');
+    if (equals != std::string_view::npos) environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return environment;
+}
+
+Environment parse_env_file(const std::string& text, std::vector<std::string>& faults) {
+  Environment environment;
+  std::istringstream lines(text);
+  std::size_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    line.erase(0, line.find_first_not_of(" \t"));
+    line.erase(line.find_last_not_of(" \t\r") + 1);
+    if (line.empty() || line.front() == '#') continue;
+    if (line.starts_with("export ")) line.erase(0, 7);
+    const auto equals = line.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      faults.push_back(".env.local line " + std::to_string(number) + ": expected NAME=value");
+      continue;
+    }
+    std::string value = line.substr(equals + 1);
+    if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front()) {
+      value = value.substr(1, value.size() - 2);
+    }
+    environment[line.substr(0, equals)] = value;
+  }
+  return environment;
+}
+
+bool runs_in_container(const Environment& environment) {
+  return environment.contains("KUBERNETES_SERVICE_HOST") || ::access("/.dockerenv", F_OK) == 0 || ::access("/run/.containerenv", F_OK) == 0;
+}
+
+LoadedConfig load_config(Environment environment, const std::filesystem::path& working_folder, bool in_container) {
+  LoadedConfig loaded;
+  Config& config = loaded.config;
+  config.run_mode = in_container ? RunMode::production : RunMode::local;
+  if (const auto mode = environment.find("RUN_MODE"); mode != environment.end() && !mode->second.empty()) {
+    if (mode->second == "local") {
+      config.run_mode = RunMode::local;
+    } else if (mode->second == "production") {
+      config.run_mode = RunMode::production;
+    } else {
+      loaded.faults.push_back("RUN_MODE: accepts local or production");
+    }
+  }
+  const bool production = config.run_mode == RunMode::production;
+  if (!production) {
+    std::ifstream file(working_folder / ".env.local", std::ios::binary);
+    if (file) {
+      const std::string text{std::istreambuf_iterator<char>(file), {}};
+      for (auto& [name, value] : parse_env_file(text, loaded.faults)) environment.emplace(name, value);
+    }
+  }
+  config.host = production ? "0.0.0.0" : "127.0.0.1";
+  config.base_path = production ? "/app/media" : "./media";
+  config.log_format = production ? LogFormat::json : LogFormat::pretty;
+  config.workers = config.job_threads = std::clamp(std::thread::hardware_concurrency(), 1U, 64U);
+
+  for (const auto& [name, value] : environment) {
+    std::string contradiction;
+    if (is_contradicting(name, value, contradiction)) loaded.faults.push_back(contradiction);
+    if (!name.starts_with(kPrefix)) continue;
+    const auto known = std::find_if(settings().begin(), settings().end(), [&](const Setting& setting) { return setting.name == name; });
+    if (known == settings().end()) {
+      loaded.faults.push_back(name + ": not a setting of this version (mediad --print-config lists them)");
+    } else if (!known->read(config, value)) {
+      loaded.faults.push_back(name + ": accepts " + std::string(known->accepts));
+    }
+  }
+  if (production && !environment.contains("MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED")) {
+    loaded.faults.emplace_back(
+        "MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED: production needs it said in so many words; this version has no authentication, so the one "
+        "value is false, behind something that authenticates");
+  }
+  return loaded;
+}
+
+std::string print_config(const Config& config) {
+  std::string text = "RUN_MODE=" + std::string(config.run_mode == RunMode::production ? "production" : "local") + "\n";
+  for (const Setting& setting : settings()) text += std::string(setting.name) + "=" + setting.write(config) + "\n";
+  return text;
+}
+
+}  // namespace media::server

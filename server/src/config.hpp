@@ -1,0 +1,71 @@
+/// What mediad is told by its environment.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "media/library.hpp"
+
+namespace media::server {
+
+enum class RunMode : std::uint8_t { local, production };
+enum class LogFormat : std::uint8_t { pretty, json };
+
+struct Config {
+  RunMode run_mode = RunMode::local;
+  std::string host;  ///< Default by mode: 127.0.0.1, 0.0.0.0.
+  std::uint16_t port = 3000;
+  std::string public_url;  ///< Without a trailing slash; empty: by the request's Host.
+  std::uint64_t max_upload_bytes = 524'288'000;
+  std::size_t max_connections = 8192;
+  std::size_t reader_threads = 16;
+  std::size_t body_threads = 32;
+  std::chrono::seconds shutdown_grace{8};
+
+  std::filesystem::path base_path;  ///< Default by mode: ./media, /app/media.
+  std::filesystem::path temp_path;  ///< Empty: below the base.
+  std::chrono::seconds collect_interval{3600};
+  std::chrono::seconds collect_grace{std::chrono::hours{24}};
+
+  AdmissionPolicy policy;
+  Isolation isolation = Isolation::process;
+  unsigned workers = 2;
+  unsigned job_threads = 2;
+  std::chrono::seconds deadline{30};
+
+  std::string log_level = "info";
+  LogFormat log_format = LogFormat::pretty;
+  bool auth_enabled = false;
+};
+
+/// Variables by name.
+using Environment = std::map<std::string, std::string>;
+
+/// This process's environment.
+Environment process_environment();
+/// KEY=VALUE lines; blank lines and lines that begin with # are skipped, one pair of quotes around a value removed.
+/// A line that is none of these is a fault.
+Environment parse_env_file(const std::string& text, std::vector<std::string>& faults);
+
+struct LoadedConfig {
+  Config config;
+  /// One line for each thing wrong, naming the variable and what it accepts. Empty: good.
+  std::vector<std::string> faults;
+};
+
+/// Reads the environment; in local mode `.env.local` below `working_folder` fills what it leaves open. `in_container` decides the mode
+/// where RUN_MODE does not.
+LoadedConfig load_config(Environment environment, const std::filesystem::path& working_folder, bool in_container);
+
+/// True where this process runs in a container (the marks that Docker, Podman and Kubernetes leave).
+bool runs_in_container(const Environment& environment);
+
+/// `NAME=value` lines of everything in force.
+std::string print_config(const Config& config);
+
+}  // namespace media::server

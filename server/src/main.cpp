@@ -1,0 +1,138 @@
+// mediad: reads its environment, serves, and drains when told to stop.
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config.hpp"
+#include "media/version.hpp"
+#include "routes.hpp"
+#include "service.hpp"
+#include "telemetry/log.hpp"
+
+namespace {
+
+using namespace media;
+using namespace media::server;
+
+constexpr int kExitConfig = 2;
+constexpr int kExitStart = 3;
+
+constexpr const char* kHelp = R"(mediad: keeps photos and videos, proves them intact and serves them in every size.
+
+usage: mediad [--port-file FILE] [--check-config | --print-config | --version | --help]
+
+  --port-file FILE   write the port to FILE once requests are answered
+  --check-config     say what is wrong with the configuration, if anything, and exit
+  --print-config     print the configuration in force and exit
+  --version          print the version and exit
+
+Configuration comes from the environment, in local mode from .env.local too; docs/configuration.md lists it.
+SIGTERM or SIGINT drains and stops. Exit codes: 0 stopped as told, 2 configuration or usage, 3 cannot start.
+)";
+
+struct Arguments {
+  std::optional<std::string> port_file;
+  enum class Action { serve, check, print, version, help } action = Action::serve;
+};
+
+std::optional<Arguments> read_arguments(int argc, char** argv) {
+  Arguments arguments;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--port-file" && i + 1 < argc) {
+      arguments.port_file = argv[++i];
+    } else if (argument.starts_with("--port-file=")) {
+      arguments.port_file = argument.substr(12);
+    } else if (argument == "--check-config") {
+      arguments.action = Arguments::Action::check;
+    } else if (argument == "--print-config") {
+      arguments.action = Arguments::Action::print;
+    } else if (argument == "--version") {
+      arguments.action = Arguments::Action::version;
+    } else if (argument == "--help" || argument == "-h") {
+      arguments.action = Arguments::Action::help;
+    } else {
+      std::cerr << "mediad: unknown argument '" << argument << "'; see mediad --help\n";
+      return std::nullopt;
+    }
+  }
+  return arguments;
+}
+
+/// Whole or not at all: whoever waits for the file reads it the moment it is there.
+bool write_port_file(const std::string& path, std::uint16_t port) {
+  const std::string temp = path + ".part";
+  std::FILE* const file = std::fopen(temp.c_str(), "we");
+  if (file == nullptr) return false;
+  const bool written = std::fprintf(file, "%u\n", unsigned{port}) > 0;
+  return std::fclose(file) == 0 && written && std::rename(temp.c_str(), path.c_str()) == 0;
+}
+
+int serve(const Config& config, const std::optional<std::string>& port_file) {
+  // Blocked before any thread starts, so that every thread inherits it and only sigwait below sees the signal.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  Log log(config.log_level, config.log_format == LogFormat::json);
+  auto service = Service::start(config, log);
+  if (!service) {
+    log.flush();
+    std::cerr << "mediad: cannot start: " << service.error().message << '\n';
+    return kExitStart;
+  }
+  const std::string url = "http://" + (config.host == "0.0.0.0" ? "127.0.0.1" : config.host) + ":" + std::to_string((*service)->port()) +
+                          std::string(kBasePath);
+  log.write(LogLevel::info, "serving", {{"url", url}, {"store", config.base_path.native()}, {"version", MEDIA_VERSION}});
+  if (port_file && !write_port_file(*port_file, (*service)->port())) {
+    std::cerr << "mediad: cannot write the port file '" << *port_file << "'\n";
+    return kExitStart;
+  }
+  int signal = 0;
+  sigwait(&signals, &signal);
+  log.write(LogLevel::info, "stopping", {{"signal", std::int64_t{signal}}});
+  (*service)->stop();
+  log.write(LogLevel::info, "stopped");
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto arguments = read_arguments(argc, argv);
+  if (!arguments) return kExitConfig;
+  if (arguments->action == Arguments::Action::help) {
+    std::cout << kHelp;
+    return 0;
+  }
+  if (arguments->action == Arguments::Action::version) {
+    std::cout << "mediad " << MEDIA_VERSION << '\n';
+    return 0;
+  }
+  Environment environment = process_environment();
+  const bool in_container = runs_in_container(environment);
+  std::error_code failure;
+  const auto loaded = load_config(std::move(environment), std::filesystem::current_path(failure), in_container);
+  for (const std::string& fault : loaded.faults) std::cerr << "mediad: " << fault << '\n';
+  if (!loaded.faults.empty()) return kExitConfig;
+  switch (arguments->action) {
+    case Arguments::Action::check:
+      std::cout << "the configuration is good\n";
+      return 0;
+    case Arguments::Action::print:
+      std::cout << print_config(loaded.config);
+      return 0;
+    default:
+      return serve(loaded.config, arguments->port_file);
+  }
+}

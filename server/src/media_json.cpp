@@ -1,0 +1,68 @@
+#include "media_json.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace media::server {
+
+nlohmann::ordered_json media_json(const Media& media) {
+  nlohmann::ordered_json object;
+  object["id"] = media.id;
+  if (media.digest) {
+    const std::string hex = media.digest->to_hex();
+    object["content_hash"] = hex;
+    object["original_filename"] = media.filename;
+    object["media_type"] = media.media_type;
+    object["media_path"] = hex.substr(0, 2) + "/" + hex.substr(2, 2) + "/" + hex.substr(4, 2) + "/" + hex;
+  } else {
+    object["content_hash"] = nullptr;
+    object["original_filename"] = media.filename;
+    object["media_type"] = media.media_type;
+    object["media_path"] = nullptr;
+  }
+  object["file_size"] = media.size_bytes;
+  object["processing_status"] = to_string(media.status);
+  object["uploaded_at"] = to_rfc3339(media.uploaded_at);
+  object["updated_at"] = to_rfc3339(media.updated_at);
+  object["visibility"] = to_string(media.visibility);
+  const auto side = [](std::uint32_t pixels) { return pixels > 0 ? nlohmann::ordered_json(pixels) : nlohmann::ordered_json(nullptr); };
+  object["width"] = side(media.info.display_width());
+  object["height"] = side(media.info.display_height());
+  object["duration_ms"] = media.info.duration ? nlohmann::ordered_json(media.info.duration->count()) : nlohmann::ordered_json(nullptr);
+  object["placeholder"] = media.placeholder.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(media.placeholder);
+  object["owner_id"] = media.owner;
+  return object;
+}
+
+void add_renditions(nlohmann::ordered_json& object, const Media& media, const std::vector<Rendition>& renditions,
+                    const std::vector<Preset>& presets, const std::string& base_url) {
+  object["renditions"] = nlohmann::ordered_json::array();
+  for (const Preset& preset : presets) {
+    for (const Format format : preset.formats) {
+      Transform transform = preset.transform;
+      transform.format = format;
+      const std::string spelling = to_string(transform);
+      const auto encoder = encoder_version(format);
+      if (!encoder) continue;
+      for (const Rendition& rendition : renditions) {
+        if (rendition.transform != spelling || rendition.encoder != *encoder) continue;
+        nlohmann::ordered_json entry;
+        entry["preset"] = preset.name;
+        entry["format"] = to_string(format);
+        entry["media_type"] = mime_type(format);
+        entry["width"] = rendition.width;
+        entry["height"] = rendition.height;
+        entry["size"] = rendition.size_bytes;
+        entry["url"] = base_url + "/media/" + std::to_string(media.id) + "/renditions/" + preset.name +
+                       "?format=" + std::string(to_string(format)) + "&v=" + rendition.digest.to_hex();
+        object["renditions"].push_back(std::move(entry));
+        break;
+      }
+    }
+  }
+}
+
+std::string dump(const nlohmann::ordered_json& value) {
+  return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace media::server

@@ -1,0 +1,48 @@
+/// The HTTP contract as routes over a library.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "config.hpp"
+#include "health.hpp"
+#include "http/http.hpp"
+#include "media/library.hpp"
+#include "telemetry/log.hpp"
+
+namespace media::server {
+
+inline constexpr std::string_view kBasePath = "/api/v1/media-management";
+
+/// What every route may use. Outlives the server.
+struct RouteContext {
+  Library& library;
+  const Config& config;
+  Log& log;
+  HealthChecks& health;
+  /// Requests that wait for a picture at this moment.
+  std::atomic<int> derivations{0};
+
+  /// Whose media a request is about. Without authentication everybody is the one local user.
+  [[nodiscard]] std::string owner_of(const http::Request&) const { return "local"; }
+  /// "http://host:port/api/v1/media-management", by configuration, else as the client addressed us.
+  [[nodiscard]] std::string base_url(const http::Request& request) const;
+};
+
+/// Answers a request about a media that the caller may see.
+using MediaHandler = std::function<http::Response(http::Request&, RouteContext&, const Media&)>;
+/// Reads `{id}`, finds the media and hands it on; 400 and 404 are answered here.
+http::Handler with_media(RouteContext& context, MediaHandler handler);
+
+/// Every route of the contract that this version has.
+http::Router make_router(RouteContext& context);
+
+// One function for each file in routes/.
+void add_health_routes(http::Router& router, RouteContext& context);
+void add_media_routes(http::Router& router, RouteContext& context);
+void add_upload_routes(http::Router& router, RouteContext& context);
+void add_content_routes(http::Router& router, RouteContext& context);
+
+}  // namespace media::server

@@ -1,0 +1,136 @@
+// Bytes out: originals and renditions.
+
+#include <algorithm>
+#include <charconv>
+
+#include "base64.hpp"
+#include "errors.hpp"
+#include "negotiate.hpp"
+#include "routes.hpp"
+
+namespace media::server {
+namespace {
+
+void harden(http::Response& response) {
+  response.headers.set("X-Content-Type-Options", "nosniff");
+  response.headers.set("Content-Security-Policy", "default-src 'none'; sandbox");
+  response.headers.set("Cross-Origin-Resource-Policy", "cross-origin");
+}
+
+http::Response download(http::Request& request, RouteContext& context, const Media& media) {
+  std::string_view disposition = "attachment";
+  if (const auto asked = request.query_value("disposition")) {
+    if (*asked != "inline" && *asked != "attachment") {
+      return error_response(400, "disposition: accepts inline or attachment", request, {"disposition", "inline or attachment"});
+    }
+    disposition = *asked;
+  }
+  auto reader = context.library.read(media.id);
+  if (!reader) return error_response(reader.error(), request, context.log);
+  // What was let in unjudged, and what could run as a page, is never shown in place.
+  const bool passive = media.info.format != Format::unknown && media.info.format != Format::svg;
+  if (!passive) disposition = "attachment";
+  http::Content content;
+  content.reader = std::move(reader).value();
+  content.media_type = passive ? media.media_type : "application/octet-stream";
+  content.etag = '"' + media.digest->to_hex() + '"';
+  content.last_modified = media.uploaded_at;
+  content.cache_control = "private, no-cache";
+  auto response = http::serve_content(request, content);
+  if (response.status >= 400) return response;
+  harden(response);
+  response.headers.set("Repr-Digest", "sha-256=:" + base64_encode(media.digest->bytes()) + ":");
+  response.headers.set("Content-Disposition", content_disposition(disposition, media.filename));
+  return response;
+}
+
+std::string with_extension(const std::string& filename, Format format) {
+  const auto dot = filename.find_last_of('.');
+  return (dot == std::string::npos || dot == 0 ? filename : filename.substr(0, dot)) + "." + std::string(file_extension(format));
+}
+
+/// A place among those that make pictures while a client waits; the threads that only read must not all end up there.
+class DerivationSlot {
+ public:
+  DerivationSlot(std::atomic<int>& running, int limit) : running_(running), held_(running.fetch_add(1) < limit) {
+    if (!held_) --running_;
+  }
+  ~DerivationSlot() {
+    if (held_) --running_;
+  }
+  DerivationSlot(const DerivationSlot&) = delete;
+  DerivationSlot& operator=(const DerivationSlot&) = delete;
+  explicit operator bool() const noexcept { return held_; }
+
+ private:
+  std::atomic<int>& running_;
+  bool held_;
+};
+
+http::Response derive_failure(const Error& error, const Media& media, http::Request& request, RouteContext& context) {
+  if (error.code == Errc::unsupported) return error_response(404, error.message, request);
+  const bool undecodable = error.code == Errc::corrupt || error.code == Errc::too_large;
+  // `corrupt` may be the file as it was sent, or our copy of it: only the first is the sender's.
+  if (undecodable && context.library.read(media.id)) return error_response(422, error.message, request);
+  return error_response(error, request, context.log);
+}
+
+http::Response rendition(http::Request& request, RouteContext& context, const Media& media) {
+  const std::string_view name = request.capture("preset");
+  const auto& presets = context.library.presets();
+  const auto preset = std::find_if(presets.begin(), presets.end(), [&](const Preset& candidate) { return candidate.name == name; });
+  if (preset == presets.end()) {
+    std::string names;
+    for (const Preset& known : presets) names += (names.empty() ? "" : ", ") + known.name;
+    return error_response(404, "there is no such preset; there are " + names, request, {"preset", names});
+  }
+  Transform transform = preset->transform;
+  const auto wanted = request.query_value("format");
+  if (wanted) {
+    if (auto set = set_transform_key(transform, "format", *wanted); !set) {
+      return error_response(400, set.error().message, request, {"format", "avif, webp, jpeg or png"});
+    }
+  } else {
+    transform.format = negotiate(request.header("Accept"), preset->formats, media.info.has_alpha);
+  }
+
+  const std::string spelling = to_string(transform);
+  const auto encoder = encoder_version(transform.format);
+  if (!encoder) return error_response(400, encoder.error().message, request, {"format", "a format that this build can write"});
+  const auto stored = context.library.renditions(media.id);
+  if (!stored) return error_response(stored.error(), request, context.log);
+  const bool ready = std::any_of(stored->begin(), stored->end(), [&](const Rendition& candidate) {
+    return candidate.transform == spelling && candidate.encoder == *encoder;
+  });
+  const DerivationSlot slot(context.derivations,
+                            static_cast<int>(ready ? context.config.reader_threads : context.config.reader_threads / 2));
+  if (!slot) {
+    return error_response(503, "too many pictures are being made at this moment; try again shortly", request).with("Retry-After", "1");
+  }
+  auto picture = context.library.derive(media.id, transform);
+  if (!picture) return derive_failure(picture.error(), media, request, context);
+
+  const std::string digest = picture->rendition.digest.to_hex();
+  http::Content content;
+  content.reader = picture->content;
+  content.media_type = std::string(mime_type(transform.format));
+  content.etag = '"' + digest + '"';
+  content.last_modified = picture->rendition.created_at;
+  content.cache_control = request.query_value("v") == digest ? "public, max-age=31536000, immutable" : "no-cache";
+  auto response = http::serve_content(request, content);
+  if (!wanted) response.headers.set("Vary", "Accept");
+  if (response.status >= 400) return response;
+  harden(response);
+  response.headers.set("Content-Disposition", content_disposition("inline", with_extension(media.filename, transform.format)));
+  return response;
+}
+
+}  // namespace
+
+void add_content_routes(http::Router& router, RouteContext& context) {
+  const std::string base(kBasePath);
+  router.add("GET", base + "/media/{id}/download", with_media(context, download));
+  router.add("GET", base + "/media/{id}/renditions/{preset}", with_media(context, rendition));
+}
+
+}  // namespace media::server

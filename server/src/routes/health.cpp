@@ -1,0 +1,63 @@
+// Liveness, health and readiness.
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "media/clock.hpp"
+#include "media/version.hpp"
+#include "routes.hpp"
+
+namespace media::server {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+http::Response json(int status, const Json& body) {
+  return http::Response::text(status, body.dump(), "application/json").with("Cache-Control", "no-store");
+}
+
+Json head(std::string_view status) {
+  Json body;
+  body["status"] = status;
+  body["timestamp"] = to_rfc3339(SystemClock().now());
+  body["service"] = "media-management-service";
+  body["version"] = MEDIA_VERSION;
+  return body;
+}
+
+/// Health and readiness differ in their words and in what one failing dependency means.
+struct Words {
+  std::string_view good;
+  std::string_view partly;  ///< Empty: one failure is enough for `bad`.
+  std::string_view bad;
+};
+
+http::Response answer(HealthChecks& health, const Words& words) {
+  const auto started = std::chrono::steady_clock::now();
+  const auto checks = health.run();
+  const auto good = static_cast<std::size_t>(
+      std::count_if(checks.begin(), checks.end(), [](const Check& check) { return check.status == Check::Status::healthy; }));
+  std::string_view overall = words.good;
+  if (good < checks.size()) overall = good > 0 && !words.partly.empty() ? words.partly : words.bad;
+
+  Json body = head(overall);
+  body["response_time_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
+  for (const Check& check : checks) {
+    Json& entry = body["checks"][check.name];
+    entry["status"] = check.status == Check::Status::healthy ? words.good : check.status == Check::Status::timeout ? "timeout" : words.bad;
+    entry["response_time_ms"] = check.response_time.count();
+  }
+  body["checks"]["overall"] = overall;
+  return json(overall == words.bad ? 503 : 200, body);
+}
+
+}  // namespace
+
+void add_health_routes(http::Router& router, RouteContext& context) {
+  const std::string base(kBasePath);
+  router.add("GET", base + "/live", [](http::Request&) { return json(200, head("alive")); });
+  router.add("GET", base + "/health", [&context](http::Request&) { return answer(context.health, {"healthy", "degraded", "unhealthy"}); });
+  router.add("GET", base + "/ready", [&context](http::Request&) { return answer(context.health, {"ready", "", "not_ready"}); });
+}
+
+}  // namespace media::server

@@ -1,0 +1,246 @@
+// The catalog over HTTP: list, one, status, delete.
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "cursor.hpp"
+#include "errors.hpp"
+#include "media_json.hpp"
+#include "routes.hpp"
+
+namespace media::server {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+http::Response json(const Json& body) {
+  return http::Response::text(200, dump(body), "application/json").with("Cache-Control", "no-cache");
+}
+
+std::string percent_encode(std::string_view text) {
+  static constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte == '-' || byte == '.' ||
+        byte == '_' || byte == '~') {
+      out += c;
+    } else {
+      out += '%';
+      out += kDigits[byte >> 4U];
+      out += kDigits[byte & 15U];
+    }
+  }
+  return out;
+}
+
+bool read_number(std::string_view text, std::size_t& into) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
+  return error == std::errc{} && end == text.data() + text.size() && !text.empty();
+}
+
+/// What a listing asks for: the library's query, where it starts, and in which shape it answers.
+struct Listing {
+  MediaQuery query;
+  std::optional<Cursor> cursor;
+  bool legacy = false;  ///< With `offset` the answer is a bare array.
+};
+
+/// Reads one parameter; false where its value is out of range, with what it accepts in `accepts`.
+bool read_parameter(const std::string& name, const std::string& value, Listing& listing, std::string& accepts) {
+  MediaQuery& query = listing.query;
+  if (name == "limit") {
+    accepts = "1 to 100";
+    return read_number(value, query.limit) && query.limit >= 1 && query.limit <= 100;
+  }
+  if (name == "offset") {
+    accepts = "0 to 1000000000";
+    listing.legacy = true;
+    return read_number(value, query.offset) && query.offset <= 1'000'000'000;
+  }
+  if (name == "cursor") {
+    accepts = "a cursor that this service gave out";
+    auto cursor = parse_cursor(value);
+    if (!cursor) return false;
+    listing.cursor = *cursor;
+    return true;
+  }
+  if (name == "status") {
+    accepts = "Pending, Processing, Complete or Failed";
+    auto status = media_status_from(value);
+    if (!status) return false;
+    query.status = *status;
+    return true;
+  }
+  if (name == "order") {
+    accepts = "asc or desc";
+    query.descending = value == "desc";
+    return value == "asc" || value == "desc";
+  }
+  if (name == "type") {
+    accepts = "a media type or the beginning of one";
+    query.media_type_prefix = value;
+    return value.size() <= 127;
+  }
+  if (name == "q") {
+    accepts = "a part of a file name, at most 255 bytes";
+    query.filename_contains = value;
+    return value.size() <= 255;
+  }
+  if (name == "from" || name == "to") {
+    accepts = "a time as 2026-11-25T10:30:00Z";
+    auto time = from_rfc3339(value);
+    if (!time) return false;
+    (name == "from" ? query.uploaded_from : query.uploaded_to) = *time;
+    return true;
+  }
+  return true;  // unknown ones are ignored: clients add cache busters
+}
+
+struct Page {
+  std::vector<Media> items;
+  bool has_next = false;
+  bool has_prev = false;
+};
+
+/// Is there one beyond `id` in the listing's direction, or against it?
+Result<bool> exists_beyond(const Library& library, MediaQuery query, MediaId id, bool against) {
+  query.after = id;
+  query.limit = 1;
+  query.offset = 0;
+  if (against) query.descending = !query.descending;
+  MEDIA_TRY_ASSIGN(const auto found, library.list(query));
+  return !found.empty();
+}
+
+Result<Page> read_page(const Library& library, const Listing& listing) {
+  MediaQuery query = listing.query;
+  const std::size_t limit = query.limit;
+  const bool backward = listing.cursor && listing.cursor->backward;
+  query.limit = limit + 1;
+  if (listing.cursor) query.after = listing.cursor->id;
+  if (backward) query.descending = !query.descending;
+  Page page;
+  MEDIA_TRY_ASSIGN(page.items, library.list(query));
+  const bool more = page.items.size() > limit;
+  if (more) page.items.pop_back();
+  if (backward) std::reverse(page.items.begin(), page.items.end());
+  page.has_next = page.has_prev = more;
+  if (!backward) page.has_prev = false;
+  if (listing.cursor) {
+    // The side that the page was not read towards.
+    if (backward) {
+      const MediaId last = page.items.empty() ? listing.cursor->id : page.items.back().id;
+      MEDIA_TRY_ASSIGN(page.has_next, exists_beyond(library, listing.query, last, false));
+    } else if (!page.items.empty()) {
+      MEDIA_TRY_ASSIGN(page.has_prev, exists_beyond(library, listing.query, page.items.front().id, true));
+    }
+  }
+  return page;
+}
+
+http::Response list_media(http::Request& request, RouteContext& context) {
+  Listing listing;
+  listing.query.owner = context.owner_of(request);
+  for (const auto& parameter : request.query) {
+    std::string accepts;
+    if (!read_parameter(parameter.name, parameter.value, listing, accepts)) {
+      return error_response(400, parameter.name + ": accepts " + accepts, request, {parameter.name, accepts});
+    }
+  }
+  auto page = read_page(context.library, listing);
+  if (!page) return error_response(page.error(), request, context.log);
+  Json data = Json::array();
+  for (const Media& media : page->items) data.push_back(media_json(media));
+  if (listing.legacy) return json(data);
+
+  Json body;
+  body["data"] = std::move(data);
+  Json& pagination = body["pagination"];
+  std::string next;
+  if (page->has_next && !page->items.empty()) next = to_string(Cursor{page->items.back().id, false});
+  pagination["next_cursor"] = next.empty() ? Json(nullptr) : Json(next);
+  pagination["prev_cursor"] =
+      page->has_prev && !page->items.empty() ? Json(to_string(Cursor{page->items.front().id, true})) : Json(nullptr);
+  pagination["page_size"] = page->items.size();
+  pagination["has_next"] = page->has_next;
+  pagination["has_prev"] = page->has_prev;
+  auto response = json(body);
+  if (!next.empty()) {
+    std::string url = context.base_url(request) + "/media?";
+    for (const auto& parameter : request.query) {
+      if (parameter.name != "cursor") url += percent_encode(parameter.name) + "=" + percent_encode(parameter.value) + "&";
+    }
+    response.headers.add("Link", "<" + url + "cursor=" + percent_encode(next) + ">; rel=\"next\"");
+  }
+  return response;
+}
+
+http::Response get_media(http::Request& request, RouteContext& context, const Media& media) {
+  auto renditions = context.library.renditions(media.id);
+  if (!renditions) return error_response(renditions.error(), request, context.log);
+  Json body = media_json(media);
+  add_renditions(body, media, *renditions, context.library.presets(), context.base_url(request));
+  const std::string text = dump(body);
+  const std::string etag = '"' + Digest::of(std::as_bytes(std::span(text))).to_hex().substr(0, 32) + '"';
+  if (const auto status = http::failed_precondition(request, etag)) {
+    if (*status == 304) return http::Response::empty(304).with("ETag", etag).with("Cache-Control", "no-cache");
+    return error_response(*status, "the media is not as If-Match says", request);
+  }
+  return http::Response::text(200, text, "application/json").with("ETag", etag).with("Cache-Control", "no-cache");
+}
+
+http::Response get_status(http::Request& request, RouteContext& context, const Media& media) {
+  int progress = 0;
+  if (media.status == MediaStatus::complete) progress = 100;
+  if (media.status == MediaStatus::processing) {
+    const auto job = context.library.find_job(media.id);
+    if (!job) return error_response(job.error(), request, context.log);
+    if (*job) progress = std::clamp(static_cast<int>((*job)->progress * 100), 0, 99);
+  }
+  Json body;
+  body["media_id"] = media.id;
+  body["status"] = to_string(media.status);
+  body["progress"] = progress;
+  body["error_message"] = media.error_message.empty() ? Json(nullptr) : Json(media.error_message);
+  body["download_url"] =
+      media.digest ? Json(context.base_url(request) + "/media/" + std::to_string(media.id) + "/download") : Json(nullptr);
+  body["processing_time_ms"] = media.processing_time_ms ? Json(*media.processing_time_ms) : Json(nullptr);
+  body["uploaded_at"] = to_rfc3339(media.uploaded_at);
+  body["completed_at"] = media.completed_at ? Json(to_rfc3339(*media.completed_at)) : Json(nullptr);
+  return json(body);
+}
+
+http::Response delete_media(http::Request& request, RouteContext& context, const Media& media) {
+  const auto removed = context.library.remove(media.id);
+  if (!removed) return error_response(removed.error(), request, context.log);
+  if (!*removed) return error_response(404, "there is no media " + std::to_string(media.id), request);
+  return http::Response::empty(204);
+}
+
+}  // namespace
+
+http::Handler with_media(RouteContext& context, MediaHandler handler) {
+  return [&context, handler = std::move(handler)](http::Request& request) -> http::Response {
+    const auto id = parse_media_id(request.capture("id"));
+    if (!id) return error_response(400, id.error().message, request, {"id", "1 to 2^53 - 1"});
+    const auto media = context.library.find(*id);
+    if (!media) return error_response(media.error(), request, context.log);
+    // Another owner's media is not admitted to exist.
+    if (!*media || (*media)->owner != context.owner_of(request)) {
+      return error_response(404, "there is no media " + std::to_string(*id), request);
+    }
+    return handler(request, context, **media);
+  };
+}
+
+void add_media_routes(http::Router& router, RouteContext& context) {
+  const std::string base(kBasePath);
+  router.add("GET", base + "/media", [&context](http::Request& request) { return list_media(request, context); });
+  router.add("GET", base + "/media/{id}", with_media(context, get_media));
+  router.add("DELETE", base + "/media/{id}", with_media(context, delete_media));
+  router.add("GET", base + "/media/{id}/status", with_media(context, get_status));
+}
+
+}  // namespace media::server

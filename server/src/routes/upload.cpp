@@ -1,0 +1,123 @@
+// Direct uploads: a form or a raw body, streamed into the library.
+
+#include <nlohmann/json.hpp>
+
+#include "errors.hpp"
+#include "media_json.hpp"
+#include "routes.hpp"
+
+namespace media::server {
+namespace {
+
+constexpr std::size_t kPieceBytes = 64U << 10U;
+/// Boundaries, part heads and the small fields of a form.
+constexpr std::uint64_t kFormOverheadBytes = 64U << 10U;
+constexpr std::size_t kMaxFilenameBytes = 255;
+
+Result<void> pour(ByteSource& source, Ingest& ingest) {
+  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kPieceBytes);
+  for (;;) {
+    MEDIA_TRY_ASSIGN(const std::size_t got, source.read(std::span(buffer.get(), kPieceBytes)));
+    if (got == 0) return {};
+    MEDIA_TRY(ingest.write(std::span(buffer.get(), got)));
+  }
+}
+
+Result<std::string> read_text(ByteSource& source, std::size_t limit) {
+  std::string text;
+  std::array<std::byte, 256> buffer{};
+  for (;;) {
+    MEDIA_TRY_ASSIGN(const std::size_t got, source.read(buffer));
+    if (got == 0) return text;
+    if (text.size() + got > limit) return Error{Errc::invalid_argument, "filename: at most 255 bytes"};
+    text.append(reinterpret_cast<const char*>(buffer.data()), got);
+  }
+}
+
+/// What a client without an opinion sends by itself claims nothing.
+std::string claimed_type(std::string_view content_type) {
+  if (content_type.starts_with("application/octet-stream") || content_type.starts_with("application/x-www-form-urlencoded")) return {};
+  return std::string(content_type);
+}
+
+Result<std::unique_ptr<Ingest>> read_form(http::Request& request, RouteContext& context, const std::string& boundary,
+                                          IngestRequest wanted) {
+  http::MultipartReader form(*request.body, boundary);
+  std::unique_ptr<Ingest> ingest;
+  std::optional<std::string> name;
+  for (;;) {
+    MEDIA_TRY_ASSIGN(const auto part, form.next());
+    if (!part) break;
+    if (part->name == "filename" && !part->file_name) {
+      MEDIA_TRY_ASSIGN(name, read_text(form.content(), kMaxFilenameBytes));
+    } else if (part->name == "file") {
+      if (ingest) return Error{Errc::invalid_argument, "file: one file a request"};
+      wanted.filename = part->file_name.value_or("");
+      wanted.declared_type = claimed_type(part->media_type);
+      MEDIA_TRY_ASSIGN(ingest, context.library.begin(wanted));
+      MEDIA_TRY(pour(form.content(), *ingest));
+    }
+  }
+  if (!ingest) return Error{Errc::invalid_argument, "file: the form has no part of that name"};
+  if (name && !name->empty()) ingest->rename(*name);
+  return ingest;
+}
+
+Result<std::unique_ptr<Ingest>> read_raw(http::Request& request, RouteContext& context, IngestRequest wanted) {
+  wanted.declared_type = claimed_type(request.header("Content-Type").value_or(""));
+  if (const auto name = request.header("X-Filename")) {
+    wanted.filename = *name;
+  } else if (const auto disposition = request.header("Content-Disposition")) {
+    MEDIA_TRY_ASSIGN(const auto parsed, http::parse_parameterized(*disposition));
+    wanted.filename = http::disposition_file_name(parsed).value_or("");
+  }
+  wanted.expected_size = request.content_length;
+  MEDIA_TRY_ASSIGN(auto ingest, context.library.begin(wanted));
+  MEDIA_TRY(pour(*request.body, *ingest));
+  return ingest;
+}
+
+http::Response upload(http::Request& request, RouteContext& context) {
+  IngestRequest wanted;
+  wanted.owner = context.owner_of(request);
+  if (const auto key = request.header("Idempotency-Key")) {
+    if (key->empty() || key->size() > 255) {
+      return error_response(400, "Idempotency-Key: 1 to 255 bytes", request, {"Idempotency-Key", "1 to 255 bytes"});
+    }
+    wanted.idempotency_key = *key;
+  }
+  const std::uint64_t limit = std::min(context.config.max_upload_bytes, context.library.policy().max_bytes());
+  const std::string_view content_type = request.header("Content-Type").value_or("");
+  const bool is_form = content_type.starts_with("multipart/");
+  if (const auto allowed = request.body->limit(limit + (is_form ? kFormOverheadBytes : 0)); !allowed) {
+    return error_response(413, "the file is larger than the limit of " + std::to_string(limit) + " bytes", request,
+                          {"file", "at most " + std::to_string(limit) + " bytes"});
+  }
+  auto received = [&]() -> Result<std::unique_ptr<Ingest>> {
+    if (!is_form) return read_raw(request, context, wanted);
+    MEDIA_TRY_ASSIGN(const std::string boundary, http::multipart_boundary(content_type));
+    return read_form(request, context, boundary, wanted);
+  }();
+  if (!received) return error_response(received.error(), request, context.log);
+  auto outcome = context.library.finish(std::move(received).value());
+  if (!outcome) return error_response(outcome.error(), request, context.log);
+  if (outcome->status == IngestStatus::refused) {
+    return error_response(status_of(outcome->verdict.refusal), outcome->verdict.message, request,
+                          {"file", std::string(to_string(outcome->verdict.refusal))});
+  }
+  const std::string base = context.base_url(request);
+  auto body = media_json(outcome->media);
+  body["media_id"] = outcome->media.id;
+  body["upload_url"] = base + "/media/" + std::to_string(outcome->media.id) + "/download";
+  body["deduplicated"] = outcome->deduplicated;
+  return http::Response::text(200, dump(body), "application/json").with("Cache-Control", "no-store");
+}
+
+}  // namespace
+
+void add_upload_routes(http::Router& router, RouteContext& context) {
+  router.add("POST", std::string(kBasePath) + "/media", [&context](http::Request& request) { return upload(request, context); },
+             {.accepts_body = true});
+}
+
+}  // namespace media::server

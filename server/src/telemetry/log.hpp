@@ -1,0 +1,42 @@
+/// The server's log: one line an event, for people or for machines.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+namespace media::server {
+
+enum class LogLevel : std::uint8_t { trace, debug, info, warn, error };
+
+/// A named fact of an event.
+struct LogField {
+  std::string_view name;
+  std::variant<std::string_view, std::int64_t, double> value;
+};
+
+/// Writes to standard output: `pretty` as time, level, event and name=value; `json` as one object a line with `timestamp`, `level`,
+/// `message` and the fields. Control characters in values never reach the terminal as they are.
+///
+/// Thread-safety: may be called concurrently; a line is written whole.
+class Log {
+ public:
+  /// `level`: trace, debug, info, warn, error or off.
+  Log(std::string_view level, bool json);
+  ~Log();
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
+
+  void write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
+  void flush();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace media::server

@@ -1,0 +1,3 @@
+if(MEDIA_BUILD_SERVER)
+  media_test(test_server SOURCES ${CMAKE_CURRENT_LIST_DIR}/server_test.cpp LINK media_server)
+endif()

@@ -1,0 +1,186 @@
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "base64.hpp"
+#include "catch.hpp"
+#include "config.hpp"
+#include "cursor.hpp"
+#include "health.hpp"
+#include "negotiate.hpp"
+#include "support.hpp"
+
+using namespace media;
+using namespace media::server;
+
+namespace {
+
+LoadedConfig load(Environment environment, bool in_container = false) {
+  const test::TempFolder folder;
+  return load_config(std::move(environment), folder.path(), in_container);
+}
+
+}  // namespace
+
+TEST_CASE("server: without any variable the configuration is good and local") {
+  const auto loaded = load({});
+  CHECK(loaded.faults.empty());
+  CHECK(loaded.config.run_mode == RunMode::local);
+  CHECK(loaded.config.host == "127.0.0.1");
+  CHECK(loaded.config.port == 3000);
+  CHECK(loaded.config.base_path == "./media");
+  CHECK(loaded.config.log_format == LogFormat::pretty);
+  CHECK(loaded.config.policy.max_video_bytes == 524'288'000);
+}
+
+TEST_CASE("server: production listens everywhere, logs JSON and wants authentication spoken of") {
+  const auto silent = load({}, true);
+  CHECK(silent.config.run_mode == RunMode::production);
+  REQUIRE(silent.faults.size() == 1);
+  CHECK_THAT(silent.faults[0], ContainsSubstring("MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED"));
+  const auto told = load({{"RUN_MODE", "production"}, {"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "false"}});
+  CHECK(told.faults.empty());
+  CHECK(told.config.host == "0.0.0.0");
+  CHECK(told.config.log_format == LogFormat::json);
+  CHECK(load({{"RUN_MODE", "local"}}, true).config.run_mode == RunMode::local);
+}
+
+TEST_CASE("server: every wrong variable gets a line of its own that says what it accepts") {
+  const auto loaded = load({{"RUN_MODE", "test"},
+                            {"MEDIA_SERVICE_SERVER_PORT", "99999"},
+                            {"MEDIA_SERVICE_LOGGING_LEVEL", "loud"},
+                            {"MEDIA_SERVICE_SERVER_PUBLIC_URL", "ftp://x"},
+                            {"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_ALLOWED_FILE_TYPES", "image/jpeg,text/html"},
+                            {"MEDIA_SERVICE_NO_SUCH_THING", "1"},
+                            {"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "true"},
+                            {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_ENABLED", "true"},
+                            {"POSTGRES_HOST", "db"},
+                            {"OAUTH2_SERVICE_ENABLED", "true"},
+                            {"PATH", "/bin"}});
+  CHECK(loaded.faults.size() == 10);
+  for (const auto& fault : loaded.faults) CHECK(fault.find(": ") != std::string::npos);
+}
+
+TEST_CASE("server: a file fills what the environment leaves open, in local mode only") {
+  const test::TempFolder folder;
+  test::write_file(
+      folder / ".env.local",
+      "# comment\nMEDIA_SERVICE_SERVER_PORT=4000\n export MEDIA_SERVICE_LOGGING_LEVEL='warn'\n\nMEDIA_SERVICE_SERVER_HOST=\"::1\"\n");
+  const auto loaded = load_config({{"MEDIA_SERVICE_SERVER_PORT", "5000"}}, folder.path(), false);
+  CHECK(loaded.faults.empty());
+  CHECK(loaded.config.port == 5000);
+  CHECK(loaded.config.log_level == "warn");
+  CHECK(loaded.config.host == "::1");
+  const auto production = load_config({{"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "false"}}, folder.path(), true);
+  CHECK(production.config.port == 3000);
+  test::write_file(folder / ".env.local", "no equals sign\n");
+  CHECK(load_config({}, folder.path(), false).faults.size() == 1);
+}
+
+TEST_CASE("server: what is printed reads back as the same configuration") {
+  auto loaded = load({{"MEDIA_SERVICE_SERVER_PORT", "0"},
+                      {"MEDIA_SERVICE_SERVER_PUBLIC_URL", "https://media.example/"},
+                      {"MEDIA_SERVICE_STORAGE_BASE_PATH", "/srv/media"},
+                      {"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_ALLOWED_FILE_TYPES", "image/jpeg, png,image/jpg"},
+                      {"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_MAX_FILE_SIZE_MB", "7"}});
+  REQUIRE(loaded.faults.empty());
+  CHECK(loaded.config.policy.allowed == std::vector<Format>{Format::jpeg, Format::png});
+  CHECK(loaded.config.policy.max_image_bytes == 7U << 20U);
+  std::vector<std::string> faults;
+  const auto again = load(parse_env_file(print_config(loaded.config), faults));
+  CHECK(faults.empty());
+  CHECK(again.faults.empty());
+  CHECK(print_config(again.config) == print_config(loaded.config));
+}
+
+TEST_CASE("server: base64 answers the vectors of RFC 4648 both ways") {
+  const std::vector<std::pair<std::string, std::string>> vectors = {
+      {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  for (const auto& [plain, coded] : vectors) {
+    CHECK(base64_encode(plain) == coded);
+    CHECK(base64_decode(coded) == plain);
+  }
+  CHECK(base64_decode("_-8") == base64_decode("/+8="));
+  CHECK_FALSE(base64_decode("A"));
+  CHECK_FALSE(base64_decode("Zm9v\n"));
+}
+
+TEST_CASE("server: cursors read back, as does a plain integer, and nothing else") {
+  for (const Cursor cursor : {Cursor{1, false}, Cursor{kMaxMediaId, true}}) CHECK(parse_cursor(to_string(cursor)).value() == cursor);
+  CHECK(parse_cursor("eyJpZCI6MTI0fQ==").value() == Cursor{124, false});
+  CHECK(parse_cursor(base64_encode("77")).value() == Cursor{77, false});
+  for (const std::string bad : {"", "0", "x", "{}", "{\"id\":0}", "{\"id\":-1}", "{\"id\":1.5}", "{\"id\":\"1\"}",
+                                "{\"id\":9007199254740992}", "{\"id\":1,\"dir\":\"up\"}", "[1]", "-5", "{\"id\":1"}) {
+    CHECK_FALSE(parse_cursor(base64_encode(bad)));
+  }
+  CHECK_FALSE(parse_cursor("%%%"));
+  CHECK_FALSE(parse_cursor(std::string(4000, 'A')));
+}
+
+TEST_CASE("server: a media id is digits between 1 and 2^53 - 1") {
+  CHECK(parse_media_id("9007199254740991").value() == kMaxMediaId);
+  for (const char* bad : {"", "0", "-1", "+1", "1x", " 1", "9007199254740992", "99999999999999999999", "0x1"})
+    CHECK_FALSE(parse_media_id(bad));
+}
+
+TEST_CASE("server: the format is what the client names, AVIF first, and what everybody shows otherwise") {
+  const std::vector<Format> all{Format::avif, Format::webp, Format::jpeg};
+  CHECK(negotiate("image/avif,image/webp,image/apng,*/*;q=0.8", all, false) == Format::avif);
+  CHECK(negotiate("image/webp,*/*", all, true) == Format::webp);
+  CHECK(negotiate("image/avif;q=0, image/webp", all, false) == Format::webp);
+  CHECK(negotiate("IMAGE/AVIF", all, false) == Format::avif);
+  CHECK(negotiate("*/*", all, false) == Format::jpeg);
+  CHECK(negotiate("*/*", all, true) == Format::png);
+  CHECK(negotiate(std::nullopt, all, true) == Format::png);
+  CHECK(negotiate("image/jpeg", all, true) == Format::jpeg);
+  CHECK(negotiate("text/html", all, false) == Format::jpeg);
+  CHECK(negotiate("image/avif", {Format::jpeg}, false) == Format::jpeg);
+  CHECK(negotiate(",;,q=,;;", all, false) == Format::jpeg);
+}
+
+TEST_CASE("server: file names survive a Content-Disposition without breaking it") {
+  CHECK(content_disposition("attachment", "a b.jpg") == "attachment; filename=\"a b.jpg\"");
+  CHECK(content_disposition("inline", "") == "inline");
+  CHECK(content_disposition("attachment", "na\u00efve.jpg") == "attachment; filename=\"na_ve.jpg\"; filename*=UTF-8''na%C3%AFve.jpg");
+  CHECK(content_disposition("attachment", "a\"\r\nX: y\\.jpg") ==
+        "attachment; filename=\"a___X: y_.jpg\"; filename*=UTF-8''a%22%0D%0AX%3A%20y%5C.jpg");
+  CHECK(content_disposition("attachment", "\xFF.jpg") == "attachment; filename=\"_.jpg\"; filename*=UTF-8''%EF%BF%BD.jpg");
+  for (int byte = 0; byte < 256; ++byte) {
+    const std::string field = content_disposition("attachment", std::string(1, static_cast<char>(byte)));
+    for (const char c : field) CHECK((c >= 0x20 && c < 0x7F));
+  }
+}
+
+TEST_CASE("server: a check that hangs reports a timeout and the others their answer") {
+  std::mutex mutex;
+  std::condition_variable released;
+  bool release = false;
+  std::atomic<int> asked{0};
+  HealthChecks checks({{"quick", [] { return Result<void>{}; }},
+                       {"broken", [] { return Result<void>(Error{Errc::io, "no"}); }},
+                       {"stuck",
+                        [&] {
+                          ++asked;
+                          std::unique_lock lock(mutex);
+                          released.wait(lock, [&] { return release; });
+                          return Result<void>{};
+                        }}},
+                      std::chrono::milliseconds(100));
+  const auto first = checks.run();
+  REQUIRE(first.size() == 3);
+  CHECK(first[0].status == Check::Status::healthy);
+  CHECK(first[1].status == Check::Status::unhealthy);
+  CHECK(first[2].status == Check::Status::timeout);
+  CHECK(first[2].response_time >= std::chrono::milliseconds(90));
+  CHECK(checks.run()[2].status == Check::Status::timeout);
+  CHECK(asked == 1);  // the second caller shares the check under way
+  {
+    const std::lock_guard lock(mutex);
+    release = true;
+  }
+  released.notify_all();
+  for (int i = 0; i < 100 && checks.run()[2].status != Check::Status::healthy; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  CHECK(checks.run()[2].status == Check::Status::healthy);
+}
