@@ -77,9 +77,12 @@ class MultipartReader final {
   enum class State { start, in_part, between, finished, failed };
 
   Result<std::size_t> read_content(std::span<std::byte> into);
-  Result<bool> fill();
-  Result<void> skip_to_boundary(std::size_t limit);
-  Result<bool> read_boundary_tail();
+  Result<bool> fill();          ///< False at the end of the source.
+  Result<bool> find_content();  ///< False where the delimiter comes at once.
+  void pass_delimiter();
+  Result<void> skip_to_delimiter(std::uint64_t limit);
+  Result<std::optional<std::string_view>> take_line(std::size_t limit);  ///< Nothing for a longer one.
+  Result<bool> read_boundary_tail();                                     ///< False after the last boundary.
   Result<Part> read_part_head();
   Result<void> read_epilogue();
   Error fail(Error error);
@@ -91,8 +94,11 @@ class MultipartReader final {
   std::vector<char> buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+  std::size_t content_known_ = 0;  ///< So many bytes from begin_ on are content for certain …
+  bool at_delimiter_ = false;      ///< … and the delimiter stands right behind them.
   bool source_ended_ = false;
   State state_ = State::start;
+  Error failure_;
   std::size_t parts_ = 0;
   Content content_;
 };

@@ -32,7 +32,8 @@ struct ServerOptions {
   BodyPace body_pace;
   /// The loop itself collects this much of a body (or all of it) before a thread is taken, so that slow senders of small bodies hold none.
   std::size_t body_prebuffer_bytes = 32 * 1024;
-  /// All that the loop holds for heads and bodies that are not with a thread yet; above it large ones are refused with 503.
+  /// All that the loop holds for heads and bodies that are not with a thread yet; above it large heads are refused with 503 and bodies
+  /// get their thread at once.
   std::size_t max_buffered_bytes = 32 * 1024 * 1024;
 
   /// A client that takes less than this, averaged over a window, while an answer waits for it is cut.

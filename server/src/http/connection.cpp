@@ -1,0 +1,126 @@
+#include "http/connection.hpp"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+namespace media::http {
+namespace {
+using State = Connection::State;
+constexpr std::array kTimedStates{State::idle, State::head, State::collecting, State::writing, State::lingering};
+}  // namespace
+
+void ConnectionTable::move(Connection& connection, State state) {
+  auto& to = list_of(state);
+  to.splice(to.end(), list_of(connection.state), connection.self);
+  connection.state = state;
+}
+
+Connection& ConnectionTable::add(Descriptor socket, const HeadLimits& limits, std::atomic<std::size_t>& buffered) {
+  std::list<Connection> one;
+  one.emplace_back(std::move(socket), limits, buffered);
+  one.front().self = one.begin();
+  const std::lock_guard lock(mutex_);
+  auto& idle = list_of(State::idle);
+  // A deadline is set by park; until then it must not look expired.
+  one.front().deadline = SteadyTime::max();
+  idle.splice(idle.end(), one);
+  return idle.back();
+}
+
+bool ConnectionTable::park(Connection& connection, State state, SteadyTime deadline) {
+  epoll_event event{};
+  event.events = (state == State::writing ? EPOLLOUT : EPOLLIN) | static_cast<std::uint32_t>(EPOLLONESHOT);
+  event.data.ptr = &connection;
+  const std::lock_guard lock(mutex_);
+  // Under the lock: once it is in the loop's list the loop may close it, and once it is armed the loop may run it.
+  if (::epoll_ctl(epoll_, EPOLL_CTL_MOD, connection.socket.get(), &event) != 0 &&
+      ::epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.socket.get(), &event) != 0) {
+    return false;
+  }
+  connection.deadline = deadline;
+  move(connection, state);
+  return true;
+}
+
+void ConnectionTable::set_running(Connection& connection) {
+  const std::lock_guard lock(mutex_);
+  move(connection, State::running);
+}
+
+void ConnectionTable::close(Connection& connection, bool reset) {
+  if (reset) {
+    const linger hard{1, 0};
+    ::setsockopt(connection.socket.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  }
+  // Removed by name: a child process between fork and exec may hold a copy of the descriptor, and then closing would not do it.
+  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, connection.socket.get(), nullptr);
+  connection.exchange.reset();
+  connection.output.clear();
+  connection.inbox.consume(connection.inbox.view().size());
+  Descriptor socket;
+  {
+    const std::lock_guard lock(mutex_);
+    socket = std::move(connection.socket);
+    closed_.splice(closed_.end(), list_of(connection.state), connection.self);
+  }
+}
+
+void ConnectionTable::bury() {
+  std::list<Connection> dead;
+  const std::lock_guard lock(mutex_);
+  dead.swap(closed_);
+}
+
+std::vector<Connection*> ConnectionTable::expired(SteadyTime now) {
+  std::vector<Connection*> found;
+  const std::lock_guard lock(mutex_);
+  for (const State state : kTimedStates) {
+    for (Connection& connection : list_of(state)) {
+      if (connection.deadline > now) break;
+      found.push_back(&connection);
+    }
+  }
+  return found;
+}
+
+std::vector<Connection*> ConnectionTable::in_state(State state) {
+  std::vector<Connection*> found;
+  const std::lock_guard lock(mutex_);
+  for (Connection& connection : list_of(state)) found.push_back(&connection);
+  return found;
+}
+
+Connection* ConnectionTable::oldest_idle() {
+  const std::lock_guard lock(mutex_);
+  auto& idle = list_of(State::idle);
+  return idle.empty() ? nullptr : &idle.front();
+}
+
+SteadyTime ConnectionTable::next_deadline() const {
+  const std::lock_guard lock(mutex_);
+  SteadyTime soonest = SteadyTime::max();
+  for (const State state : kTimedStates) {
+    const auto& list = lists_[static_cast<std::size_t>(state)];
+    if (!list.empty()) soonest = std::min(soonest, list.front().deadline);
+  }
+  return soonest;
+}
+
+void ConnectionTable::shut_running() {
+  const std::lock_guard lock(mutex_);
+  for (Connection& connection : list_of(State::running)) ::shutdown(connection.socket.get(), SHUT_RDWR);
+}
+
+std::size_t ConnectionTable::size() const {
+  const std::lock_guard lock(mutex_);
+  std::size_t sum = 0;
+  for (const auto& list : lists_) sum += list.size();
+  return sum;
+}
+
+std::size_t ConnectionTable::count(State state) const {
+  const std::lock_guard lock(mutex_);
+  return lists_[static_cast<std::size_t>(state)].size();
+}
+
+}  // namespace media::http
