@@ -18,12 +18,12 @@ namespace media {
 
 /// Which media, in which order: a page of a keyset walk over ids.
 struct MediaQuery {
-  std::optional<std::string> owner;  ///< Absent: everybody's.
-  std::optional<MediaStatus> status;
-  std::string media_type_prefix;           ///< "image/"; empty: any.
-  std::string filename_contains;           ///< ASCII case ignored; empty: any.
-  std::optional<Timestamp> uploaded_from;  ///< Inclusive.
-  std::optional<Timestamp> uploaded_to;    ///< Exclusive.
+  std::optional<std::string> owner{};  ///< Absent: everybody's.
+  std::optional<MediaStatus> status{};
+  std::string media_type_prefix{};           ///< "image/"; empty: any.
+  std::string filename_contains{};           ///< ASCII case ignored; empty: any.
+  std::optional<Timestamp> uploaded_from{};  ///< Inclusive.
+  std::optional<Timestamp> uploaded_to{};    ///< Exclusive.
   /// Only ids beyond this one in the direction of the walk; 0: from the beginning.
   MediaId after = 0;
   bool descending = false;
@@ -76,6 +76,7 @@ class MEDIA_EXPORT RepositoryReader {
 class MEDIA_EXPORT Transaction : public RepositoryReader {
  public:
   /// Gives the id. `media.id` 0 takes the next one; ids are never used twice.
+  /// `already_exists` where the id given, or the owner's idempotency key, is taken (by `update_media` too).
   virtual Result<MediaId> insert_media(const Media& media) = 0;
   /// Replaces every field of the row with this id. `not_found`.
   virtual Result<void> update_media(const Media& media) = 0;
@@ -94,6 +95,7 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   /// All whose bytes are this blob, whatever their source; says how many.
   virtual Result<std::size_t> remove_renditions_stored_as(const Digest& digest) = 0;
 
+  /// `media_id` 0: of no media. `not_found` where there is no such media.
   virtual Result<std::int64_t> insert_job(const Job& job) = 0;
   /// Takes up to `limit` jobs that are due: queued ones, and running ones whose lease ran out; marks them running under
   /// `lease_owner` until `lease_until` and counts the attempt. `media_id` 0: any.
@@ -107,6 +109,7 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   virtual Result<bool> release_job(std::int64_t id, const std::string& lease_owner, std::optional<Timestamp> run_after,
                                    const std::string& error) = 0;
 
+  /// Inserts or replaces by token. `not_found` where there is no such media.
   virtual Result<void> put_upload(const UploadSession& session) = 0;
   /// Changes the state only where it is `from` (compare and set); false otherwise.
   virtual Result<bool> change_upload_state(const std::string& token, UploadState from, UploadState to) = 0;
@@ -127,7 +130,8 @@ class MEDIA_EXPORT Repository : public RepositoryReader {
 
   /// Runs the closure in one transaction and returns once it is committed and durable. Where the closure fails, or the
   /// commit, nothing of it stays and the error comes back. Several callers' closures may share one commit; each
-  /// is told its own outcome. Errors: the closure's; `io`, `no_space`, `unavailable`, `corrupt`.
+  /// is told its own outcome. Errors: the closure's; `io`, `no_space`, `unavailable`, `corrupt`, `denied` (opened for reading
+  /// only), `invalid_argument` (called by a closure).
   virtual Result<void> write(const Closure& closure) = 0;
   /// Proves that the catalog answers (a health check).
   virtual Result<void> check() const = 0;
@@ -146,7 +150,7 @@ struct SqliteRepositoryOptions {
 
 /// A catalog in one SQLite file (WAL, synchronous=FULL), made and migrated when opened.
 /// Errors: `unsupported` (made by a newer version; a network filesystem), `corrupt` (not a catalog, migration checksum differs),
-/// `denied`, `no_space`, `unavailable` (locked for longer than 10 s), `io`.
+/// `not_found` (its folder; the file itself where read-only), `denied`, `no_space`, `unavailable` (locked for longer than 10 s), `io`.
 MEDIA_EXPORT Result<std::unique_ptr<Repository>> open_sqlite_repository(const SqliteRepositoryOptions& options);
 
 }  // namespace media

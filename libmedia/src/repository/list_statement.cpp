@@ -1,0 +1,85 @@
+#include "repository/list_statement.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <string_view>
+#include <utility>
+
+#include "repository/sql.hpp"
+
+namespace media {
+namespace {
+
+std::int64_t clamped(std::size_t count) noexcept {
+  constexpr auto kMost = static_cast<std::size_t>(std::numeric_limits<std::int64_t>::max());
+  return static_cast<std::int64_t>(std::min(count, kMost));
+}
+
+/// The least text, by bytes, that is greater than every text with this prefix; empty where there is none.
+std::string end_of_prefix(std::string prefix) {
+  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xFF) prefix.pop_back();
+  if (!prefix.empty()) prefix.back() = static_cast<char>(static_cast<unsigned char>(prefix.back()) + 1);
+  return prefix;
+}
+
+class Builder {
+ public:
+  /// `before` and `after` surround the parameter's number.
+  void condition(std::string_view before, Parameter parameter, std::string_view after = {}) {
+    statement_.text += statement_.parameters.empty() ? " WHERE " : " AND ";
+    part(before, std::move(parameter), after);
+  }
+  void part(std::string_view before, Parameter parameter, std::string_view after = {}) {
+    statement_.parameters.push_back(std::move(parameter));
+    statement_.text += before;
+    statement_.text += "?" + std::to_string(statement_.parameters.size());
+    statement_.text += after;
+  }
+  void text(std::string_view text) { statement_.text += text; }
+  ListStatement take() { return std::move(statement_); }
+
+ private:
+  ListStatement statement_;
+};
+
+}  // namespace
+
+std::string ascii_lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return text;
+}
+
+ListStatement list_media_statement(const MediaQuery& query) {
+  Builder builder;
+  builder.text("SELECT ");
+  builder.text(sql::kMediaColumns);
+  builder.text(" FROM media");
+  // Always a bound on the id, so that the first page and the others are one prepared statement.
+  if (query.descending) {
+    builder.condition("id < ", query.after == 0 ? std::numeric_limits<std::int64_t>::max() : query.after);
+  } else {
+    builder.condition("id > ", query.after);
+  }
+  if (query.owner) builder.condition("owner = ", TextParameter{*query.owner});
+  if (query.status) builder.condition("status = ", static_cast<std::int64_t>(*query.status));
+  if (!query.media_type_prefix.empty()) {
+    // A range and not LIKE: bytewise, and no character of the prefix is special.
+    builder.condition("media_type >= ", TextParameter{query.media_type_prefix});
+    if (std::string end = end_of_prefix(query.media_type_prefix); !end.empty()) {
+      builder.condition("media_type < ", TextParameter{std::move(end)});
+    }
+  }
+  if (!query.filename_contains.empty()) {
+    // As bytes, for text functions count characters, which a name that is not UTF-8 does not have. (PostgreSQL: position().)
+    builder.condition("instr(CAST(lower(filename) AS BLOB), ", BytesParameter{ascii_lower(query.filename_contains)}, ") > 0");
+  }
+  if (query.uploaded_from) builder.condition("uploaded_at >= ", query.uploaded_from->time_since_epoch().count());
+  if (query.uploaded_to) builder.condition("uploaded_at < ", query.uploaded_to->time_since_epoch().count());
+  builder.text(query.descending ? " ORDER BY id DESC" : " ORDER BY id");
+  builder.part(" LIMIT ", clamped(query.limit));
+  builder.part(" OFFSET ", clamped(query.offset));
+  return builder.take();
+}
+
+}  // namespace media

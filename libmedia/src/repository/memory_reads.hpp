@@ -1,0 +1,193 @@
+/// Every reading method of the interface, over the tables in memory.
+#pragma once
+
+#include <algorithm>
+#include <mutex>
+#include <string_view>
+
+#include "media/repository.hpp"
+#include "repository/list_statement.hpp"
+#include "repository/memory_tables.hpp"
+
+namespace media::memory {
+
+/// The tables for as long as they may be looked at.
+struct View {
+  std::unique_lock<std::mutex> lock;  ///< Empty where the thread holds it already.
+  const Tables& tables;
+};
+
+inline bool matches(const Media& media, const MediaQuery& query) {
+  return (!query.owner || media.owner == *query.owner) && (!query.status || media.status == *query.status) &&
+         media.media_type.starts_with(query.media_type_prefix) &&
+         (query.filename_contains.empty() || ascii_lower(media.filename).find(ascii_lower(query.filename_contains)) != std::string::npos) &&
+         (!query.uploaded_from || media.uploaded_at >= *query.uploaded_from) &&
+         (!query.uploaded_to || media.uploaded_at < *query.uploaded_to);
+}
+
+/// The rows of [begin, end) that match, after `offset` of them, `limit` at most.
+template <class Iterator>
+std::vector<Media> page(Iterator begin, Iterator end, const MediaQuery& query) {
+  std::vector<Media> rows;
+  std::size_t skip = query.offset;
+  for (; begin != end && rows.size() < query.limit; ++begin) {
+    if (!matches(begin->second, query)) continue;
+    if (skip == 0) {
+      rows.push_back(begin->second);
+    } else {
+      --skip;
+    }
+  }
+  return rows;
+}
+
+inline bool is_referenced(const Tables& tables, const Digest& digest) {
+  if (tables.media_by_digest.contains(digest)) return true;
+  const auto made = tables.renditions_by_digest.find(digest);
+  return made != tables.renditions_by_digest.end() && std::any_of(made->second.begin(), made->second.end(), [&](const RenditionKey& key) {
+           return tables.media_by_digest.contains(std::get<0>(key));
+         });
+}
+
+template <class Table>
+auto find_in(const Table& table, const typename Table::key_type& key) -> Result<std::optional<typename Table::mapped_type>> {
+  const auto found = table.find(key);
+  if (found == table.end()) return std::optional<typename Table::mapped_type>();
+  return std::optional(found->second);
+}
+
+/// `Base` is Repository or Transaction.
+template <class Base>
+class Reads : public Base {
+ public:
+  Result<std::optional<Media>> find_media(MediaId id) const final { return find_in(view().tables.media, id); }
+
+  Result<std::vector<Media>> list_media(const MediaQuery& query) const final {
+    const View now = view();
+    const auto& media = now.tables.media;
+    if (!query.descending) return page(media.upper_bound(query.after), media.end(), query);
+    const auto end = query.after == 0 ? media.end() : media.lower_bound(query.after);
+    return page(std::make_reverse_iterator(end), media.rend(), query);
+  }
+
+  Result<std::optional<Media>> find_media_by_content(const std::string& owner, const Digest& digest,
+                                                     const std::optional<std::string>& filename) const final {
+    const View now = view();
+    const auto ids = now.tables.media_by_digest.find(digest);
+    if (ids == now.tables.media_by_digest.end()) return std::optional<Media>();
+    const auto found = std::find_if(ids->second.rbegin(), ids->second.rend(), [&](MediaId id) {
+      const Media& media = now.tables.media.at(id);
+      return media.owner == owner && media.status != MediaStatus::pending && (!filename || media.filename == *filename);
+    });
+    if (found == ids->second.rend()) return std::optional<Media>();
+    return std::optional(now.tables.media.at(*found));
+  }
+
+  Result<std::optional<Media>> find_media_by_idempotency_key(const std::string& owner, const std::string& key) const final {
+    const View now = view();
+    const auto found = now.tables.media_by_key.find({owner, key});
+    if (found == now.tables.media_by_key.end()) return std::optional<Media>();
+    return std::optional(now.tables.media.at(found->second));
+  }
+
+  Result<std::optional<Blob>> find_blob(const Digest& digest) const final { return find_in(view().tables.blobs, digest); }
+  Result<bool> has_blob_of_size(std::uint64_t size_bytes) const final { return view().tables.live_blobs_by_size.contains(size_bytes); }
+
+  Result<std::vector<Blob>> list_blobs(const std::optional<Digest>& after, std::size_t limit) const final {
+    return blobs_where(after, limit, [](const Tables&, const Blob&) { return true; });
+  }
+  Result<bool> is_referenced(const Digest& digest) const final { return memory::is_referenced(view().tables, digest); }
+  Result<std::vector<Blob>> list_unreferenced_blobs(const std::optional<Digest>& after, std::size_t limit) const final {
+    return blobs_where(after, limit, [](const Tables& tables, const Blob& blob) {
+      return blob.state == BlobState::live && !memory::is_referenced(tables, blob.digest);
+    });
+  }
+
+  Result<std::vector<Blob>> list_blobs_in_state(BlobState state, Timestamp until, std::size_t limit) const final {
+    auto rows = rows_where(view().tables.blobs,
+                           [&](const Blob& blob) { return blob.state == state && blob.condemned_at && *blob.condemned_at <= until; });
+    std::stable_sort(rows.begin(), rows.end(), [](const Blob& a, const Blob& b) { return *a.condemned_at < *b.condemned_at; });
+    rows.resize(std::min(rows.size(), limit));
+    return rows;
+  }
+
+  Result<std::optional<Rendition>> find_rendition(const Digest& source, const std::string& transform,
+                                                  const std::string& encoder) const final {
+    return find_in(view().tables.renditions, RenditionKey(source, transform, encoder));
+  }
+  Result<std::vector<Rendition>> list_renditions(const Digest& source) const final {
+    const View now = view();
+    std::vector<Rendition> rows;
+    const auto& renditions = now.tables.renditions;
+    for (auto at = renditions.lower_bound({source, "", ""}); at != renditions.end() && at->second.source == source; ++at) {
+      rows.push_back(at->second);
+    }
+    return rows;
+  }
+
+  Result<std::optional<Job>> find_job_of_media(MediaId id, const std::string& kind) const final {
+    const View now = view();
+    const auto ids = now.tables.jobs_by_media.find(id);
+    if (id == 0 || ids == now.tables.jobs_by_media.end()) return std::optional<Job>();
+    const auto found =
+        std::find_if(ids->second.rbegin(), ids->second.rend(), [&](std::int64_t job) { return now.tables.jobs.at(job).kind == kind; });
+    if (found == ids->second.rend()) return std::optional<Job>();
+    return std::optional(now.tables.jobs.at(*found));
+  }
+  Result<std::vector<Job>> list_jobs(std::optional<JobState> state, std::size_t limit) const final {
+    auto rows = rows_where(view().tables.jobs, [&](const Job& job) { return !state || job.state == *state; });
+    rows.resize(std::min(rows.size(), limit));
+    return rows;
+  }
+
+  Result<std::optional<UploadSession>> find_upload(const std::string& token) const final { return find_in(view().tables.uploads, token); }
+  Result<std::vector<UploadSession>> list_expired_uploads(Timestamp now, std::size_t limit) const final {
+    auto rows = rows_where(view().tables.uploads, [&](const UploadSession& session) { return session.expires_at <= now; });
+    std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.expires_at < b.expires_at; });
+    rows.resize(std::min(rows.size(), limit));
+    return rows;
+  }
+
+  Result<std::vector<Link>> list_links(const std::string& subject) const final {
+    const View now = view();
+    std::vector<Link> rows;
+    const auto& links = now.tables.links;
+    for (auto at = links.lower_bound({subject, 0}); at != links.end() && at->second.subject == subject; ++at) rows.push_back(at->second);
+    std::stable_sort(rows.begin(), rows.end(), [](const Link& a, const Link& b) { return a.position < b.position; });
+    return rows;
+  }
+  Result<std::vector<Link>> list_links_of_media(MediaId id) const final {
+    const View now = view();
+    std::vector<Link> rows;
+    const auto subjects = now.tables.links_by_media.find(id);
+    if (subjects == now.tables.links_by_media.end()) return rows;
+    for (const std::string& subject : subjects->second) rows.push_back(now.tables.links.at({subject, id}));
+    return rows;
+  }
+
+ protected:
+  virtual View view() const = 0;
+
+ private:
+  template <class Table, class Condition>
+  static std::vector<typename Table::mapped_type> rows_where(const Table& table, Condition condition) {
+    std::vector<typename Table::mapped_type> rows;
+    for (const auto& [key, row] : table) {
+      if (condition(row)) rows.push_back(row);
+    }
+    return rows;
+  }
+
+  template <class Condition>
+  std::vector<Blob> blobs_where(const std::optional<Digest>& after, std::size_t limit, Condition condition) const {
+    const View now = view();
+    const auto& blobs = now.tables.blobs;
+    std::vector<Blob> rows;
+    for (auto at = after ? blobs.upper_bound(*after) : blobs.begin(); at != blobs.end() && rows.size() < limit; ++at) {
+      if (condition(now.tables, at->second)) rows.push_back(at->second);
+    }
+    return rows;
+  }
+};
+
+}  // namespace media::memory

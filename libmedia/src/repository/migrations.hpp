@@ -1,0 +1,18 @@
+/// The numbered steps that make and change the catalog's tables.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace media {
+
+struct Migration {
+  int number = 0;         ///< 1, 2, 3, … without a gap.
+  std::string_view name;  ///< "0001_catalog".
+  std::string_view sql;   ///< Any number of statements.
+};
+
+/// All that this program knows, ascending; embedded from migrations/ when it was built.
+std::span<const Migration> catalog_migrations() noexcept;
+
+}  // namespace media

@@ -1,0 +1,142 @@
+/// Every statement of the catalog that is not put together at run time, by name.
+///
+/// Parameters are numbered in the order in which they are bound. Everything here is what SQLite and PostgreSQL have in
+/// common (`?1` becomes `$1`); what a dialect needs beyond that is in its own files.
+#pragma once
+
+#include <string_view>
+
+#define MEDIA_SQL_MEDIA_FIELDS                                                                                          \
+  "owner, digest, filename, media_type, size_bytes, status, error_message, visibility, format, width, height, frames, " \
+  "orientation, has_alpha, duration_ms, placeholder, idempotency_key, uploaded_at, updated_at, completed_at, processing_time_ms"
+#define MEDIA_SQL_MEDIA "id, " MEDIA_SQL_MEDIA_FIELDS
+#define MEDIA_SQL_MEDIA_VALUES "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21"
+#define MEDIA_SQL_BLOB "digest, size_bytes, state, location, identity, verified_at, condemned_at"
+#define MEDIA_SQL_RENDITION "source, transform, encoder, digest, format, width, height, size_bytes, created_at"
+#define MEDIA_SQL_JOB_FIELDS "kind, media_id, state, attempts, run_after, lease_owner, lease_until, progress, last_error, created_at"
+#define MEDIA_SQL_JOB "id, " MEDIA_SQL_JOB_FIELDS
+#define MEDIA_SQL_UPLOAD "token, media_id, owner, filename, media_type, size_bytes, digest, state, created_at, expires_at"
+#define MEDIA_SQL_LINK "subject, media_id, position"
+
+namespace media::sql {
+
+// media
+
+inline constexpr std::string_view kMediaColumns = MEDIA_SQL_MEDIA;
+inline constexpr std::string_view kFindMedia = "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE id = ?1";
+inline constexpr std::string_view kFindMediaByContent =
+    "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE owner = ?1 AND digest = ?2 AND status <> 0 ORDER BY id DESC LIMIT 1";
+inline constexpr std::string_view kFindMediaByContentAndName =
+    "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE owner = ?1 AND digest = ?2 AND status <> 0 AND filename = ?3 ORDER BY id DESC LIMIT 1";
+// The comparison with '' is what lets the partial index serve.
+inline constexpr std::string_view kFindMediaByIdempotencyKey =
+    "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE owner = ?1 AND idempotency_key = ?2 AND idempotency_key <> ''";
+inline constexpr std::string_view kInsertMedia =
+    "INSERT INTO media (" MEDIA_SQL_MEDIA_FIELDS ") VALUES (" MEDIA_SQL_MEDIA_VALUES ") RETURNING id";
+inline constexpr std::string_view kInsertMediaWithId =
+    "INSERT INTO media (" MEDIA_SQL_MEDIA_FIELDS ", id) VALUES (" MEDIA_SQL_MEDIA_VALUES ", ?22) RETURNING id";
+inline constexpr std::string_view kUpdateMedia =
+    "UPDATE media SET owner = ?1, digest = ?2, filename = ?3, media_type = ?4, size_bytes = ?5, status = ?6, error_message = ?7, "
+    "visibility = ?8, format = ?9, width = ?10, height = ?11, frames = ?12, orientation = ?13, has_alpha = ?14, duration_ms = ?15, "
+    "placeholder = ?16, idempotency_key = ?17, uploaded_at = ?18, updated_at = ?19, completed_at = ?20, processing_time_ms = ?21 "
+    "WHERE id = ?22";
+inline constexpr std::string_view kRemoveMedia = "DELETE FROM media WHERE id = ?1";
+
+// blob
+
+inline constexpr std::string_view kFindBlob = "SELECT " MEDIA_SQL_BLOB " FROM blob WHERE digest = ?1";
+inline constexpr std::string_view kHasBlobOfSize = "SELECT EXISTS (SELECT 1 FROM blob WHERE state = 0 AND size_bytes = ?1)";
+inline constexpr std::string_view kListBlobs = "SELECT " MEDIA_SQL_BLOB " FROM blob WHERE digest > ?1 ORDER BY digest LIMIT ?2";
+inline constexpr std::string_view kIsReferenced =
+    "SELECT EXISTS (SELECT 1 FROM media WHERE digest = ?1) OR EXISTS (SELECT 1 FROM rendition "
+    "WHERE rendition.digest = ?1 AND EXISTS (SELECT 1 FROM media WHERE media.digest = rendition.source))";
+inline constexpr std::string_view kListUnreferencedBlobs =
+    "SELECT " MEDIA_SQL_BLOB
+    " FROM blob WHERE digest > ?1 AND state = 0 "
+    "AND NOT EXISTS (SELECT 1 FROM media WHERE media.digest = blob.digest) "
+    "AND NOT EXISTS (SELECT 1 FROM rendition WHERE rendition.digest = blob.digest "
+    "AND EXISTS (SELECT 1 FROM media WHERE media.digest = rendition.source)) ORDER BY blob.digest LIMIT ?2";
+inline constexpr std::string_view kListBlobsInState =
+    "SELECT " MEDIA_SQL_BLOB " FROM blob WHERE state = ?1 AND condemned_at <= ?2 ORDER BY condemned_at, digest LIMIT ?3";
+inline constexpr std::string_view kPutBlob =
+    "INSERT INTO blob (" MEDIA_SQL_BLOB
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (digest) DO UPDATE SET "
+    "size_bytes = excluded.size_bytes, state = excluded.state, location = excluded.location, identity = excluded.identity, "
+    "verified_at = excluded.verified_at, condemned_at = excluded.condemned_at";
+inline constexpr std::string_view kRemoveBlob = "DELETE FROM blob WHERE digest = ?1";
+
+// rendition
+
+inline constexpr std::string_view kFindRendition =
+    "SELECT " MEDIA_SQL_RENDITION " FROM rendition WHERE source = ?1 AND transform = ?2 AND encoder = ?3";
+inline constexpr std::string_view kListRenditions =
+    "SELECT " MEDIA_SQL_RENDITION " FROM rendition WHERE source = ?1 ORDER BY transform, encoder";
+inline constexpr std::string_view kPutRendition =
+    "INSERT INTO rendition (" MEDIA_SQL_RENDITION
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (source, transform, encoder) DO UPDATE SET digest = excluded.digest, "
+    "format = excluded.format, width = excluded.width, height = excluded.height, size_bytes = excluded.size_bytes, "
+    "created_at = excluded.created_at";
+inline constexpr std::string_view kRemoveRendition = "DELETE FROM rendition WHERE source = ?1 AND transform = ?2 AND encoder = ?3";
+inline constexpr std::string_view kRemoveRenditions = "DELETE FROM rendition WHERE source = ?1";
+inline constexpr std::string_view kRemoveRenditionsStoredAs = "DELETE FROM rendition WHERE digest = ?1";
+
+// job
+
+inline constexpr std::string_view kFindJobOfMedia =
+    "SELECT " MEDIA_SQL_JOB " FROM job WHERE media_id = ?1 AND kind = ?2 ORDER BY id DESC LIMIT 1";
+inline constexpr std::string_view kListJobs = "SELECT " MEDIA_SQL_JOB " FROM job ORDER BY id LIMIT ?1";
+inline constexpr std::string_view kListJobsInState = "SELECT " MEDIA_SQL_JOB " FROM job WHERE state = ?1 ORDER BY id LIMIT ?2";
+inline constexpr std::string_view kInsertJob =
+    "INSERT INTO job (" MEDIA_SQL_JOB_FIELDS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING id";
+// PostgreSQL adds FOR UPDATE SKIP LOCKED to the inner selects.
+inline constexpr std::string_view kClaimJobs =
+    "UPDATE job SET state = 1, attempts = attempts + 1, lease_owner = ?1, lease_until = ?2, progress = 0 WHERE id IN "
+    "(SELECT id FROM job WHERE due_at <= ?3 ORDER BY due_at, id LIMIT ?4) RETURNING " MEDIA_SQL_JOB;
+inline constexpr std::string_view kClaimJobsOfMedia =
+    "UPDATE job SET state = 1, attempts = attempts + 1, lease_owner = ?1, lease_until = ?2, progress = 0 WHERE id IN "
+    "(SELECT id FROM job WHERE media_id = ?5 AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4) RETURNING " MEDIA_SQL_JOB;
+inline constexpr std::string_view kRenewJob =
+    "UPDATE job SET lease_until = ?3, progress = ?4 WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
+inline constexpr std::string_view kFinishJob = "DELETE FROM job WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
+inline constexpr std::string_view kRequeueJob =
+    "UPDATE job SET state = 0, lease_owner = '', lease_until = NULL, last_error = ?3, run_after = ?4 "
+    "WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
+inline constexpr std::string_view kBuryJob =
+    "UPDATE job SET state = 2, lease_owner = '', lease_until = NULL, last_error = ?3 WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
+
+// upload
+
+inline constexpr std::string_view kFindUpload = "SELECT " MEDIA_SQL_UPLOAD " FROM upload WHERE token = ?1";
+inline constexpr std::string_view kListExpiredUploads =
+    "SELECT " MEDIA_SQL_UPLOAD " FROM upload WHERE expires_at <= ?1 ORDER BY expires_at, token LIMIT ?2";
+inline constexpr std::string_view kPutUpload =
+    "INSERT INTO upload (" MEDIA_SQL_UPLOAD
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (token) DO UPDATE SET media_id = excluded.media_id, "
+    "owner = excluded.owner, filename = excluded.filename, media_type = excluded.media_type, size_bytes = excluded.size_bytes, "
+    "digest = excluded.digest, state = excluded.state, created_at = excluded.created_at, expires_at = excluded.expires_at";
+inline constexpr std::string_view kChangeUploadState = "UPDATE upload SET state = ?3 WHERE token = ?1 AND state = ?2";
+inline constexpr std::string_view kRemoveUpload = "DELETE FROM upload WHERE token = ?1";
+
+// link
+
+inline constexpr std::string_view kListLinks = "SELECT " MEDIA_SQL_LINK " FROM link WHERE subject = ?1 ORDER BY position, media_id";
+inline constexpr std::string_view kListLinksOfMedia = "SELECT " MEDIA_SQL_LINK " FROM link WHERE media_id = ?1 ORDER BY subject";
+inline constexpr std::string_view kPutLink =
+    "INSERT INTO link (" MEDIA_SQL_LINK ") VALUES (?1, ?2, ?3) ON CONFLICT (subject, media_id) DO UPDATE SET position = excluded.position";
+inline constexpr std::string_view kRemoveLink = "DELETE FROM link WHERE subject = ?1 AND media_id = ?2";
+
+// the catalog itself
+
+inline constexpr std::string_view kCheck = "SELECT count(*) FROM schema_migration";
+
+}  // namespace media::sql
+
+#undef MEDIA_SQL_MEDIA_FIELDS
+#undef MEDIA_SQL_MEDIA
+#undef MEDIA_SQL_MEDIA_VALUES
+#undef MEDIA_SQL_BLOB
+#undef MEDIA_SQL_RENDITION
+#undef MEDIA_SQL_JOB_FIELDS
+#undef MEDIA_SQL_JOB
+#undef MEDIA_SQL_UPLOAD
+#undef MEDIA_SQL_LINK

@@ -1,0 +1,180 @@
+#include "repository/sqlite_reads.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <variant>
+
+#include "repository/list_statement.hpp"
+#include "repository/sql.hpp"
+#include "repository/sqlite_rows.hpp"
+
+namespace media::sqlite {
+namespace {
+
+std::int64_t row_limit(std::size_t limit) noexcept {
+  constexpr auto kMost = static_cast<std::size_t>(std::numeric_limits<std::int64_t>::max());
+  return static_cast<std::int64_t>(std::min(limit, kMost));
+}
+
+template <class Row>
+std::optional<Row> first(Query& query, Row (*read)(Query&)) {
+  if (!query.next()) return std::nullopt;
+  return read(query);
+}
+
+template <class Row>
+std::vector<Row> all(Query& query, Row (*read)(Query&)) {
+  std::vector<Row> rows;
+  while (query.next()) rows.push_back(read(query));
+  return rows;
+}
+
+template <class Row, class... Values>
+Result<std::optional<Row>> find(Result<Lease> lease, std::string_view what, Row (*read)(Query&), std::string_view sql,
+                                const Values&... values) {
+  if (!lease) return std::move(lease).error();
+  return guarded(**lease, what, [&]() -> Result<std::optional<Row>> {
+    Query query(**lease, sql, values...);
+    return first(query, read);
+  });
+}
+
+template <class Row, class... Values>
+Result<std::vector<Row>> list(Result<Lease> lease, std::string_view what, Row (*read)(Query&), std::string_view sql,
+                              const Values&... values) {
+  if (!lease) return std::move(lease).error();
+  return guarded(**lease, what, [&]() -> Result<std::vector<Row>> {
+    Query query(**lease, sql, values...);
+    return all(query, read);
+  });
+}
+
+template <class... Values>
+Result<bool> ask(Result<Lease> lease, std::string_view what, std::string_view sql, const Values&... values) {
+  if (!lease) return std::move(lease).error();
+  return guarded(**lease, what, [&]() -> Result<bool> {
+    Query query(**lease, sql, values...);
+    return query.next() && query.integer() != 0;
+  });
+}
+
+void add(Query& query, const Parameter& parameter) {
+  if (const auto* number = std::get_if<std::int64_t>(&parameter)) query.add(*number);
+  if (const auto* text = std::get_if<TextParameter>(&parameter)) query.add(text->value);
+  if (const auto* bytes = std::get_if<BytesParameter>(&parameter)) query.add(Bytes{bytes->value});
+}
+
+/// A bound below every digest, where there is none.
+std::string_view key_after(const std::optional<Digest>& after) noexcept {
+  if (!after) return {"", 0};
+  return {reinterpret_cast<const char*>(after->bytes().data()), Digest::kSize};
+}
+
+}  // namespace
+
+template <class Base>
+Result<std::optional<Media>> Reads<Base>::find_media(MediaId id) const {
+  return find(connection(), "find media", read_media, sql::kFindMedia, id);
+}
+
+template <class Base>
+Result<std::vector<Media>> Reads<Base>::list_media(const MediaQuery& query) const {
+  auto lease = connection();
+  if (!lease) return std::move(lease).error();
+  return guarded(**lease, "list media", [&]() -> Result<std::vector<Media>> {
+    const ListStatement statement = list_media_statement(query);
+    Query page(**lease, statement.text);
+    for (const Parameter& parameter : statement.parameters) add(page, parameter);
+    return all(page, read_media);
+  });
+}
+
+template <class Base>
+Result<std::optional<Media>> Reads<Base>::find_media_by_content(const std::string& owner, const Digest& digest,
+                                                                const std::optional<std::string>& filename) const {
+  if (!filename) return find(connection(), "find media by content", read_media, sql::kFindMediaByContent, owner, digest);
+  return find(connection(), "find media by content", read_media, sql::kFindMediaByContentAndName, owner, digest, Bytes{*filename});
+}
+
+template <class Base>
+Result<std::optional<Media>> Reads<Base>::find_media_by_idempotency_key(const std::string& owner, const std::string& key) const {
+  return find(connection(), "find media by idempotency key", read_media, sql::kFindMediaByIdempotencyKey, owner, key);
+}
+
+template <class Base>
+Result<std::optional<Blob>> Reads<Base>::find_blob(const Digest& digest) const {
+  return find(connection(), "find blob", read_blob, sql::kFindBlob, digest);
+}
+
+template <class Base>
+Result<bool> Reads<Base>::has_blob_of_size(std::uint64_t size_bytes) const {
+  return ask(connection(), "find blob by size", sql::kHasBlobOfSize, static_cast<std::int64_t>(size_bytes));
+}
+
+template <class Base>
+Result<std::vector<Blob>> Reads<Base>::list_blobs(const std::optional<Digest>& after, std::size_t limit) const {
+  return list(connection(), "list blobs", read_blob, sql::kListBlobs, Bytes{key_after(after)}, row_limit(limit));
+}
+
+template <class Base>
+Result<bool> Reads<Base>::is_referenced(const Digest& digest) const {
+  return ask(connection(), "look for references", sql::kIsReferenced, digest);
+}
+
+template <class Base>
+Result<std::vector<Blob>> Reads<Base>::list_unreferenced_blobs(const std::optional<Digest>& after, std::size_t limit) const {
+  return list(connection(), "list unreferenced blobs", read_blob, sql::kListUnreferencedBlobs, Bytes{key_after(after)}, row_limit(limit));
+}
+
+template <class Base>
+Result<std::vector<Blob>> Reads<Base>::list_blobs_in_state(BlobState state, Timestamp until, std::size_t limit) const {
+  return list(connection(), "list blobs in a state", read_blob, sql::kListBlobsInState, static_cast<std::int64_t>(state), until,
+              row_limit(limit));
+}
+
+template <class Base>
+Result<std::optional<Rendition>> Reads<Base>::find_rendition(const Digest& source, const std::string& transform,
+                                                             const std::string& encoder) const {
+  return find(connection(), "find rendition", read_rendition, sql::kFindRendition, source, transform, encoder);
+}
+
+template <class Base>
+Result<std::vector<Rendition>> Reads<Base>::list_renditions(const Digest& source) const {
+  return list(connection(), "list renditions", read_rendition, sql::kListRenditions, source);
+}
+
+template <class Base>
+Result<std::optional<Job>> Reads<Base>::find_job_of_media(MediaId id, const std::string& kind) const {
+  return find(connection(), "find job", read_job, sql::kFindJobOfMedia, id, kind);
+}
+
+template <class Base>
+Result<std::vector<Job>> Reads<Base>::list_jobs(std::optional<JobState> state, std::size_t limit) const {
+  if (!state) return list(connection(), "list jobs", read_job, sql::kListJobs, row_limit(limit));
+  return list(connection(), "list jobs", read_job, sql::kListJobsInState, static_cast<std::int64_t>(*state), row_limit(limit));
+}
+
+template <class Base>
+Result<std::optional<UploadSession>> Reads<Base>::find_upload(const std::string& token) const {
+  return find(connection(), "find upload", read_upload, sql::kFindUpload, token);
+}
+
+template <class Base>
+Result<std::vector<UploadSession>> Reads<Base>::list_expired_uploads(Timestamp now, std::size_t limit) const {
+  return list(connection(), "list expired uploads", read_upload, sql::kListExpiredUploads, now, row_limit(limit));
+}
+
+template <class Base>
+Result<std::vector<Link>> Reads<Base>::list_links(const std::string& subject) const {
+  return list(connection(), "list links", read_link, sql::kListLinks, subject);
+}
+
+template <class Base>
+Result<std::vector<Link>> Reads<Base>::list_links_of_media(MediaId id) const {
+  return list(connection(), "list links of media", read_link, sql::kListLinksOfMedia, id);
+}
+
+template class Reads<Repository>;
+template class Reads<Transaction>;
+
+}  // namespace media::sqlite

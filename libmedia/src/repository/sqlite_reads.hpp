@@ -1,0 +1,46 @@
+/// Every reading method of the interface, over whichever connection the derived class lends.
+#pragma once
+
+#include "media/repository.hpp"
+#include "repository/sqlite_read_pool.hpp"
+
+namespace media::sqlite {
+
+/// `Base` is Repository or Transaction.
+template <class Base>
+class Reads : public Base {
+ public:
+  Result<std::optional<Media>> find_media(MediaId id) const final;
+  Result<std::vector<Media>> list_media(const MediaQuery& query) const final;
+  Result<std::optional<Media>> find_media_by_content(const std::string& owner, const Digest& digest,
+                                                     const std::optional<std::string>& filename) const final;
+  Result<std::optional<Media>> find_media_by_idempotency_key(const std::string& owner, const std::string& key) const final;
+
+  Result<std::optional<Blob>> find_blob(const Digest& digest) const final;
+  Result<bool> has_blob_of_size(std::uint64_t size_bytes) const final;
+  Result<std::vector<Blob>> list_blobs(const std::optional<Digest>& after, std::size_t limit) const final;
+  Result<bool> is_referenced(const Digest& digest) const final;
+  Result<std::vector<Blob>> list_unreferenced_blobs(const std::optional<Digest>& after, std::size_t limit) const final;
+  Result<std::vector<Blob>> list_blobs_in_state(BlobState state, Timestamp until, std::size_t limit) const final;
+
+  Result<std::optional<Rendition>> find_rendition(const Digest& source, const std::string& transform,
+                                                  const std::string& encoder) const final;
+  Result<std::vector<Rendition>> list_renditions(const Digest& source) const final;
+
+  Result<std::optional<Job>> find_job_of_media(MediaId id, const std::string& kind) const final;
+  Result<std::vector<Job>> list_jobs(std::optional<JobState> state, std::size_t limit) const final;
+
+  Result<std::optional<UploadSession>> find_upload(const std::string& token) const final;
+  Result<std::vector<UploadSession>> list_expired_uploads(Timestamp now, std::size_t limit) const final;
+
+  Result<std::vector<Link>> list_links(const std::string& subject) const final;
+  Result<std::vector<Link>> list_links_of_media(MediaId id) const final;
+
+ protected:
+  virtual Result<Lease> connection() const = 0;
+};
+
+extern template class Reads<Repository>;
+extern template class Reads<Transaction>;
+
+}  // namespace media::sqlite

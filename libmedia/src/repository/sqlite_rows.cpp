@@ -1,0 +1,203 @@
+#include "repository/sqlite_rows.hpp"
+
+#include <limits>
+#include <utility>
+
+namespace media::sqlite {
+namespace {
+
+// Enumerations are in catalogs by these numbers. Who inserts a name in the middle must hear of it here.
+static_assert(static_cast<int>(MediaStatus::pending) == 0 && static_cast<int>(MediaStatus::processing) == 1 &&
+              static_cast<int>(MediaStatus::complete) == 2 && static_cast<int>(MediaStatus::failed) == 3);
+static_assert(static_cast<int>(Visibility::is_private) == 0 && static_cast<int>(Visibility::authenticated) == 1 &&
+              static_cast<int>(Visibility::is_public) == 2);
+static_assert(static_cast<int>(BlobState::live) == 0 && static_cast<int>(BlobState::condemned) == 1 &&
+              static_cast<int>(BlobState::deleting) == 2);
+static_assert(static_cast<int>(JobState::queued) == 0 && static_cast<int>(JobState::running) == 1 && static_cast<int>(JobState::dead) == 2);
+static_assert(static_cast<int>(UploadState::open) == 0 && static_cast<int>(UploadState::receiving) == 1 &&
+              static_cast<int>(UploadState::complete) == 2);
+
+template <class Enum>
+Enum enumeration(std::int64_t value, Enum last) {
+  if (value < 0 || value > static_cast<std::int64_t>(last)) throw SQLite::Exception("an enumeration is out of range", SQLITE_CORRUPT);
+  return static_cast<Enum>(value);
+}
+
+template <class Unsigned>
+Unsigned small(std::int64_t value) {
+  if (value < 0 || std::cmp_greater(value, std::numeric_limits<Unsigned>::max())) {
+    throw SQLite::Exception("a number is out of range", SQLITE_CORRUPT);
+  }
+  return static_cast<Unsigned>(value);
+}
+
+// Sizes use all 64 bits of the column; those beyond 2^63 come back as they went in.
+std::uint64_t size_of(std::int64_t value) noexcept { return static_cast<std::uint64_t>(value); }
+std::int64_t column_of(std::uint64_t size) noexcept { return static_cast<std::int64_t>(size); }
+
+template <class Enum>
+std::int64_t number(Enum value) noexcept {
+  return static_cast<std::int64_t>(value);
+}
+
+std::optional<std::int64_t> null_for_zero(MediaId id) noexcept { return id == 0 ? std::nullopt : std::optional<std::int64_t>(id); }
+
+// Formats are stored by their word, which stays when the enumeration grows. Members are initialized in their order,
+// which is that of the columns.
+MediaInfo read_info(Query& row) {
+  MediaInfo info{.format = format_from_name(row.string()),
+                 .width = small<std::uint32_t>(row.integer()),
+                 .height = small<std::uint32_t>(row.integer()),
+                 .frames = small<std::uint32_t>(row.integer()),
+                 .orientation = small<std::uint8_t>(row.integer()),
+                 .has_alpha = row.integer() != 0,
+                 .duration = std::nullopt};
+  if (const auto duration = row.optional(&Query::integer)) info.duration = std::chrono::milliseconds(*duration);
+  return info;
+}
+
+}  // namespace
+
+Media read_media(Query& row) {
+  return {.id = row.integer(),
+          .owner = row.string(),
+          .digest = row.optional(&Query::digest),
+          .filename = row.string(),
+          .media_type = row.string(),
+          .size_bytes = size_of(row.integer()),
+          .status = enumeration(row.integer(), MediaStatus::failed),
+          .error_message = row.string(),
+          .visibility = enumeration(row.integer(), Visibility::is_public),
+          .info = read_info(row),
+          .placeholder = row.string(),
+          .idempotency_key = row.string(),
+          .uploaded_at = row.time(),
+          .updated_at = row.time(),
+          .completed_at = row.optional(&Query::time),
+          .processing_time_ms = row.optional(&Query::integer)};
+}
+
+void bind_media(Query& query, const Media& media) {
+  query.add(media.owner);
+  query.add(media.digest);
+  query.add(Bytes{media.filename});
+  query.add(media.media_type);
+  query.add(column_of(media.size_bytes));
+  query.add(number(media.status));
+  query.add(Bytes{media.error_message});
+  query.add(number(media.visibility));
+  query.add_copy(to_string(media.info.format));
+  query.add(std::int64_t{media.info.width});
+  query.add(std::int64_t{media.info.height});
+  query.add(std::int64_t{media.info.frames});
+  query.add(std::int64_t{media.info.orientation});
+  query.add(std::int64_t{media.info.has_alpha ? 1 : 0});
+  query.add(media.info.duration ? std::optional<std::int64_t>(media.info.duration->count()) : std::nullopt);
+  query.add(media.placeholder);
+  query.add(media.idempotency_key);
+  query.add(media.uploaded_at);
+  query.add(media.updated_at);
+  query.add(media.completed_at);
+  query.add(media.processing_time_ms);
+}
+
+Blob read_blob(Query& row) {
+  return {.digest = row.digest(),
+          .size_bytes = size_of(row.integer()),
+          .state = enumeration(row.integer(), BlobState::deleting),
+          .location = row.string(),
+          .identity = row.string(),
+          .verified_at = row.optional(&Query::time),
+          .condemned_at = row.optional(&Query::time)};
+}
+
+void bind_blob(Query& query, const Blob& blob) {
+  query.add(blob.digest);
+  query.add(column_of(blob.size_bytes));
+  query.add(number(blob.state));
+  query.add(blob.location);
+  query.add(blob.identity);
+  query.add(blob.verified_at);
+  query.add(blob.condemned_at);
+}
+
+Rendition read_rendition(Query& row) {
+  return {.source = row.digest(),
+          .transform = row.string(),
+          .encoder = row.string(),
+          .digest = row.digest(),
+          .format = format_from_name(row.string()),
+          .width = small<std::uint32_t>(row.integer()),
+          .height = small<std::uint32_t>(row.integer()),
+          .size_bytes = size_of(row.integer()),
+          .created_at = row.time()};
+}
+
+void bind_rendition(Query& query, const Rendition& rendition) {
+  query.add(rendition.source);
+  query.add(rendition.transform);
+  query.add(rendition.encoder);
+  query.add(rendition.digest);
+  query.add_copy(to_string(rendition.format));
+  query.add(std::int64_t{rendition.width});
+  query.add(std::int64_t{rendition.height});
+  query.add(column_of(rendition.size_bytes));
+  query.add(rendition.created_at);
+}
+
+Job read_job(Query& row) {
+  return {.id = row.integer(),
+          .kind = row.string(),
+          .media_id = row.optional(&Query::integer).value_or(0),
+          .state = enumeration(row.integer(), JobState::dead),
+          .attempts = small<std::uint32_t>(row.integer()),
+          .run_after = row.time(),
+          .lease_owner = row.string(),
+          .lease_until = row.optional(&Query::time),
+          .progress = row.real(),
+          .last_error = row.string(),
+          .created_at = row.time()};
+}
+
+void bind_job(Query& query, const Job& job) {
+  query.add(job.kind);
+  query.add(null_for_zero(job.media_id));
+  query.add(number(job.state));
+  query.add(std::int64_t{job.attempts});
+  query.add(job.run_after);
+  query.add(job.lease_owner);
+  query.add(job.lease_until);
+  query.add(job.progress);
+  query.add(Bytes{job.last_error});
+  query.add(job.created_at);
+}
+
+UploadSession read_upload(Query& row) {
+  return {.token = row.string(),
+          .media_id = row.integer(),
+          .owner = row.string(),
+          .filename = row.string(),
+          .media_type = row.string(),
+          .size_bytes = size_of(row.integer()),
+          .digest = row.optional(&Query::digest),
+          .state = enumeration(row.integer(), UploadState::complete),
+          .created_at = row.time(),
+          .expires_at = row.time()};
+}
+
+void bind_upload(Query& query, const UploadSession& session) {
+  query.add(session.token);
+  query.add(session.media_id);
+  query.add(session.owner);
+  query.add(Bytes{session.filename});
+  query.add(session.media_type);
+  query.add(column_of(session.size_bytes));
+  query.add(session.digest);
+  query.add(number(session.state));
+  query.add(session.created_at);
+  query.add(session.expires_at);
+}
+
+Link read_link(Query& row) { return {.subject = row.string(), .media_id = row.integer(), .position = row.integer()}; }
+
+}  // namespace media::sqlite

@@ -1,0 +1,25 @@
+/// Records as rows of SQLite and back.
+#pragma once
+
+#include "media/records.hpp"
+#include "repository/sqlite_connection.hpp"
+
+namespace media::sqlite {
+
+// From the current row, whose columns are those of sql.hpp in their order. A value out of range is SQLITE_CORRUPT.
+Media read_media(Query& row);
+Blob read_blob(Query& row);
+Rendition read_rendition(Query& row);
+Job read_job(Query& row);
+UploadSession read_upload(Query& row);
+Link read_link(Query& row);
+
+/// Binds every field but the id.
+void bind_media(Query& query, const Media& media);
+void bind_blob(Query& query, const Blob& blob);
+void bind_rendition(Query& query, const Rendition& rendition);
+/// Binds every field but the id.
+void bind_job(Query& query, const Job& job);
+void bind_upload(Query& query, const UploadSession& session);
+
+}  // namespace media::sqlite

@@ -1,0 +1,52 @@
+/// What a closure sees: the interface's changes, over the writer's connection.
+#pragma once
+
+#include "media/repository.hpp"
+#include "repository/sqlite_reads.hpp"
+
+namespace media::sqlite {
+
+/// Begins and ends nothing: the writer does. One object for each run of a closure.
+class SqliteTransaction final : public Reads<Transaction> {
+ public:
+  explicit SqliteTransaction(Connection& connection) noexcept : connection_(connection) {}
+
+  Result<MediaId> insert_media(const Media& media) override;
+  Result<void> update_media(const Media& media) override;
+  Result<bool> remove_media(MediaId id) override;
+
+  Result<void> put_blob(const Blob& blob) override;
+  Result<bool> remove_blob(const Digest& digest) override;
+
+  Result<void> put_rendition(const Rendition& rendition) override;
+  Result<bool> remove_rendition(const Digest& source, const std::string& transform, const std::string& encoder) override;
+  Result<std::size_t> remove_renditions(const Digest& source) override;
+  Result<std::size_t> remove_renditions_stored_as(const Digest& digest) override;
+
+  Result<std::int64_t> insert_job(const Job& job) override;
+  Result<std::vector<Job>> claim_jobs(Timestamp now, const std::string& lease_owner, Timestamp lease_until, std::size_t limit,
+                                      MediaId media_id) override;
+  Result<bool> renew_job(std::int64_t id, const std::string& lease_owner, Timestamp lease_until, double progress) override;
+  Result<bool> finish_job(std::int64_t id, const std::string& lease_owner) override;
+  Result<bool> release_job(std::int64_t id, const std::string& lease_owner, std::optional<Timestamp> run_after,
+                           const std::string& error) override;
+
+  Result<void> put_upload(const UploadSession& session) override;
+  Result<bool> change_upload_state(const std::string& token, UploadState from, UploadState to) override;
+  Result<bool> remove_upload(const std::string& token) override;
+
+  Result<void> put_link(const Link& link) override;
+  Result<bool> remove_link(const std::string& subject, MediaId id) override;
+
+ private:
+  Result<Lease> connection() const override { return Lease(connection_); }
+  /// Runs a statement without rows; the number of rows that it changed.
+  template <class... Values>
+  Result<std::size_t> change(std::string_view what, std::string_view sql, const Values&... values);
+  template <class... Values>
+  Result<bool> change_one(std::string_view what, std::string_view sql, const Values&... values);
+
+  Connection& connection_;
+};
+
+}  // namespace media::sqlite

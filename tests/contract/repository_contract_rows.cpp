@@ -1,0 +1,471 @@
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include "repository_contract.hpp"
+
+using namespace media;
+
+namespace test {
+namespace {
+
+// Not UTF-8, a NUL, a quote, a wildcard of LIKE.
+const std::string kAnyBytes = std::string("na\xFF\xC3(me\0'%_", 11) + "\xF0\x9F\x98\x80.JPG";
+
+Media full_media() {
+  Media media = a_media("owner-1", kAnyBytes);
+  media.digest = digest_of("full");
+  media.media_type = "image/avif";
+  media.size_bytes = (1ULL << 40U) + 7;
+  media.status = MediaStatus::failed;
+  media.error_message = "cannot decode " + kAnyBytes;
+  media.visibility = Visibility::is_public;
+  media.info = {.format = Format::avif,
+                .width = 4000,
+                .height = 3000,
+                .frames = 12,
+                .orientation = 6,
+                .has_alpha = true,
+                .duration = std::chrono::milliseconds(1500)};
+  media.placeholder = "#a0b0c0";
+  media.idempotency_key = "key-1";
+  media.uploaded_at = at(1'700'000'000'123);
+  media.updated_at = at(1'700'000'000'456);
+  media.completed_at = at(-5);
+  media.processing_time_ms = 250;
+  return media;
+}
+
+std::vector<MediaId> ids_of(const Repository& repository, const MediaQuery& query) {
+  const auto listed = repository.list_media(query);
+  REQUIRE(listed.has_value());
+  std::vector<MediaId> ids;
+  for (const Media& media : *listed) ids.push_back(media.id);
+  return ids;
+}
+
+}  // namespace
+
+void check_media_rows(const MakeRepository& make) {
+  const auto repository = make();
+
+  // Every field, and every optional one absent.
+  Media full = full_media();
+  full.id = insert(*repository, full);
+  CHECK(full.id > 0);
+  CHECK(repository->find_media(full.id).value() == full);
+  Media bare;
+  bare.id = insert(*repository, bare);
+  CHECK(bare.id > full.id);
+  CHECK(repository->find_media(bare.id).value() == bare);
+  CHECK_FALSE(repository->find_media(bare.id + 1).value().has_value());
+  CHECK_FALSE(repository->find_media(0).value().has_value());
+  CHECK_FALSE(repository->find_media(-1).value().has_value());
+
+  // Every value of the enumerations.
+  for (const auto status : {MediaStatus::pending, MediaStatus::processing, MediaStatus::complete, MediaStatus::failed}) {
+    for (const auto visibility : {Visibility::is_private, Visibility::authenticated, Visibility::is_public}) {
+      bare.status = status;
+      bare.visibility = visibility;
+      do_write(*repository, [&](Transaction& transaction) { return transaction.update_media(bare); });
+      CHECK(repository->find_media(bare.id).value() == bare);
+    }
+  }
+  for (const auto format : {Format::unknown, Format::jpeg, Format::png, Format::webp, Format::heic, Format::gif, Format::bmp, Format::tiff,
+                            Format::svg, Format::mp4, Format::mov, Format::webm, Format::mkv, Format::ogg}) {
+    bare.info.format = format;
+    do_write(*repository, [&](Transaction& transaction) { return transaction.update_media(bare); });
+    CHECK(repository->find_media(bare.id).value() == bare);
+  }
+
+  // An update replaces everything; one of a row that is not there is an error.
+  Media changed = full;
+  changed.digest.reset();
+  changed.info = {};
+  changed.filename = "other";
+  changed.idempotency_key.clear();
+  changed.completed_at.reset();
+  changed.processing_time_ms.reset();
+  do_write(*repository, [&](Transaction& transaction) { return transaction.update_media(changed); });
+  CHECK(repository->find_media(full.id).value() == changed);
+  Media missing = full;
+  missing.id = 999;
+  CHECK(repository->write([&](Transaction& transaction) { return transaction.update_media(missing); }).error().code == Errc::not_found);
+
+  // Ids may be given, and are used once.
+  Media given = a_media("owner-2");
+  given.id = 500;
+  CHECK(insert(*repository, given) == 500);
+  const auto again = repository->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY(transaction.insert_media(given));
+    return {};
+  });
+  CHECK(again.error().code == Errc::already_exists);
+  CHECK(in_write(*repository, [](Transaction& transaction) { return transaction.remove_media(500); }));
+  CHECK_FALSE(in_write(*repository, [](Transaction& transaction) { return transaction.remove_media(500); }));
+  CHECK(insert(*repository, a_media("owner-2")) == 501);
+  for (const MediaId bad : {MediaId{-1}, kMaxMediaId + 1}) {
+    given.id = bad;
+    const auto refused = repository->write([&](Transaction& transaction) -> Result<void> {
+      MEDIA_TRY(transaction.insert_media(given));
+      return {};
+    });
+    CHECK(refused.error().code == Errc::invalid_argument);
+  }
+  given.id = kMaxMediaId;
+  CHECK(insert(*repository, given) == kMaxMediaId);
+  const auto exhausted = repository->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY(transaction.insert_media(a_media("owner-2")));
+    return {};
+  });
+  CHECK(exhausted.error().code == Errc::no_space);
+
+  // Idempotency keys: one media for an owner and a key, any number without one.
+  Media keyed = a_media("owner-3");
+  keyed.idempotency_key = "k";
+  keyed.id = 600;
+  insert(*repository, keyed);
+  CHECK(repository->find_media_by_idempotency_key("owner-3", "k").value() == keyed);
+  CHECK_FALSE(repository->find_media_by_idempotency_key("owner-4", "k").value().has_value());
+  CHECK_FALSE(repository->find_media_by_idempotency_key("owner-3", "").value().has_value());
+  keyed.id = 601;
+  const auto taken = repository->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY(transaction.insert_media(keyed));
+    return {};
+  });
+  CHECK(taken.error().code == Errc::already_exists);
+  keyed.owner = "owner-4";
+  CHECK(insert(*repository, keyed) == 601);
+  keyed.owner = "owner-3";
+  CHECK(repository->write([&](Transaction& transaction) { return transaction.update_media(keyed); }).error().code == Errc::already_exists);
+  CHECK(repository->find_media_by_idempotency_key("owner-4", "k").value().has_value());
+
+  // By content: the newest of the owner's that is not Pending.
+  Media first = a_media("owner-5", "a.jpg");
+  first.id = 700;
+  first.digest = digest_of("same");
+  first.status = MediaStatus::complete;
+  Media second = first;
+  second.id = 701;
+  second.filename = "b.jpg";
+  second.status = MediaStatus::processing;
+  Media waiting = first;
+  waiting.id = 702;
+  waiting.status = MediaStatus::pending;
+  for (const Media& media : {first, second, waiting}) insert(*repository, media);
+  CHECK(repository->find_media_by_content("owner-5", *first.digest, std::nullopt).value() == second);
+  CHECK(repository->find_media_by_content("owner-5", *first.digest, "a.jpg").value() == first);
+  CHECK_FALSE(repository->find_media_by_content("owner-5", *first.digest, "c.jpg").value().has_value());
+  CHECK_FALSE(repository->find_media_by_content("owner-6", *first.digest, std::nullopt).value().has_value());
+  CHECK_FALSE(repository->find_media_by_content("owner-5", digest_of("other"), std::nullopt).value().has_value());
+  CHECK(repository->check().has_value());
+}
+
+void check_media_lists(const MakeRepository& make) {
+  const auto repository = make();
+  constexpr MediaId kCount = 60;
+  do_write(*repository, [](Transaction& transaction) -> Result<void> {
+    for (MediaId id = 1; id <= kCount; ++id) {
+      Media media = a_media(id % 2 == 0 ? "even" : "odd", "File-" + std::to_string(id) + (id % 5 == 0 ? ".PNG" : ".jpg"));
+      media.id = id;
+      media.status = static_cast<MediaStatus>(id % 4);
+      media.media_type = id % 3 == 0 ? "video/mp4" : id % 5 == 0 ? "image/png" : "image/jpeg";
+      media.uploaded_at = at(id * 1000);
+      MEDIA_TRY(transaction.insert_media(media));
+    }
+    return {};
+  });
+
+  // Pages meet without gap or overlap, whichever way.
+  for (const bool descending : {false, true}) {
+    for (const std::size_t limit : {std::size_t{1}, std::size_t{7}, std::size_t{60}, std::size_t{100}}) {
+      MediaQuery query;
+      query.descending = descending;
+      query.limit = limit;
+      std::vector<MediaId> walked;
+      for (auto page = ids_of(*repository, query); !page.empty(); page = ids_of(*repository, query)) {
+        CHECK(page.size() <= limit);
+        walked.insert(walked.end(), page.begin(), page.end());
+        query.after = page.back();
+      }
+      REQUIRE(walked.size() == static_cast<std::size_t>(kCount));
+      if (descending) std::reverse(walked.begin(), walked.end());
+      for (MediaId id = 1; id <= kCount; ++id) CHECK(walked[static_cast<std::size_t>(id - 1)] == id);
+    }
+  }
+
+  // Every combination of filters against the same question asked of every row.
+  const auto everything = repository->list_media({.limit = 1000});
+  REQUIRE(everything->size() == static_cast<std::size_t>(kCount));
+  std::size_t combinations = 0;
+  for (unsigned mask = 0; mask < 128; ++mask) {
+    MediaQuery query;
+    query.limit = 1000;
+    if ((mask & 1U) != 0) query.owner = "even";
+    if ((mask & 2U) != 0) query.status = MediaStatus::complete;
+    if ((mask & 4U) != 0) query.media_type_prefix = "image/";
+    if ((mask & 8U) != 0) query.filename_contains = ".pNg";
+    if ((mask & 16U) != 0) query.uploaded_from = at(10'000);
+    if ((mask & 32U) != 0) query.uploaded_to = at(50'000);
+    query.descending = (mask & 64U) != 0;
+    std::vector<MediaId> wanted;
+    for (const Media& media : *everything) {
+      const bool matches = (!query.owner || media.owner == "even") && (!query.status || media.status == MediaStatus::complete) &&
+                           (query.media_type_prefix.empty() || media.media_type.starts_with("image/")) &&
+                           (query.filename_contains.empty() || media.filename.ends_with(".PNG")) &&
+                           (!query.uploaded_from || media.id >= 10) && (!query.uploaded_to || media.id < 50);
+      if (matches) wanted.push_back(media.id);
+    }
+    if (query.descending) std::reverse(wanted.begin(), wanted.end());
+    INFO("combination " << mask);
+    CHECK(ids_of(*repository, query) == wanted);
+    combinations += wanted.empty() ? 0U : 1U;
+  }
+  CHECK(combinations > 100);
+
+  // A filter and a cursor together, an offset, no rows.
+  CHECK(ids_of(*repository, {.owner = "odd", .after = 31, .limit = 3}) == std::vector<MediaId>{33, 35, 37});
+  CHECK(ids_of(*repository, {.owner = "odd", .after = 31, .descending = true, .limit = 3}) == std::vector<MediaId>{29, 27, 25});
+  CHECK(ids_of(*repository, {.limit = 2, .offset = 3}) == std::vector<MediaId>{4, 5});
+  CHECK(ids_of(*repository, {.descending = true, .limit = 2, .offset = 59}) == std::vector<MediaId>{1});
+  CHECK(ids_of(*repository, {.limit = 0}).empty());
+  CHECK(ids_of(*repository, {.owner = "nobody"}).empty());
+  CHECK(ids_of(*repository, {.after = kMaxMediaId}).empty());
+  CHECK(ids_of(*repository, {.limit = SIZE_MAX, .offset = SIZE_MAX}).empty());
+  CHECK(ids_of(*repository, {.limit = SIZE_MAX}).size() == 60);
+
+  // Nothing in a filter is a pattern, and any bytes may be looked for.
+  Media odd_name = a_media("bytes", kAnyBytes);
+  const MediaId id = insert(*repository, odd_name);
+  CHECK(ids_of(*repository, {.owner = "bytes", .filename_contains = std::string("\0'%_", 4)}) == std::vector<MediaId>{id});
+  CHECK(ids_of(*repository, {.owner = "bytes", .filename_contains = "\xC3(ME"}) == std::vector<MediaId>{id});
+  CHECK(ids_of(*repository, {.filename_contains = "\x98\x80.jpg"}) == std::vector<MediaId>{id});
+  CHECK(ids_of(*repository, {.owner = "odd", .filename_contains = "%"}).empty());
+  CHECK(ids_of(*repository, {.owner = "odd", .media_type_prefix = "image_"}).empty());
+  CHECK(ids_of(*repository, {.owner = "odd", .media_type_prefix = "\xFF"}).empty());
+  CHECK(ids_of(*repository, {.media_type_prefix = "image/png"}).size() == 8);
+}
+
+void check_blobs_and_references(const MakeRepository& make) {
+  const auto repository = make();
+  std::vector<Digest> digests;
+  for (int i = 0; i < 10; ++i) digests.push_back(digest_of("blob " + std::to_string(i)));
+  std::sort(digests.begin(), digests.end());
+
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    for (std::size_t i = 0; i < digests.size(); ++i) MEDIA_TRY(transaction.put_blob(a_blob(digests[i], 100 + i)));
+    return {};
+  });
+  Blob full = a_blob(digests[3], 5000);
+  full.state = BlobState::condemned;
+  full.location = "cold";
+  full.identity = "1:2:3";
+  full.verified_at = at(10);
+  full.condemned_at = at(20);
+  do_write(*repository, [&](Transaction& transaction) { return transaction.put_blob(full); });
+  CHECK(repository->find_blob(digests[3]).value() == full);
+  CHECK(repository->find_blob(digests[0]).value() == a_blob(digests[0], 100));
+  CHECK_FALSE(repository->find_blob(digest_of("none")).value().has_value());
+
+  // By size: live ones only.
+  CHECK(repository->has_blob_of_size(100).value());
+  CHECK_FALSE(repository->has_blob_of_size(103).value());
+  CHECK_FALSE(repository->has_blob_of_size(5000).value());
+
+  // The walk over digests.
+  std::vector<Digest> walked;
+  std::optional<Digest> after;
+  for (auto page = repository->list_blobs(after, 3).value(); !page.empty(); page = repository->list_blobs(after, 3).value()) {
+    for (const Blob& blob : page) walked.push_back(blob.digest);
+    after = walked.back();
+  }
+  CHECK(walked == digests);
+  CHECK(repository->list_blobs(std::nullopt, 0).value().empty());
+
+  // By state and time.
+  Blob later = full;
+  later.digest = digests[4];
+  later.condemned_at = at(15);
+  Blob deleting = later;
+  deleting.digest = digests[5];
+  deleting.state = BlobState::deleting;
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY(transaction.put_blob(later));
+    return transaction.put_blob(deleting);
+  });
+  CHECK(repository->list_blobs_in_state(BlobState::condemned, at(20), 10).value() == std::vector<Blob>{later, full});
+  CHECK(repository->list_blobs_in_state(BlobState::condemned, at(19), 10).value() == std::vector<Blob>{later});
+  CHECK(repository->list_blobs_in_state(BlobState::condemned, at(20), 1).value() == std::vector<Blob>{later});
+  CHECK(repository->list_blobs_in_state(BlobState::condemned, at(14), 10).value().empty());
+  CHECK(repository->list_blobs_in_state(BlobState::deleting, at(100), 10).value() == std::vector<Blob>{deleting});
+
+  // References: by a media, by a rendition of a referenced source, not by a rendition of one that nobody has.
+  Media media = a_media("owner");
+  media.digest = digests[0];
+  media.id = insert(*repository, media);
+  Rendition rendition;
+  rendition.source = digests[0];
+  rendition.transform = "w=320,format=jpeg";
+  rendition.encoder = "jpeg-1";
+  rendition.digest = digests[1];
+  Rendition orphan = rendition;
+  orphan.source = digests[7];
+  orphan.digest = digests[2];
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY(transaction.put_rendition(rendition));
+    return transaction.put_rendition(orphan);
+  });
+  CHECK(repository->is_referenced(digests[0]).value());
+  CHECK(repository->is_referenced(digests[1]).value());
+  CHECK_FALSE(repository->is_referenced(digests[2]).value());
+  CHECK_FALSE(repository->is_referenced(digests[7]).value());
+  CHECK_FALSE(repository->is_referenced(digest_of("none")).value());
+  const auto unreferenced = [&](std::optional<Digest> beyond, std::size_t limit) {
+    std::vector<Digest> found;
+    const auto listed = repository->list_unreferenced_blobs(beyond, limit);
+    for (const Blob& blob : listed.value()) found.push_back(blob.digest);
+    return found;
+  };
+  CHECK(unreferenced(std::nullopt, 100) == std::vector<Digest>{digests[2], digests[6], digests[7], digests[8], digests[9]});
+  CHECK(unreferenced(std::nullopt, 2) == std::vector<Digest>{digests[2], digests[6]});
+  CHECK(unreferenced(digests[6], 2) == std::vector<Digest>{digests[7], digests[8]});
+
+  // The reference goes with the media, that of its rendition too.
+  CHECK(in_write(*repository, [&](Transaction& transaction) { return transaction.remove_media(media.id); }));
+  CHECK_FALSE(repository->is_referenced(digests[0]).value());
+  CHECK_FALSE(repository->is_referenced(digests[1]).value());
+  CHECK(unreferenced(std::nullopt, 100).size() == 7);
+  CHECK(in_write(*repository, [&](Transaction& transaction) { return transaction.remove_blob(digests[0]); }));
+  CHECK_FALSE(in_write(*repository, [&](Transaction& transaction) { return transaction.remove_blob(digests[0]); }));
+  CHECK_FALSE(repository->find_blob(digests[0]).value().has_value());
+}
+
+void check_renditions(const MakeRepository& make) {
+  const auto repository = make();
+  Rendition first{.source = digest_of("source"),
+                  .transform = "w=320,format=avif",
+                  .encoder = "aom-1",
+                  .digest = digest_of("picture"),
+                  .format = Format::avif,
+                  .width = 320,
+                  .height = 240,
+                  .size_bytes = 12'345,
+                  .created_at = at(99)};
+  Rendition other = first;
+  other.encoder = "aom-2";
+  Rendition foreign = first;
+  foreign.source = digest_of("another source");
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    for (const Rendition& rendition : {other, first, foreign}) MEDIA_TRY(transaction.put_rendition(rendition));
+    return {};
+  });
+  CHECK(repository->find_rendition(first.source, first.transform, first.encoder).value() == first);
+  CHECK_FALSE(repository->find_rendition(first.source, "w=321,format=avif", first.encoder).value().has_value());
+  CHECK(repository->list_renditions(first.source).value() == std::vector<Rendition>{first, other});
+  CHECK(repository->list_renditions(digest_of("none")).value().empty());
+
+  first.width = 640;
+  first.digest = digest_of("a better picture");
+  do_write(*repository, [&](Transaction& transaction) { return transaction.put_rendition(first); });
+  CHECK(repository->list_renditions(first.source).value() == std::vector<Rendition>{first, other});
+
+  CHECK(in_write(*repository, [&](Transaction& t) { return t.remove_rendition(other.source, other.transform, other.encoder); }));
+  CHECK_FALSE(in_write(*repository, [&](Transaction& t) { return t.remove_rendition(other.source, other.transform, other.encoder); }));
+  do_write(*repository, [&](Transaction& transaction) { return transaction.put_rendition(other); });
+  CHECK(in_write(*repository, [&](Transaction& transaction) { return transaction.remove_renditions(first.source); }) == 2);
+  CHECK(in_write(*repository, [&](Transaction& transaction) { return transaction.remove_renditions(first.source); }) == 0);
+  CHECK(repository->list_renditions(foreign.source).value() == std::vector<Rendition>{foreign});
+
+  // By the blob that they are, whatever the source.
+  Rendition same_bytes = foreign;
+  same_bytes.source = first.source;
+  same_bytes.transform = "w=16,format=avif";
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY(transaction.put_rendition(same_bytes));
+    return transaction.put_rendition(first);
+  });
+  CHECK(in_write(*repository, [&](Transaction& transaction) { return transaction.remove_renditions_stored_as(foreign.digest); }) == 2);
+  CHECK(in_write(*repository, [&](Transaction& transaction) { return transaction.remove_renditions_stored_as(foreign.digest); }) == 0);
+  CHECK(repository->list_renditions(foreign.source).value().empty());
+  CHECK(repository->list_renditions(first.source).value() == std::vector<Rendition>{first});
+}
+
+void check_uploads(const MakeRepository& make) {
+  const auto repository = make();
+  UploadSession session;
+  session.token = "token-1";
+  session.media_id = insert(*repository, a_media("owner"));
+  session.owner = "owner";
+  session.filename = kAnyBytes;
+  session.media_type = "image/png";
+  session.size_bytes = 77;
+  session.digest = digest_of("promised");
+  session.created_at = at(1);
+  session.expires_at = at(100);
+  UploadSession later = session;
+  later.token = "token-2";
+  later.digest.reset();
+  later.expires_at = at(200);
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY(transaction.put_upload(later));
+    return transaction.put_upload(session);
+  });
+  CHECK(repository->find_upload("token-1").value() == session);
+  CHECK(repository->find_upload("token-2").value() == later);
+  CHECK_FALSE(repository->find_upload("token-3").value().has_value());
+
+  // Of two that take the same step one succeeds.
+  const auto change = [&](const std::string& token, UploadState from, UploadState to) {
+    return in_write(*repository, [&](Transaction& transaction) { return transaction.change_upload_state(token, from, to); });
+  };
+  CHECK(change("token-1", UploadState::open, UploadState::receiving));
+  CHECK_FALSE(change("token-1", UploadState::open, UploadState::receiving));
+  CHECK(change("token-1", UploadState::receiving, UploadState::complete));
+  CHECK_FALSE(change("token-3", UploadState::open, UploadState::receiving));
+  session.state = UploadState::complete;
+  CHECK(repository->find_upload("token-1").value() == session);
+
+  CHECK(repository->list_expired_uploads(at(99), 10).value().empty());
+  CHECK(repository->list_expired_uploads(at(100), 10).value() == std::vector<UploadSession>{session});
+  CHECK(repository->list_expired_uploads(at(1000), 10).value() == std::vector<UploadSession>{session, later});
+  CHECK(repository->list_expired_uploads(at(1000), 1).value() == std::vector<UploadSession>{session});
+
+  later.size_bytes = 78;
+  do_write(*repository, [&](Transaction& transaction) { return transaction.put_upload(later); });
+  CHECK(repository->find_upload("token-2").value() == later);
+  CHECK(in_write(*repository, [](Transaction& transaction) { return transaction.remove_upload("token-2"); }));
+  CHECK_FALSE(in_write(*repository, [](Transaction& transaction) { return transaction.remove_upload("token-2"); }));
+
+  later.media_id = 999;
+  CHECK(repository->write([&](Transaction& transaction) { return transaction.put_upload(later); }).error().code == Errc::not_found);
+}
+
+void check_links(const MakeRepository& make) {
+  const auto repository = make();
+  std::vector<MediaId> ids;
+  for (int i = 0; i < 4; ++i) ids.push_back(insert(*repository, a_media("owner")));
+  const std::string step = "recipe/42/step/7";
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY(transaction.put_link({step, ids[3], 1}));
+    MEDIA_TRY(transaction.put_link({step, ids[0], 2}));
+    MEDIA_TRY(transaction.put_link({step, ids[2], 1}));
+    MEDIA_TRY(transaction.put_link({step, ids[1], -5}));
+    return transaction.put_link({"recipe/42", ids[0], 0});
+  });
+  CHECK(repository->list_links(step).value() ==
+        std::vector<Link>{{step, ids[1], -5}, {step, ids[2], 1}, {step, ids[3], 1}, {step, ids[0], 2}});
+  CHECK(repository->list_links("recipe").value().empty());
+  CHECK(repository->list_links_of_media(ids[0]).value() == std::vector<Link>{{"recipe/42", ids[0], 0}, {step, ids[0], 2}});
+  CHECK(repository->list_links_of_media(999).value().empty());
+
+  // Linking again moves.
+  do_write(*repository, [&](Transaction& transaction) { return transaction.put_link({step, ids[0], -9}); });
+  CHECK(repository->list_links(step).value().front() == Link{step, ids[0], -9});
+  CHECK(repository->list_links(step).value().size() == 4);
+  CHECK(in_write(*repository, [&](Transaction& transaction) { return transaction.remove_link(step, ids[0]); }));
+  CHECK_FALSE(in_write(*repository, [&](Transaction& transaction) { return transaction.remove_link(step, ids[0]); }));
+  CHECK(repository->write([&](Transaction& transaction) { return transaction.put_link({step, 999, 0}); }).error().code == Errc::not_found);
+  CHECK(repository->list_links(step).value().size() == 3);
+}
+
+}  // namespace test

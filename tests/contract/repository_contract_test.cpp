@@ -1,0 +1,41 @@
+#include "repository_contract.hpp"
+
+using namespace media;
+
+namespace {
+
+/// The SQLite repository's file lives as long as the test.
+struct Sqlite {
+  std::unique_ptr<Repository> operator()() {
+    folders.push_back(std::make_unique<test::TempFolder>());
+    SqliteRepositoryOptions options;
+    options.path = *folders.back() / "catalog.db";
+    auto opened = open_sqlite_repository(options);
+    INFO((opened ? std::string() : opened.error().message));
+    REQUIRE(opened.has_value());
+    return std::move(opened).value();
+  }
+  std::vector<std::unique_ptr<test::TempFolder>> folders;
+};
+
+/// Runs a part of the contract on every implementation. A new one is one more line here.
+void on_each(void (*check)(const test::MakeRepository&)) {
+  SECTION("memory") { check(make_memory_repository); }
+  SECTION("sqlite") {
+    Sqlite sqlite;
+    check([&] { return sqlite(); });
+  }
+}
+
+}  // namespace
+
+TEST_CASE("repository: a media comes back exactly as it was written, whatever bytes are in it") { on_each(test::check_media_rows); }
+TEST_CASE("repository: lists walk pages in both directions under every filter") { on_each(test::check_media_lists); }
+TEST_CASE("repository: blobs keep their state, and references are seen through renditions") { on_each(test::check_blobs_and_references); }
+TEST_CASE("repository: renditions are found by source, transform and encoder") { on_each(test::check_renditions); }
+TEST_CASE("repository: upload sessions change state by compare and set, and expire") { on_each(test::check_uploads); }
+TEST_CASE("repository: links keep their order and need a media") { on_each(test::check_links); }
+TEST_CASE("repository: removing a media takes its links, jobs and upload along") { on_each(test::check_removal_cascades); }
+TEST_CASE("repository: a job is leased to one owner at a time") { on_each(test::check_jobs); }
+TEST_CASE("repository: a transaction is whole or nothing") { on_each(test::check_transactions); }
+TEST_CASE("repository: sixteen threads write and read at once") { on_each(test::check_concurrency); }
