@@ -1,0 +1,46 @@
+#include <memory>
+#include <optional>
+
+#include "command.hpp"
+#include "open_store.hpp"
+#include "text.hpp"
+
+namespace mediactl {
+namespace {
+
+Exit run(Console& console, const Globals& globals, const std::string& grace_text) {
+  std::optional<std::chrono::seconds> grace;
+  if (!grace_text.empty()) {
+    grace = parse_duration(grace_text);
+    if (!grace) {
+      return console.fail(
+          {media::Errc::invalid_argument, "--grace: '" + printable(grace_text) + "' is no duration (such as 0s, 10m, 24h or 7d)"});
+    }
+  }
+  auto library = open_store(globals, {.access = Access::write});
+  if (!library) return console.fail(library.error());
+  auto report = (*library)->collect(grace);
+  if (!report) return console.fail(report.error());
+  console.summary(Json{{"condemned", report->condemned},
+                       {"revived", report->revived},
+                       {"removed", report->removed},
+                       {"removed_bytes", report->removed_bytes},
+                       {"strays_removed", report->strays_removed}},
+                  "removed " + std::to_string(report->removed) + " blobs (" + human_bytes(report->removed_bytes) + ") and " +
+                      std::to_string(report->strays_removed) + " strays; condemned " + std::to_string(report->condemned) + ", revived " +
+                      std::to_string(report->revived));
+  return Exit::ok;
+}
+
+}  // namespace
+
+void add_gc(CLI::App& app, Invocation& invocation) {
+  CLI::App* command = app.add_subcommand("gc", "Free the bytes that nothing refers to any more");
+  auto grace = std::make_shared<std::string>();
+  command->add_option("--grace", *grace, "How long unreferenced bytes live on after a gc found them: 0s, 10m, 24h, 7d (default 24h)");
+  command->callback([&invocation, grace] {
+    invocation.run = [grace](Console& console, const Globals& globals) { return run(console, globals, *grace); };
+  });
+}
+
+}  // namespace mediactl

@@ -1,0 +1,47 @@
+/// What a command is: a few options of its own and something to run.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "console.hpp"
+#include "exit_codes.hpp"
+
+namespace mediactl {
+
+/// Options that every command takes, before or after its name.
+struct Globals {
+  std::string store;  ///< Empty: none given.
+  bool json = false;
+  bool quiet = false;
+};
+
+/// The chosen command, once the command line is parsed.
+struct Invocation {
+  Globals globals;
+  std::function<Exit(Console&, const Globals&)> run;
+};
+
+/// Adds the command to the program; when it is chosen, it sets `invocation.run`. One a file, listed in main.cpp.
+using AddCommand = void (*)(CLI::App& app, Invocation& invocation);
+
+void add_init(CLI::App& app, Invocation& invocation);
+void add_ingest(CLI::App& app, Invocation& invocation);
+void add_ls(CLI::App& app, Invocation& invocation);
+void add_info(CLI::App& app, Invocation& invocation);
+void add_cat(CLI::App& app, Invocation& invocation);
+void add_derive(CLI::App& app, Invocation& invocation);
+void add_verify(CLI::App& app, Invocation& invocation);
+void add_gc(CLI::App& app, Invocation& invocation);
+void add_rm(CLI::App& app, Invocation& invocation);
+
+/// Threads to use where nobody says: the cores that this process may run on.
+unsigned default_jobs() noexcept;
+/// --jobs N, 1 to 256.
+void add_jobs_option(CLI::App& command, unsigned& jobs);
+/// --isolation process|none: where untrusted bytes are decoded.
+void add_isolation_option(CLI::App& command, std::string& isolation);
+
+}  // namespace mediactl

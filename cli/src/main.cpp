@@ -1,0 +1,100 @@
+// mediactl: the command line of libmedia.
+#include <sys/stat.h>
+
+#include <array>
+#include <cstdlib>
+#include <new>
+#include <thread>
+
+#include "command.hpp"
+#include "media/version.hpp"
+
+namespace mediactl {
+namespace {
+
+/// The one list of commands, in the order of --help.
+constexpr std::array<AddCommand, 9> kCommands = {add_init, add_ingest, add_ls, add_info, add_cat, add_derive, add_verify, add_gc, add_rm};
+
+constexpr const char* kGlobalsHelp =
+    "Options of every command: --store DIR (or MEDIA_STORE), --json, --quiet; `mediactl --help` explains them and the exit codes.";
+
+/// CLI11 reads an operand of the form "[a,b]" as a list of operands; a file may be called that. "./[a,b]" is the same file.
+std::vector<std::string> arguments_of(int argc, char** argv) {
+  std::vector<std::string> arguments;
+  for (int i = argc - 1; i > 0; --i) {  // CLI11 takes them last first
+    std::string argument = argv[i];
+    struct stat ignored{};
+    if (argument.starts_with('[') && argument.ends_with(']') && ::lstat(argument.c_str(), &ignored) == 0) argument.insert(0, "./");
+    arguments.push_back(std::move(argument));
+  }
+  return arguments;
+}
+
+void describe(CLI::App& app, Invocation& invocation) {
+  app.name("mediactl");
+  app.set_version_flag("--version", std::string("mediactl ") + MEDIA_VERSION);
+  app.set_help_flag("-h,--help", "Show this help");
+  app.add_option("--store", invocation.globals.store, "The store's folder (environment: MEDIA_STORE)")->type_name("DIR");
+  app.add_flag("--json", invocation.globals.json, "JSON lines on standard output, the last of them {\"summary\": {...}}");
+  app.add_flag("--quiet", invocation.globals.quiet, "Nothing but errors (and JSON lines where asked for)");
+  app.require_subcommand(1);
+  app.footer("\n" + exit_codes_help());
+  for (const AddCommand add : kCommands) add(app, invocation);
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+    command->fallthrough();
+    command->set_help_flag("-h,--help", "Show this help");
+    command->footer(std::string("\n") + kGlobalsHelp);
+  }
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Keeps, proves, transforms and lists photos and videos in a store.");
+  Invocation invocation;
+  describe(app, invocation);
+  try {
+    app.parse(arguments_of(argc, argv));
+  } catch (const CLI::Success& asked) {  // --help, --version
+    app.exit(asked);
+    return static_cast<int>(std::cout.flush() ? Exit::ok : Exit::io);
+  } catch (const CLI::ParseError& error) {
+    std::cerr << "mediactl: " << error.what() << "\nTry 'mediactl --help'.\n";
+    return static_cast<int>(Exit::usage);
+  }
+  if (invocation.globals.store.empty()) {
+    if (const char* store = std::getenv("MEDIA_STORE"); store != nullptr) invocation.globals.store = store;
+  }
+  Console console(invocation.globals.json, invocation.globals.quiet);
+  Exit code = Exit::internal;
+  try {
+    code = invocation.run(console, invocation.globals);
+  } catch (const std::bad_alloc&) {
+    code = console.fail({media::Errc::internal, "out of memory"});
+  } catch (const std::exception& error) {
+    code = console.fail({media::Errc::internal, std::string("internal error: ") + error.what()});
+  }
+  if (auto finished = console.finish(); !finished) {
+    console.complain(finished.error().message);
+    if (code == Exit::ok || code == Exit::findings) code = exit_for(finished.error().code);
+  }
+  return static_cast<int>(code);
+}
+
+}  // namespace
+
+unsigned default_jobs() noexcept {
+  const unsigned cores = std::thread::hardware_concurrency();
+  return cores == 0 ? 1 : cores;
+}
+
+void add_jobs_option(CLI::App& command, unsigned& jobs) {
+  command.add_option("-j,--jobs", jobs, "Work on so many at once (default: the cores)")->check(CLI::Range(1U, 256U))->type_name("N");
+}
+
+void add_isolation_option(CLI::App& command, std::string& isolation) {
+  command.add_option("--isolation", isolation, "Decode in worker processes, or in this one: process (default) or none")
+      ->check(CLI::IsMember({"process", "none"}));
+}
+
+}  // namespace mediactl
+
+int main(int argc, char** argv) { return mediactl::run(argc, argv); }

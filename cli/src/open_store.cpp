@@ -1,0 +1,47 @@
+#include "open_store.hpp"
+
+#include "text.hpp"
+
+namespace mediactl {
+namespace {
+
+media::LibraryOptions library_options(const Globals& globals, const OpenStore& how, bool read_only) {
+  media::LibraryOptions options;
+  options.base_path = globals.store;
+  options.create = how.access == Access::create;
+  options.isolation = how.isolation;
+  options.workers = how.workers;
+  options.read_only = read_only;
+  return options;
+}
+
+}  // namespace
+
+media::Result<std::unique_ptr<media::Library>> open_store(const Globals& globals, const OpenStore& how) {
+  if (globals.store.empty()) return media::Error{media::Errc::invalid_argument, "no store given: use --store DIR or set MEDIA_STORE"};
+  if (how.isolation == media::Isolation::process) MEDIA_TRY(check_worker());
+  auto library = media::Library::open(library_options(globals, how, false));
+  // Reading is better done on a store open for writing, which can note what it verified; but it must work on a read-only disk too.
+  if (!library && library.error().code == media::Errc::denied && how.access == Access::read) {
+    library = media::Library::open(library_options(globals, how, true));
+  }
+  if (library) return library;
+  media::Error error = std::move(library).error();
+  std::string reason = reason_of(error, globals.store);
+  constexpr std::string_view kOperation = "open library: ";  // said by "cannot open store" already
+  if (reason.starts_with(kOperation)) reason.erase(0, kOperation.size());
+  error.message = "cannot open store '" + printable(globals.store) + "': " + reason;
+  return error;
+}
+
+media::Result<void> check_worker() {
+  auto worker = media::find_worker();
+  if (worker) return {};
+  return media::Error{worker.error().code, worker.error().message + "; --isolation none decodes in mediactl itself"};
+}
+
+media::Isolation isolation_from(const std::string& text) noexcept {
+  return text == "none" ? media::Isolation::none : media::Isolation::process;
+}
+
+}  // namespace mediactl

@@ -1,0 +1,34 @@
+/// Opening the store that the command line names.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "command.hpp"
+#include "media/library.hpp"
+
+namespace mediactl {
+
+enum class Access {
+  read,    ///< Must exist; a store that may not be written is opened for reading only.
+  write,   ///< Must exist.
+  create,  ///< Made where it is missing.
+};
+
+struct OpenStore {
+  Access access = Access::read;
+  /// `none` for commands that decode nothing: they need no worker.
+  media::Isolation isolation = media::Isolation::none;
+  unsigned workers = 1;
+};
+
+/// Errors: those of Library::open, with the store named; `invalid_argument` where no store was given.
+media::Result<std::unique_ptr<media::Library>> open_store(const Globals& globals, const OpenStore& how);
+
+/// Is there a worker binary? `not_found` says what to do without one.
+media::Result<void> check_worker();
+
+/// Reads "process" or "none", which the option has checked.
+media::Isolation isolation_from(const std::string& text) noexcept;
+
+}  // namespace mediactl

@@ -1,0 +1,190 @@
+// mediactl derive: files and media, names, and where it must not write.
+#include <unistd.h>
+
+#include "catch.hpp"
+#include "cli_support.hpp"
+
+namespace fs = std::filesystem;
+using cli::Json;
+using cli::json_lines;
+using cli::mediactl;
+
+namespace {
+
+std::string head_of(const std::string& path, std::size_t from, std::size_t count) { return test::read_text(path).substr(from, count); }
+
+bool is_jpeg(const std::string& path) { return head_of(path, 0, 3) == "\xFF\xD8\xFF"; }
+bool is_webp(const std::string& path) { return head_of(path, 8, 4) == "WEBP"; }
+bool is_avif(const std::string& path) { return head_of(path, 4, 8) == "ftypavif"; }
+bool is_png(const std::string& path) { return head_of(path, 1, 3) == "PNG"; }
+
+}  // namespace
+
+TEST_CASE("cli derive: one file, every width and format, without a store") {
+  const test::TempFolder folder;
+  test::write_file(folder / "photo.png", cli::png(400, 300));
+  const std::string out = (folder / "out").string();
+  const auto result = mediactl(
+      {"derive", "-w", "160,80", "--format", "avif,jpeg,webp,png", "-q", "70", "--out-dir", out, "--json", (folder / "photo.png").string()},
+      {"MEDIA_STORE="});
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  const auto lines = json_lines(result.out);
+  REQUIRE(lines.objects.size() == 8);
+  CHECK(lines.summary.at("derived") == 8);
+  CHECK(is_avif(out + "/photo-160.avif"));
+  CHECK(is_jpeg(out + "/photo-160.jpg"));
+  CHECK(is_webp(out + "/photo-80.webp"));
+  CHECK(is_png(out + "/photo-80.png"));
+  CHECK(test::count_files(out) == 8);  // and no temp file
+  const Json line = cli::find(lines, "output", out + "/photo-80.jpg");
+  CHECK(line.at("width") == 80);
+  CHECK(line.at("height") == 60);
+  CHECK(line.at("format") == "jpeg");
+  CHECK(line.at("size") == fs::file_size(out + "/photo-80.jpg"));
+}
+
+TEST_CASE("cli derive: -o takes the format from the name, and - is standard output") {
+  const test::TempFolder folder;
+  const std::string source = (folder / "photo.png").string();
+  test::write_file(source, cli::png(100, 80));
+  const std::string target = (folder / "x.webp").string();
+  REQUIRE(mediactl({"derive", source, "-w", "50", "-o", target}).exit_code == 0);
+  CHECK(is_webp(target));
+  const auto piped = mediactl({"derive", source, "-w", "50", "--format", "jpg", "-o", "-"});
+  CHECK(piped.exit_code == 0);
+  CHECK(piped.out.starts_with("\xFF\xD8\xFF"));
+  CHECK(piped.out.ends_with("\xFF\xD9"));
+}
+
+TEST_CASE("cli derive: fit, height, enlarge and presets") {
+  const test::TempFolder folder;
+  const std::string source = (folder / "photo.png").string();
+  test::write_file(source, cli::png(100, 80));
+  const auto size_of = [&](std::vector<std::string> options) {
+    options.insert(options.begin(), {"derive", source, "--json", "--out-dir", (folder / "out").string(), "--format", "jpeg"});
+    const auto result = mediactl(options);
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+    const Json line = json_lines(result.out).objects.at(0);
+    return std::pair(line.at("width").get<int>(), line.at("height").get<int>());
+  };
+  CHECK(size_of({"-w", "50", "--height", "50", "--fit", "cover"}) == std::pair(50, 50));
+  CHECK(size_of({"-w", "50", "--height", "50", "--fit", "fill"}) == std::pair(50, 50));
+  CHECK(size_of({"-w", "50", "--height", "50"}) == std::pair(50, 40));
+  CHECK(size_of({"--height", "40"}) == std::pair(50, 40));
+  CHECK(size_of({"-w", "200"}) == std::pair(100, 80));
+  CHECK(size_of({"-w", "200", "--enlarge"}) == std::pair(200, 160));
+  CHECK(size_of({}) == std::pair(100, 80));
+  CHECK(fs::exists(folder / "out/photo-50.jpg"));
+  CHECK(fs::exists(folder / "out/photo-h40.jpg"));
+  CHECK(fs::exists(folder / "out/photo-full.jpg"));
+  REQUIRE(mediactl({"derive", source, "--preset", "thumb", "--out-dir", (folder / "presets").string()}).exit_code == 0);
+  CHECK(is_avif((folder / "presets/photo-thumb.avif").string()));
+  CHECK(is_webp((folder / "presets/photo-thumb.webp").string()));
+  CHECK(is_jpeg((folder / "presets/photo-thumb.jpg").string()));
+}
+
+TEST_CASE("cli derive: a media of the store, by its id") {
+  const test::TempFolder folder;
+  const std::string store = (folder / "store").string();
+  test::write_file(folder / "photo.png", cli::png(500, 400));
+  REQUIRE(mediactl({"--store", store, "ingest", (folder / "photo.png").string()}).exit_code == 0);
+  const std::string out = (folder / "out").string();
+  // thumb is stored, 77 is not; -w 320 alone is another picture than the preset's box.
+  const auto result =
+      mediactl({"--store", store, "derive", "1", "-w", "77", "--preset", "thumb", "--format", "jpeg", "--out-dir", out, "--json"});
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  CHECK(is_jpeg(out + "/1-77.jpg"));
+  CHECK(is_jpeg(out + "/1-thumb.jpg"));
+  CHECK(cli::find(json_lines(result.out), "output", out + "/1-thumb.jpg").at("width") == 320);
+  const auto none = mediactl({"--store", store, "derive", "2", "-w", "77", "--out-dir", out});
+  CHECK(none.exit_code == 1);
+  CHECK_THAT(none.err, ContainsSubstring("no media 2 in the store"));
+  CHECK(mediactl({"derive", "1", "-w", "77", "--out-dir", out}, {"MEDIA_STORE="}).exit_code == 2);
+}
+
+TEST_CASE("cli derive: pictures never overwrite each other or their source") {
+  const test::TempFolder folder;
+  test::write_file(folder / "a/x.png", cli::png(60, 40, 1));
+  test::write_file(folder / "b/x.png", cli::png(60, 40, 2));
+  const auto result = mediactl({"derive", "-w", "30", "--format", "png", "--out-dir", (folder / "out").string(), "--json",
+                                (folder / "a/x.png").string(), (folder / "b/x.png").string()});
+  CHECK(result.exit_code == 1);
+  const auto lines = json_lines(result.out);
+  CHECK(lines.summary.at("derived") == 1);
+  CHECK(lines.summary.at("failed") == 1);
+  CHECK(cli::find(lines, "path", (folder / "b/x.png").string()).at("status") == "failed");
+  CHECK_THAT(result.err, ContainsSubstring("would overwrite"));
+  const auto before = test::read_file(folder / "a/x.png");
+  const auto self = mediactl({"derive", "-w", "30", "-o", (folder / "a/x.png").string(), (folder / "a/x.png").string()});
+  CHECK(self.exit_code == 1);
+  CHECK_THAT(self.err, ContainsSubstring("is the source itself"));
+  CHECK(test::read_file(folder / "a/x.png") == before);
+}
+
+TEST_CASE("cli derive: one bad file stops none of the others") {
+  const test::TempFolder folder;
+  const auto jpeg = cli::jpeg(300, 200);
+  test::write_file(folder / "good.jpg", jpeg);
+  test::write_file(folder / "text.jpg", "not a picture");
+  test::write_file(folder / "empty.jpg", "");
+  test::write_file(folder / "bomb.png", cli::hollow_png(30'000, 30'000, 100'000));
+  const std::string out = (folder / "out").string();
+  const auto result = mediactl({"derive", "-w", "30", "--format", "jpeg", "--jobs", "2", "--out-dir", out, (folder / "text.jpg").string(),
+                                (folder / "empty.jpg").string(), (folder / "bomb.png").string(), (folder / "gone.jpg").string(),
+                                folder.path().string(), (folder / "good.jpg").string()});
+  CHECK(result.exit_code == 1);
+  CHECK(is_jpeg(out + "/good-30.jpg"));
+  CHECK(test::count_files(out) == 1);
+  CHECK(cli::text_lines(result.err).size() == 5);
+  for (const std::string& line : cli::text_lines(result.err))
+    CHECK(line.starts_with("mediactl: cannot derive from '" + folder.path().string()));
+}
+
+TEST_CASE("cli derive: wrong options exit with 2 and name what they accept") {
+  const test::TempFolder folder;
+  const std::string source = (folder / "photo.png").string();
+  test::write_file(source, cli::png(20, 20));
+  const std::string out = (folder / "out").string();
+  const std::vector<std::vector<std::string>> wrong = {
+      {"-w", "wide", "--out-dir", out},
+      {"-w", "320,", "--out-dir", out},
+      {"-w", "99999", "--out-dir", out},
+      {"--format", "gif", "--out-dir", out},
+      {"--format", "exe", "--out-dir", out},
+      {"-q", "0", "--out-dir", out},
+      {"-q", "101", "--out-dir", out},
+      {"--fit", "squash", "--out-dir", out},
+      {"--bg", "red", "--out-dir", out},
+      {"--preset", "huge", "--out-dir", out},
+      {"-w", "10"},
+      {"-w", "10,20", "-o", out + ".jpg"},
+      {"-w", "10", "-o", out, "--out-dir", out},
+      {"-w", "10", "-o", "-", "--json"},
+  };
+  for (auto options : wrong) {
+    std::string shown;
+    for (const auto& option : options) shown += option + " ";
+    INFO(shown);
+    options.insert(options.begin(), {"derive", source});
+    const auto result = mediactl(options);
+    CHECK(result.exit_code == 2);
+    CHECK(result.err.starts_with("mediactl: "));
+  }
+  CHECK_FALSE(fs::exists(out));
+}
+
+TEST_CASE("cli derive: decoding in this process gives the same picture as decoding in a worker") {
+  const test::TempFolder folder;
+  const std::string source = (folder / "photo.png").string();
+  test::write_file(source, cli::png(200, 120));
+  REQUIRE(mediactl({"derive", source, "-w", "90", "-o", (folder / "a.png").string()}).exit_code == 0);
+  REQUIRE(mediactl({"derive", source, "-w", "90", "-o", (folder / "b.png").string(), "--isolation", "none"}).exit_code == 0);
+  CHECK(test::read_file(folder / "a.png") == test::read_file(folder / "b.png"));
+  const auto without = mediactl({"derive", source, "-w", "90", "-o", (folder / "c.png").string()}, {"MEDIA_WORKER=/nonexistent/worker"});
+  // A named worker that is not there is an error, not a reason to decode here after all.
+  CHECK(without.exit_code == 3);
+  CHECK_THAT(without.err, ContainsSubstring("--isolation none"));
+}
