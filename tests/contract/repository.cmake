@@ -1,3 +1,4 @@
-media_test(test_repository_contract AREAS core repository TIMEOUT 300 SOURCES ${CMAKE_CURRENT_LIST_DIR} /
-           repository_contract_test.cpp ${CMAKE_CURRENT_LIST_DIR} / repository_contract_rows.cpp ${CMAKE_CURRENT_LIST_DIR} /
-           repository_contract_work.cpp)
+media_test(test_repository_contract AREAS core repository TIMEOUT 300 SOURCES
+  ${CMAKE_CURRENT_LIST_DIR}/repository_contract_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/repository_contract_rows.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/repository_contract_work.cpp)
