@@ -114,6 +114,10 @@ Result<std::unique_ptr<Repository>> open_for_reading(const std::filesystem::path
     access = Access::immutable;
     ready = is_readable(path, access);
   }
+  if (!ready && ready.error().code == Errc::denied && ::access((path.string() + "-wal").c_str(), F_OK) == 0) {
+    return Error{Errc::denied,
+                 ready.error().message + " (it was not closed: to read its log, SQLite needs a folder where it may make files)"};
+  }
   if (!ready) return std::move(ready).error();
   return std::make_unique<SqliteRepository>(nullptr, path, access, read_connections);
 }

@@ -1,0 +1,103 @@
+#include <utility>
+#include <vector>
+
+#include "repository/list_statement.hpp"
+#include "repository/sql.hpp"
+#include "repository_catalog.hpp"
+
+using namespace media;
+
+namespace {
+
+std::string plan_of(SQLite::Database& database, const std::string& sql) {
+  SQLite::Statement statement(database, "EXPLAIN QUERY PLAN " + sql);
+  std::string plan;
+  while (statement.executeStep()) plan += statement.getColumn(3).getString() + "\n";
+  return plan;
+}
+
+}  // namespace
+
+TEST_CASE("repository: no statement of the hot path walks a table or sorts") {
+  const test::TempFolder folder;
+  const auto path = folder / "catalog.db";
+  test::open(path);
+  SQLite::Database database(path.string(), SQLite::OPEN_READONLY);
+  for (const std::string_view sql : {sql::kFindMedia,
+                                     sql::kFindMediaByContent,
+                                     sql::kFindMediaByContentAndName,
+                                     sql::kFindMediaByIdempotencyKey,
+                                     sql::kUpdateMedia,
+                                     sql::kRemoveMedia,
+                                     sql::kFindBlob,
+                                     sql::kHasBlobOfSize,
+                                     sql::kListBlobs,
+                                     sql::kIsReferenced,
+                                     sql::kListUnreferencedBlobs,
+                                     sql::kListBlobsInState,
+                                     sql::kRemoveBlob,
+                                     sql::kFindRendition,
+                                     sql::kListRenditions,
+                                     sql::kRemoveRendition,
+                                     sql::kRemoveRenditions,
+                                     sql::kRemoveRenditionsStoredAs,
+                                     sql::kFindJobOfMedia,
+                                     sql::kClaimJobs,
+                                     sql::kClaimJobsOfMedia,
+                                     sql::kRenewJob,
+                                     sql::kFinishJob,
+                                     sql::kRequeueJob,
+                                     sql::kBuryJob,
+                                     sql::kFindUpload,
+                                     sql::kListExpiredUploads,
+                                     sql::kChangeUploadState,
+                                     sql::kRemoveUpload,
+                                     sql::kListLinks,
+                                     sql::kListLinksOfMedia,
+                                     sql::kRemoveLink}) {
+    const std::string plan = plan_of(database, std::string(sql));
+    INFO(sql << "\n" << plan);
+    CHECK(plan.find("SEARCH") != std::string::npos);
+    CHECK((plan.find("SCAN") == std::string::npos || plan.find("SCAN CONSTANT ROW") != std::string::npos));
+    // Jobs of one media are few; everything else comes in the order of an index.
+    CHECK((sql == sql::kClaimJobsOfMedia || plan.find("TEMP B-TREE") == std::string::npos));
+  }
+}
+
+TEST_CASE("repository: every list of media is a keyset walk over an index") {
+  const test::TempFolder folder;
+  const auto path = folder / "catalog.db";
+  test::open(path);
+  SQLite::Database database(path.string(), SQLite::OPEN_READONLY);
+  for (const bool descending : {false, true}) {
+    for (unsigned mask = 0; mask < 64; ++mask) {
+      MediaQuery query;
+      query.descending = descending;
+      if ((mask & 1U) != 0) query.owner = "owner";
+      if ((mask & 2U) != 0) query.status = MediaStatus::complete;
+      if ((mask & 4U) != 0) query.media_type_prefix = "image/";
+      if ((mask & 8U) != 0) query.filename_contains = "x";
+      if ((mask & 16U) != 0) query.uploaded_from = Timestamp{};
+      if ((mask & 32U) != 0) query.uploaded_to = Timestamp{};
+      const ListStatement statement = list_media_statement(query);
+      const std::string plan = plan_of(database, statement.text);
+      INFO(statement.text << "\n" << plan);
+      CHECK(plan.find("SCAN") == std::string::npos);
+      CHECK(plan.find("TEMP B-TREE") == std::string::npos);
+      const std::string index = !query.owner ? "INTEGER PRIMARY KEY" : query.status ? "media_by_owner_status" : "media_by_owner ";
+      CHECK(plan.find(index) != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("repository: the text of a list statement does not depend on values") {
+  MediaQuery one;
+  one.owner = "a";
+  one.limit = 1;
+  MediaQuery other;
+  other.owner = "b'; DROP TABLE media; --";
+  other.limit = 99;
+  other.after = 77;
+  CHECK(list_media_statement(one).text == list_media_statement(other).text);
+  CHECK(list_media_statement(one).parameters.size() == 4);
+}
