@@ -1,0 +1,88 @@
+#include "store/file_ops.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "core/errno_error.hpp"
+
+namespace media::store {
+
+UniqueFd open_at(int folder, const char* path, int flags, unsigned mode) {
+  int descriptor = -1;
+  do {
+    descriptor = ::openat(folder, path, flags | O_CLOEXEC, mode);
+  } while (descriptor < 0 && errno == EINTR);
+  return UniqueFd(descriptor);
+}
+
+Result<void> write_all(int descriptor, std::span<const std::byte> piece, std::uint64_t offset, std::string_view what) {
+  while (!piece.empty()) {
+    const ssize_t written = ::pwrite(descriptor, piece.data(), piece.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno_error(errno, what);
+    // A regular file never takes 0 of some bytes without an error; looping on it would never end.
+    if (written == 0) return Error{Errc::io, std::string(what) + ": nothing was written"};
+    piece = piece.subspan(static_cast<std::size_t>(written));
+    offset += static_cast<std::uint64_t>(written);
+  }
+  return {};
+}
+
+Result<std::size_t> read_file(int descriptor, std::uint64_t size, std::uint64_t offset, std::span<std::byte> into, std::string_view what) {
+  if (offset >= size) return std::size_t{0};
+  const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size - offset));
+  std::size_t have = 0;
+  while (have < wanted) {
+    const ssize_t got = ::pread(descriptor, into.data() + have, wanted - have, static_cast<off_t>(offset + have));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno_error(errno, what);
+    if (got == 0) return Error{Errc::corrupt, std::string(what) + ": it got shorter meanwhile"};
+    have += static_cast<std::size_t>(got);
+  }
+  return have;
+}
+
+Result<void> sync_once(int descriptor, std::string_view what) {
+  if (::fsync(descriptor) != 0) return errno_error(errno, what);
+  return {};
+}
+
+Result<void> start_write_out(int descriptor, std::uint64_t offset, std::uint64_t length, std::string_view what) {
+  if (::sync_file_range(descriptor, static_cast<off_t>(offset), static_cast<off_t>(length), SYNC_FILE_RANGE_WRITE) == 0) return {};
+  // It is a hint: a filesystem or kernel without it is no failure. Everything else is a failed write.
+  if (errno == ENOSYS || errno == EINVAL || errno == ESPIPE || errno == EOPNOTSUPP || errno == EINTR) return {};
+  return errno_error(errno, what);
+}
+
+Result<void> sync_folder(int folder, const char* path, std::string_view shown) {
+  const UniqueFd descriptor = open_at(folder, path, O_RDONLY | O_DIRECTORY);
+  if (!descriptor) return errno_error(errno, "open folder " + std::string(shown));
+  return sync_once(descriptor.get(), "sync folder " + std::string(shown));
+}
+
+Result<void> make_folders(const std::filesystem::path& path) {
+  if (::mkdir(path.c_str(), 0755) == 0) {
+    const auto parent = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+    return sync_folder(AT_FDCWD, parent.c_str(), parent.string());
+  }
+  const int failure = errno;
+  if (failure == EEXIST || failure == EROFS || failure == EACCES) {
+    struct stat status{};
+    if (::stat(path.c_str(), &status) == 0) {
+      if (S_ISDIR(status.st_mode)) return {};
+      return Error{Errc::invalid_argument, path.string() + " is not a folder"};
+    }
+  }
+  if (failure == ENOTDIR) return Error{Errc::invalid_argument, path.string() + ": a part of the path is not a folder"};
+  if (failure == ENOENT && path.has_parent_path() && path.parent_path() != path) {
+    MEDIA_TRY(make_folders(path.parent_path()));
+    return make_folders(path);
+  }
+  return errno_error(failure, "make folder " + path.string());
+}
+
+}  // namespace media::store

@@ -1,0 +1,59 @@
+/// Contents of a filesystem store on their way in: a small one in memory, a larger one in a temp file.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "media/blob_store.hpp"
+#include "store/temp_folder.hpp"
+
+namespace media::store {
+
+/// Thread-safety: as `Staged`; `memory` and `file` are the publisher's to change, which owns the object by then.
+class FileStaged final : public Staged {
+ public:
+  FileStaged(std::shared_ptr<TempFolder> folder, const Digest& digest, std::uint64_t size, std::vector<std::byte> in_memory,
+             std::optional<TempFile> in_file)
+      : memory(std::move(in_memory)), file(std::move(in_file)), folder_(std::move(folder)), digest_(digest), size_(size) {}
+
+  [[nodiscard]] const Digest& digest() const noexcept override { return digest_; }
+  [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const override;
+  [[nodiscard]] std::optional<FileWindow> window() const override;
+  [[nodiscard]] const std::shared_ptr<TempFolder>& folder() const noexcept { return folder_; }
+
+  /// The whole content, or nothing where it is in the file.
+  std::vector<std::byte> memory;
+  std::optional<TempFile> file;
+
+ private:
+  std::shared_ptr<TempFolder> folder_;
+  Digest digest_;
+  std::uint64_t size_;
+};
+
+/// Hashes and gathers a content: in memory up to a limit, then in a temp file, through a buffer of the same size.
+class FileWriter final : public BlobWriter {
+ public:
+  FileWriter(std::shared_ptr<TempFolder> folder, std::size_t buffer_bytes, std::optional<std::uint64_t> expected_size);
+
+  Result<void> write(std::span<const std::byte> piece) override;
+  Result<std::unique_ptr<Staged>> finish() override;
+
+ private:
+  Result<void> spill(std::span<const std::byte> piece);
+
+  std::shared_ptr<TempFolder> folder_;
+  const std::size_t buffer_bytes_;
+  Sha256 hasher_;
+  std::vector<std::byte> buffer_;
+  std::optional<TempFile> file_;
+  std::uint64_t in_file_ = 0;
+  std::uint64_t write_out_begun_ = 0;
+};
+
+}  // namespace media::store
