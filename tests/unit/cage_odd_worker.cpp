@@ -39,7 +39,11 @@ std::string open_descriptors() {
   for (int descriptor = 0; descriptor < 1024; ++descriptor) {
     struct stat status{};
     if (::fstat(descriptor, &status) != 0) continue;
-    found += std::to_string(descriptor) + (S_ISSOCK(status.st_mode) ? "s" : S_ISCHR(status.st_mode) ? "c" : "?") + " ";
+    found += std::to_string(descriptor) + (S_ISSOCK(status.st_mode)  ? "s"
+                                           : S_ISCHR(status.st_mode) ? "c"
+                                           : S_ISREG(status.st_mode) ? "f"
+                                                                     : "?");
+    found += status.st_nlink == 0 || !S_ISREG(status.st_mode) ? " " : "! ";
   }
   return found;
 }
@@ -73,9 +77,9 @@ void send_derived_head(std::size_t outputs, std::size_t bytes_each) {
   for (;;) ::pause();
 }
 
-std::string_view text_of(const ByteReader& source) {
-  const auto bytes = dynamic_cast<const MemoryReader&>(source).bytes();
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+Result<std::string> text_of(const ByteReader& source) {
+  MEDIA_TRY_ASSIGN(const auto bytes, read_all(source, source.size()));
+  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
 /// Does the thing of that name; returns where the name is not one of a misdeed.
@@ -127,14 +131,14 @@ Result<void> misbehave(std::string_view what, const DeriveOptions& options) {
 }
 
 Result<MediaInfo> probe(const ByteReader& source, const DeriveOptions& options) {
-  const std::string_view what = text_of(source);
+  MEDIA_TRY_ASSIGN(const std::string what, text_of(source));
   MEDIA_TRY(misbehave(what, options));
   if (what == "not a picture") return Error{Errc::corrupt, "not a picture\n\x1b[31m"};
   return MediaInfo{Format::webp, 640, static_cast<std::uint32_t>(source.size()), 7, 6, true, std::chrono::milliseconds(1234)};
 }
 
 Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options) {
-  const std::string_view what = text_of(source);
+  MEDIA_TRY_ASSIGN(const std::string what, text_of(source));
   MEDIA_TRY(misbehave(what, options));
   if (what == "pid") return says(std::to_string(::getpid()));
   if (what == "state") return says(state_of_process());

@@ -295,14 +295,14 @@ TEST_CASE("cage: a source that cannot be read fails with its own error and keeps
   CHECK(ask(*pool, "pid") == before);
 }
 
-TEST_CASE("cage: a worker sees its socket and nothing else of ours") {
+TEST_CASE("cage: a worker sees its socket, its source and nothing else of ours") {
   const test::TempFolder folder;
   test::write_file(folder / "secret", "another's blob");
   // Left open without O_CLOEXEC, as careless hosts do.
   const std::ifstream careless(folder / "secret");
   const int inheritable = ::dup(STDIN_FILENO);
   const auto pool = odd_pool();
-  CHECK(ask(*pool, "descriptors") == "0c 1c 2c 3s ");
+  CHECK(ask(*pool, "descriptors") == "0c 1c 2c 3s 4f ");
   const std::string state = ask(*pool, "state");
   CHECK_THAT(state, ContainsSubstring("cwd=/ environment=empty core=0 files=16 fsize=0 "));
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)

@@ -56,6 +56,7 @@ class Served {
 
 Work plain_work() {
   return {[](const ByteReader& source, const DeriveOptions&) -> Result<MediaInfo> {
+            MEDIA_TRY_ASSIGN(const auto content, read_all(source, 1000));
             return MediaInfo{Format::png, static_cast<std::uint32_t>(source.size()), 1, 1, 1, false, std::nullopt};
           },
           [](const ByteReader&, std::span<const Transform>, const DeriveOptions&) -> Result<Derived> { return Derived{}; },
@@ -99,7 +100,7 @@ TEST_CASE("cage: serving reads the source that came along, and only at its state
   REQUIRE(bad.kind == MessageKind::failed);
   Error error;
   REQUIRE(parse_error(bad.payload, error).has_value());
-  CHECK(error.code == Errc::too_large);
+  CHECK(error.code == Errc::corrupt);
 }
 
 TEST_CASE("cage: serving stops at what is no request") {

@@ -1,19 +1,21 @@
 #include "cage/serve.hpp"
 
 #include <malloc.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <exception>
 #include <new>
-#include <optional>
 #include <string>
 #include <utility>
 
 #include "cage/channel.hpp"
 #include "cage/saturating.hpp"
 #include "cage/wire.hpp"
+#include "core/errno_error.hpp"
 #include "media/version.hpp"
 
 namespace media::cage {
@@ -26,27 +28,30 @@ constexpr std::size_t kKeptFreeBytes = 32U << 20U;
 /// Progress is for people: more often than this only costs.
 constexpr auto kProgressInterval = std::chrono::milliseconds(50);
 
-/// The source's file in memory, without a copy: it is sealed, or has no name and no other writer.
-class Mapping {
+/// The source's file, read in place: it is sealed, or has no name and no other writer. Not mapped: codecs copy what they read into
+/// buffers anyway, and the page faults of a mapping cost more than the reads (2.2 MB: 0.4 ms against 1.2 ms).
+class SourceReader final : public ByteReader {
  public:
-  static std::optional<Mapping> open(int descriptor, std::uint64_t size) {
-    struct stat status{};
-    if (::fstat(descriptor, &status) != 0 || status.st_size < 0 || static_cast<std::uint64_t>(status.st_size) != size) return std::nullopt;
-    if (size == 0) return Mapping({});
-    void* start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-    if (start == MAP_FAILED) return std::nullopt;
-    return Mapping({static_cast<const std::byte*>(start), static_cast<std::size_t>(size)});
+  SourceReader(int descriptor, std::uint64_t size) : descriptor_(descriptor), size_(size) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const override {
+    if (offset >= size_) return std::size_t{0};
+    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size_ - offset));
+    std::size_t have = 0;
+    while (have < wanted) {
+      const ssize_t got = ::pread(descriptor_, into.data() + have, wanted - have, static_cast<off_t>(offset + have));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return errno_error(errno, "read the source");
+      if (got == 0) return Error{Errc::corrupt, "the source is shorter than it was said to be"};
+      have += static_cast<std::size_t>(got);
+    }
+    return have;
   }
-  Mapping(Mapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
-  Mapping& operator=(Mapping&&) = delete;
-  ~Mapping() {
-    if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
-  }
-  [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
 
  private:
-  explicit Mapping(std::span<const std::byte> bytes) : bytes_(bytes) {}
-  std::span<const std::byte> bytes_;
+  int descriptor_;
+  std::uint64_t size_;
 };
 
 /// Runs the work and makes an error of whatever it throws.
@@ -74,12 +79,12 @@ DeriveOptions options_of(const Request& request, const Channel& channel) {
   return options;
 }
 
-Received<void> answer_probe(const Channel& channel, const Work& work, const MemoryReader& source, const DeriveOptions& options) {
+Received<void> answer_probe(const Channel& channel, const Work& work, const ByteReader& source, const DeriveOptions& options) {
   const Result<MediaInfo> info = guarded([&] { return work.probe(source, options); });
   return info ? channel.send(MessageKind::info, write_info(*info)) : channel.send(MessageKind::failed, write_error(info.error()));
 }
 
-Received<void> answer_derive(const Channel& channel, const Work& work, const MemoryReader& source, const Request& request,
+Received<void> answer_derive(const Channel& channel, const Work& work, const ByteReader& source, const Request& request,
                              const DeriveOptions& options) {
   const Result<Derived> derived = guarded([&] { return work.derive(source, request.transforms, options); });
   if (!derived) return channel.send(MessageKind::failed, write_error(derived.error()));
@@ -90,18 +95,13 @@ Received<void> answer_derive(const Channel& channel, const Work& work, const Mem
   return {};
 }
 
-Received<void> answer(const Channel& channel, const Work& work, MessageKind kind, const Request& request, UniqueFd descriptor) {
+Received<void> answer(const Channel& channel, const Work& work, MessageKind kind, const Request& request, const UniqueFd& descriptor) {
   if (work.prepare) {
     const auto memory = job_memory_bytes(request.budget, request.source_bytes, request.transforms.size());
     const auto prepared = work.prepare(memory, static_cast<std::uint64_t>(request.budget.deadline.count()));
     if (!prepared) return channel.send(MessageKind::failed, write_error(prepared.error()));
   }
-  const auto mapping = Mapping::open(descriptor.get(), request.source_bytes);
-  if (!mapping)
-    return channel.send(MessageKind::failed, write_error({Errc::too_large, "the source does not fit into the worker's memory"}));
-  // The mapping keeps the bytes; while the work runs there is no descriptor but the socket.
-  descriptor.reset();
-  const MemoryReader source(mapping->bytes());
+  const SourceReader source(descriptor.get(), request.source_bytes);
   const DeriveOptions options = options_of(request, channel);
   return kind == MessageKind::probe ? answer_probe(channel, work, source, options) : answer_derive(channel, work, source, request, options);
 }
@@ -109,7 +109,7 @@ Received<void> answer(const Channel& channel, const Work& work, MessageKind kind
 }  // namespace
 
 std::uint64_t job_memory_bytes(const ProcessingBudget& budget, std::uint64_t source_bytes, std::size_t outputs) {
-  // Twice the source: mapped, and once more for a codec that wants it in a buffer of its own.
+  // Twice the source: for codecs that want it in a buffer of their own, and grow that.
   const std::uint64_t pixels_and_source = saturating_add(budget.max_memory_bytes, saturating_multiply(source_bytes, 2));
   const std::uint64_t outputs_and_codecs = saturating_add(saturating_multiply(budget.max_output_bytes, outputs), kCodecBytes);
   return saturating_add(pixels_and_source, outputs_and_codecs);
@@ -125,7 +125,7 @@ int serve(int socket, const Work& work) {
     if (message->kind != MessageKind::probe && message->kind != MessageKind::derive) return 1;
     const auto request = parse_request(message->payload);
     if (!request || !descriptor) return 1;
-    if (const auto sent = answer(channel, work, message->kind, *request, std::move(descriptor)); !sent) {
+    if (const auto sent = answer(channel, work, message->kind, *request, descriptor); !sent) {
       return sent.error() == Trouble::closed ? 0 : 1;
     }
     if (::mallinfo2().fordblks > kKeptFreeBytes) ::malloc_trim(0);

@@ -1,0 +1,1 @@
+media_fuzz(fuzz_cage SOURCES ${CMAKE_CURRENT_LIST_DIR}/fuzz_cage.cpp AREAS core image cage)
