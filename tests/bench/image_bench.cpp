@@ -63,9 +63,10 @@ int main(int argc, char** argv) {
     best = std::min(best, cpu_ms(CLOCK_PROCESS_CPUTIME_ID) - begin);
     if (!derived) return fail(derived.error().message);
     if (run > 0) continue;
-    std::printf("source %s %ux%u orientation %u frames %u alpha %d, placeholder %s\n", std::string(to_string(derived->source.format)).c_str(),
-                derived->source.width, derived->source.height, unsigned{derived->source.orientation}, derived->source.frames,
-                derived->source.has_alpha ? 1 : 0, derived->placeholder.c_str());
+    std::printf("source %s %ux%u orientation %u frames %u alpha %d, placeholder %s\n",
+                std::string(to_string(derived->source.format)).c_str(), derived->source.width, derived->source.height,
+                unsigned{derived->source.orientation}, derived->source.frames, derived->source.has_alpha ? 1 : 0,
+                derived->placeholder.c_str());
     for (std::size_t i = 0; i < derived->outputs.size(); ++i) {
       const media::Encoded& output = derived->outputs[i];
       std::printf("  %s: %ux%u, %zu bytes\n", to_string(output.transform).c_str(), output.width, output.height, output.bytes.size());

@@ -74,7 +74,7 @@ class GifDecoder final : public WholeDecoder {
       constexpr std::array<std::array<int, 2>, 4> kPasses{{{0, 8}, {4, 8}, {2, 4}, {1, 2}}};
       for (const auto& [first, step] : kPasses) MEDIA_TRY(pass(first, step));
     }
-    header_.info.frames = 1 + count_further_frames();
+    MEDIA_TRY(count_further_frames());
     return Rows{canvas_, layout};
   }
 
@@ -133,28 +133,31 @@ class GifDecoder final : public WholeDecoder {
     }
   }
 
-  /// As far as the file can be followed: that a later frame is damaged takes nothing from the first.
-  std::uint32_t count_further_frames() {
-    std::uint32_t count = 0;
+  /// That the file ends too early after a whole frame takes nothing from it (viewers show such files too); that it goes on
+  /// with something that is no GIF does.
+  Result<void> count_further_frames() {
     GifRecordType record = UNDEFINED_RECORD_TYPE;
-    while (count < kMaxCountedFrames && !control_.must_stop() && DGifGetRecordType(file_.get(), &record) == GIF_OK) {
+    while (header_.info.frames < kMaxCountedFrames && !control_.must_stop()) {
       GifByteType* block = nullptr;
       int code = 0;
-      if (record == TERMINATE_RECORD_TYPE) break;
+      if (DGifGetRecordType(file_.get(), &record) == GIF_ERROR) {
+        return file_->Error == D_GIF_ERR_WRONG_RECORD ? failure(file_->Error) : Result<void>();
+      }
+      if (record == TERMINATE_RECORD_TYPE) return {};
       if (record == IMAGE_DESC_RECORD_TYPE) {
         // The header alone: DGifGetImageDesc would keep a record of every frame.
-        if (DGifGetImageHeader(file_.get()) == GIF_ERROR || DGifGetCode(file_.get(), &code, &block) == GIF_ERROR) break;
-        ++count;
+        if (DGifGetImageHeader(file_.get()) == GIF_ERROR || DGifGetCode(file_.get(), &code, &block) == GIF_ERROR) return {};
         while (block != nullptr && DGifGetCodeNext(file_.get(), &block) == GIF_OK) {
         }
+        if (block == nullptr) ++header_.info.frames;
       } else if (record == EXTENSION_RECORD_TYPE) {
-        if (DGifGetExtension(file_.get(), &code, &block) == GIF_ERROR) break;
+        if (DGifGetExtension(file_.get(), &code, &block) == GIF_ERROR) return {};
         while (block != nullptr && DGifGetExtensionNext(file_.get(), &block) == GIF_OK) {
         }
       }
-      if (block != nullptr) break;  // The sub-blocks could not be followed to their end.
+      if (block != nullptr) return {};  // The sub-blocks end before their end mark.
     }
-    return count;
+    return {};
   }
 
   Input input_;
