@@ -110,7 +110,7 @@ TEST_CASE("repository: a closure that brings the whole transaction down is told 
   REQUIRE(sqlite::bring_up_to_date(*connection, catalog_migrations()).has_value());
   // As full as a disk: SQLite ends the transaction then.
   connection->execute_script("PRAGMA max_page_count = 60");
-  sqlite::Writer writer(path, std::move(connection));
+  sqlite::Writer writer(std::move(connection));
   std::atomic<int> runs = 0;
   std::vector<Repository::Closure> closures;
   for (int i = 0; i < 9; ++i) {

@@ -159,3 +159,41 @@ TEST_CASE("repository: two processes with sixteen writers each make one new cata
   CHECK(test::count_media(*test::open(path)) == all.size());
   CHECK(test::ask_sql(path, "PRAGMA integrity_check") == "ok");
 }
+
+TEST_CASE("repository: a write or a sync that fails, once or for ever, is told, and leaves neither a loss nor a row") {
+  const test::TempFolder folder;
+  if (test::run({"/bin/sh", "-c", "strace -qq -o /dev/null true"}).exit_code != 0) {
+    if (std::getenv("CI") != nullptr) FAIL("strace is not to be had");
+    WARN("SKIPPED, for strace is not to be had");
+    return;
+  }
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();  // Under strace it would be strace.
+  int round = 0;
+  std::size_t refused = 0;
+  for (const std::string call : {"pwrite64", "fdatasync"}) {
+    for (const std::string fault : {"EIO", "EDQUOT"}) {
+      for (const std::string when : {"12", "16", "14+"}) {
+        const auto path = folder / ("catalog-" + std::to_string(++round) + ".db");
+        const auto before = test::insert(*test::open(path)).value();
+        std::vector<std::string> command{"strace", "-f", "-qq", "-o", "/dev/null"};
+        for (const char* end : {"", "-wal"}) {
+          command.emplace_back("-P");
+          command.push_back(path.string() + end);
+        }
+        command.insert(command.end(), {"-e", "trace=" + call, "-e", "inject=" + call + ":error=" + fault + ":when=" + when, program,
+                                       "repository child: writes until it is killed"});
+        const auto result = test::run(command, {"MEDIA_TEST_CATALOG=" + path.string(), "MEDIA_TEST_WRITES=4"});
+        INFO(call << " " << fault << " " << when << "\n" << result.out.substr(0, 2000) << result.err);
+        CHECK(result.exit_code == 0);
+        std::set<MediaId> told = acknowledged(result.out);
+        refused += std::stoul(count_of(result.out, "error "));
+        told.insert(before);
+        const auto repository = test::open(path);
+        CHECK(test::count_media(*repository) == told.size());
+        for (const MediaId id : told) CHECK(repository->find_media(id).value().has_value());
+        CHECK(test::ask_sql(path, "PRAGMA integrity_check") == "ok");
+      }
+    }
+  }
+  CHECK(refused > 0);
+}

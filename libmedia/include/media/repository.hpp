@@ -129,7 +129,8 @@ class MEDIA_EXPORT Repository : public RepositoryReader {
   using Closure = std::function<Result<void>(Transaction&)>;
 
   /// Runs the closure in one transaction and returns once it is committed and durable. Where the closure fails, or the
-  /// commit, nothing of it stays and the error comes back. Several callers' closures may share one commit; each
+  /// commit, nothing of it stays and the error comes back (a commit that failed with `io` may show again if the
+  /// process ends before the next one). Several callers' closures may share one commit; each
   /// is told its own outcome. Errors: the closure's; `io`, `no_space`, `unavailable`, `corrupt`, `denied` (opened for reading
   /// only), `invalid_argument` (called by a closure).
   virtual Result<void> write(const Closure& closure) = 0;
@@ -141,7 +142,7 @@ class MEDIA_EXPORT Repository : public RepositoryReader {
 MEDIA_EXPORT std::unique_ptr<Repository> make_memory_repository();
 
 struct SqliteRepositoryOptions {
-  std::filesystem::path path;
+  std::filesystem::path path{};
   /// Reading connections kept open at most; further readers wait.
   unsigned read_connections = 4;
   /// Open for reading only; `write` answers `denied`. A catalog that needs a migration is refused then.

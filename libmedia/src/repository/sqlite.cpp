@@ -90,7 +90,7 @@ Result<std::unique_ptr<Repository>> open_for_writing(const std::filesystem::path
   MEDIA_TRY_ASSIGN(auto connection, Connection::open(path, Access::write));
   if (auto ready = bring_up_to_date(*connection, catalog_migrations()); !ready) return named(std::move(ready).error(), path);
   try {
-    auto writer = std::make_unique<Writer>(path, std::move(connection));
+    auto writer = std::make_unique<Writer>(std::move(connection));
     return std::make_unique<SqliteRepository>(std::move(writer), path, Access::read, read_connections);
   } catch (const std::system_error& error) {
     return Error{Errc::unavailable, "open catalog " + path.string() + ": no thread for it: " + error.what()};

@@ -63,6 +63,18 @@ std::optional<Errc> code_of_errno(int error_number) noexcept {
   }
 }
 
+/// errno of the failed call, as far as SQLite kept it; 0 otherwise. A commit leaves it in the log's file alone.
+int system_error(sqlite3* handle) noexcept {
+  int error_number = sqlite3_system_errno(handle);
+  sqlite3_file* log = nullptr;
+  if (error_number == 0 && sqlite3_file_control(handle, nullptr, SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log != nullptr &&
+      log->pMethods != nullptr) {
+    log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &error_number);
+  }
+  if (error_number == 0) sqlite3_file_control(handle, nullptr, SQLITE_FCNTL_LAST_ERRNO, &error_number);
+  return error_number;
+}
+
 Errc code_of(int extended_code, int error_number) noexcept {
   switch (extended_code) {
     case SQLITE_CONSTRAINT_UNIQUE:
@@ -181,7 +193,7 @@ int Connection::wait_for_lock(void* waiting, int attempts) noexcept {
 Error Connection::error_of(const SQLite::Exception& exception, std::string_view what) {
   const int extended = exception.getExtendedErrorCode();
   if (exception.getErrorCode() == SQLITE_NOMEM || extended == SQLITE_IOERR_NOMEM) throw std::bad_alloc();
-  const int error_number = sqlite3_system_errno(database_.getHandle());
+  const int error_number = system_error(database_.getHandle());
   const Errc code = code_of(extended, error_number);
   const int primary = extended & 0xFF;
   damaged_ = damaged_ || primary == SQLITE_IOERR || primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || primary == SQLITE_CANTOPEN;

@@ -61,8 +61,7 @@ class Connection {
 
   /// An exception as an `Error` that begins with `what`. Throws std::bad_alloc where SQLite had no memory.
   Error error_of(const SQLite::Exception& exception, std::string_view what);
-  /// True after an error of the disk or of the file's content: whoever keeps the connection should open another one, for a
-  /// descriptor on which a sync failed once is not to be believed again.
+  /// True after an error of the disk or of the file's content: a pool of readers should take another one then.
   [[nodiscard]] bool damaged() const noexcept { return damaged_; }
 
  private:

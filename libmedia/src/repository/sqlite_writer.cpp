@@ -33,8 +33,7 @@ class SignalsBlocked {
 
 }  // namespace
 
-Writer::Writer(std::filesystem::path path, std::unique_ptr<Connection> connection)
-    : path_(std::move(path)), connection_(std::move(connection)) {
+Writer::Writer(std::unique_ptr<Connection> connection) : connection_(std::move(connection)) {
   const SignalsBlocked blocked;  // The thread inherits the mask.
   thread_ = std::thread([this] { run(); });
 }
@@ -82,20 +81,16 @@ void Writer::run() {
       commit(group);
     } catch (...) {
       // No memory for what we do ourselves. Whoever has no answer yet gets the exception.
-      if (connection_) connection_->roll_back();
+      connection_->roll_back();
       for (Request* request : group) request->exception = std::current_exception();
       finish(group);
     }
-    if (connection_ && connection_->damaged()) connection_.reset();
-    if (connection_ && connection_->take_had_to_wait()) std::this_thread::sleep_for(kCourtesy);
+    if (connection_->take_had_to_wait()) std::this_thread::sleep_for(kCourtesy);
   }
 }
 
 // Leaves the group empty: everybody was answered.
 void Writer::commit(Group& group) {
-  if (!connection_) {
-    if (auto opened = reopen(); !opened) return answer(group, opened.error());
-  }
   while (!group.empty()) {
     if (!begin(group) || !run_closures(group)) continue;
     if (std::none_of(group.begin(), group.end(), [](const Request* request) { return request->succeeded(); })) {
@@ -221,13 +216,7 @@ void Writer::finish(Group& group) {
   group.clear();
 }
 
-Result<void> Writer::reopen() {
-  MEDIA_TRY_ASSIGN(connection_, Connection::open(path_, Access::write));
-  return {};
-}
-
 void Writer::close() noexcept {
-  if (!connection_) return;
   // So that an idle catalog is one file, and a copy of it is whole. Somebody else's reading or writing makes it fail, at once,
   // which costs nothing but that: their close does it.
   connection_->wait_until(std::chrono::steady_clock::time_point::min());

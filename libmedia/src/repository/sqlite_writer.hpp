@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <deque>
 #include <exception>
-#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -20,11 +19,15 @@ namespace media::sqlite {
 /// Group commit: while one transaction syncs, the closures that arrive wait in a queue; the next transaction runs them all, each
 /// inside a savepoint of its own, and one COMMIT makes them durable together. A closure that arrives alone is committed at once.
 ///
+/// The connection is kept whatever fails. After a sync that failed, SQLite's next commit writes the same place of the log again
+/// and syncs that, so nothing rests on the failed one. A new connection would read the failed commit back out of the page cache
+/// as if it were in the log, and later commits would rest on pages that a power cut takes away.
+///
 /// Thread-safety: `write` may be called concurrently, for the queue is under a mutex and the connection is the thread's own.
 class Writer {
  public:
   /// Takes a connection with Access::write to a catalog that is up to date. Throws std::system_error where no thread is to be had.
-  Writer(std::filesystem::path path, std::unique_ptr<Connection> connection);
+  explicit Writer(std::unique_ptr<Connection> connection);
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
   /// Ends what is queued, writes the log back into the file where nobody reads it, closes.
@@ -63,10 +66,8 @@ class Writer {
   void answer_expired(Group& group, const Error& error);
   void finish(Request& request);
   void finish(Group& group);
-  Result<void> reopen();
   void close() noexcept;
 
-  const std::filesystem::path path_;
   std::unique_ptr<Connection> connection_;
   std::mutex mutex_;
   std::condition_variable queued_;
