@@ -2,14 +2,15 @@
 #   development  headers, mediaConfig.cmake, media.pc
 #   static       libmedia.a and its CMake targets
 #   shared       the name by which a linker finds libmedia.so, and its CMake targets
-#   runtime      libmedia.so.*, and media-worker in libexec (libmedia/worker)
+#   runtime      libmedia.so.*, and media-worker in libexec
 #   tools        mediactl
 #   server       mediad
 # Everything finds everything by relative paths: an installed tree can be moved.
 include(CMakePackageConfigHelpers)
 
 set(media_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/media")
-set(media_worker "${CMAKE_INSTALL_LIBEXECDIR}/libmedia/media-worker")
+set(media_libexec_dir "${CMAKE_INSTALL_LIBEXECDIR}/libmedia")
+set(media_worker "${media_libexec_dir}/media-worker")
 
 # media_install(<target> static|shared): a library of libmedia/CMakeLists.txt with its export set.
 function(media_install target kind)
@@ -49,6 +50,7 @@ install(FILES "${PROJECT_BINARY_DIR}/mediaConfig.cmake" "${PROJECT_BINARY_DIR}/m
 install(FILES "${PROJECT_BINARY_DIR}/media.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT development)
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT development)
 
+install(TARGETS media-worker RUNTIME DESTINATION "${media_libexec_dir}" COMPONENT runtime)
 if(TARGET mediactl)
   install(TARGETS mediactl RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT tools)
 endif()
