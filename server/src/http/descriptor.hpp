@@ -16,6 +16,8 @@ class Descriptor {
     reset(std::exchange(other.number_, -1));
     return *this;
   }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
   ~Descriptor() { reset(); }
 
   [[nodiscard]] int get() const noexcept { return number_; }

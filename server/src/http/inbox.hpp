@@ -13,7 +13,7 @@ namespace media::http {
 /// Thread-safety: none but for the sum, which is atomic because connections move between threads.
 class Inbox {
  public:
-  explicit Inbox(std::atomic<std::size_t>& sum) : sum_(sum) {}
+  explicit Inbox(std::atomic<std::size_t>& sum) : sum_(sum) { sum_.fetch_add(bytes_.capacity(), std::memory_order_relaxed); }
   ~Inbox() { sum_.fetch_sub(bytes_.capacity(), std::memory_order_relaxed); }
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
