@@ -78,11 +78,15 @@ Result<void> make_folders(const std::filesystem::path& path) {
     }
   }
   if (failure == ENOTDIR) return Error{Errc::invalid_argument, path.string() + ": a part of the path is not a folder"};
-  if (failure == ENOENT && path.has_parent_path() && path.parent_path() != path) {
-    MEDIA_TRY(make_folders(path.parent_path()));
+  const auto parent = path.parent_path();
+  if (failure == ENOENT && !parent.empty() && parent != path && ::access(parent.c_str(), F_OK) != 0) {
+    MEDIA_TRY(make_folders(parent));
     return make_folders(path);
   }
-  return errno_error(failure, "make folder " + path.string());
+  Error error = errno_error(failure, "make folder " + path.string());
+  // The parent is there and still nothing can be made in it (/proc): that is no absence of the caller's object.
+  if (error.code == Errc::not_found) error.code = Errc::io;
+  return error;
 }
 
 }  // namespace media::store
