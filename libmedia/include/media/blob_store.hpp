@@ -48,7 +48,7 @@ struct BlobStat {
   std::uint64_t size = 0;
   /// Opaque; changes when the stored object was replaced or touched (inode, size and change time of a file).
   /// Empty where the store has no such thing.
-  std::string identity;
+  std::string identity{};
 
   friend bool operator==(const BlobStat&, const BlobStat&) = default;
 };
@@ -56,16 +56,16 @@ struct BlobStat {
 /// One object found in the store by `list`.
 struct ListedBlob {
   /// Absent for a stray: something that lies in the blobs' place without being one.
-  std::optional<Digest> digest;
+  std::optional<Digest> digest{};
   std::uint64_t size = 0;
   /// Where it lies, relative to the store's root; for messages.
-  std::string location;
+  std::string location{};
 };
 
 struct BlobPage {
-  std::vector<ListedBlob> blobs;
+  std::vector<ListedBlob> blobs{};
   /// Pass to the next call; empty after the last page.
-  std::string next_cursor;
+  std::string next_cursor{};
 };
 
 /// Immutable bytes by digest. One contract suite (tests/contract) says what every store must do.
@@ -109,9 +109,9 @@ class MEDIA_EXPORT BlobStore {
 MEDIA_EXPORT std::unique_ptr<BlobStore> make_memory_store();
 
 struct FilesystemStoreOptions {
-  std::filesystem::path base_path;
+  std::filesystem::path base_path{};
   /// Default: `<base>/temp`. Another filesystem than the base's is refused (`invalid_argument`).
-  std::filesystem::path temp_path;
+  std::filesystem::path temp_path{};
   /// Threads that sync and rename on behalf of `publish`; many, because they wait for the disk and share its journal commits.
   unsigned sync_threads = 32;
   /// Contents up to this size stay in memory until they are published.

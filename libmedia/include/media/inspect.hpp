@@ -61,17 +61,17 @@ MEDIA_EXPORT std::string_view to_string(Refusal refusal) noexcept;
 struct Verdict {
   Refusal refusal = Refusal::none;
   /// One sentence for people: what was found and what would be accepted. Empty where admitted.
-  std::string message;
+  std::string message{};
   /// What the headers said, as far as they could be read.
-  MediaInfo info;
+  MediaInfo info{};
 
   [[nodiscard]] bool admitted() const noexcept { return refusal == Refusal::none; }
 };
 
 /// What the sender claims; both may be empty. A name without a known media extension claims nothing.
 struct Claim {
-  std::string_view media_type;
-  std::string_view filename;
+  std::string_view media_type{};
+  std::string_view filename{};
 };
 
 /// Judges content against a policy. Fails only where the content cannot be read; a refusal is a good answer.

@@ -33,17 +33,17 @@ enum class Isolation : std::uint8_t {
 
 struct LibraryOptions {
   /// The store's folder; the catalog is `<base_path>/catalog.db`. Needed unless both `store` and `repository` are given.
-  std::filesystem::path base_path;
-  std::filesystem::path temp_path;  ///< Default `<base_path>/temp`.
+  std::filesystem::path base_path{};
+  std::filesystem::path temp_path{};  ///< Default `<base_path>/temp`.
   /// Parts of the caller's own; absent ones are the built-in filesystem store and SQLite catalog.
-  std::unique_ptr<BlobStore> store;
-  std::unique_ptr<Repository> repository;
-  std::unique_ptr<Processor> processor;
-  std::shared_ptr<const Clock> clock;  ///< Default: the system's.
+  std::unique_ptr<BlobStore> store{};
+  std::unique_ptr<Repository> repository{};
+  std::unique_ptr<Processor> processor{};
+  std::shared_ptr<const Clock> clock{};  ///< Default: the system's.
 
-  AdmissionPolicy policy;
+  AdmissionPolicy policy{};
   std::vector<Preset> presets = default_presets();
-  ProcessingBudget budget;
+  ProcessingBudget budget{};
   Isolation isolation = Isolation::process;
   unsigned workers = 2;
   bool read_only = false;
@@ -58,11 +58,11 @@ struct LibraryOptions {
 /// What comes with the bytes.
 struct IngestRequest {
   std::string owner = "local";
-  std::string filename;
-  std::string declared_type;  ///< A claim; the content decides. Empty: none.
+  std::string filename{};
+  std::string declared_type{};  ///< A claim; the content decides. Empty: none.
   Visibility visibility = Visibility::is_private;
-  std::string idempotency_key;  ///< Same owner and key: the first media is answered again.
-  std::optional<std::uint64_t> expected_size;
+  std::string idempotency_key{};  ///< Same owner and key: the first media is answered again.
+  std::optional<std::uint64_t> expected_size{};
   /// Any bytes up to any size, not judged and not decoded; later served as attachments only.
   bool any_content = false;
   /// What the same owner's same bytes make: the media that is there (a command line), or another one (a server,
@@ -78,9 +78,9 @@ enum class IngestStatus : std::uint8_t {
 
 struct IngestOutcome {
   IngestStatus status = IngestStatus::stored;
-  Media media;  ///< Meaningless where refused.
-  Verdict verdict;
-  Digest digest;
+  Media media{};  ///< Meaningless where refused.
+  Verdict verdict{};
+  Digest digest{};
   std::uint64_t size_bytes = 0;
   /// This owner already had the bytes. What others have is never told.
   bool deduplicated = false;
@@ -102,8 +102,8 @@ class MEDIA_EXPORT Ingest {
 
 /// Renditions are disposable: a `Picture` is one with its bytes opened.
 struct Picture {
-  Rendition rendition;
-  std::shared_ptr<const ByteReader> content;
+  Rendition rendition{};
+  std::shared_ptr<const ByteReader> content{};
 };
 
 /// What `verify` found wrong with one blob.
@@ -114,19 +114,19 @@ struct Fault {
     stray,    ///< Bytes, but no row: left by a crash, or not a blob at all.
   };
   Problem problem = Problem::damaged;
-  std::optional<Digest> digest;
-  std::string location;
-  std::string message;
+  std::optional<Digest> digest{};
+  std::string location{};
+  std::string message{};
 };
 MEDIA_EXPORT std::string_view to_string(Fault::Problem problem) noexcept;
 
 struct VerifyOptions {
   unsigned threads = 2;
-  std::stop_token stop;
+  std::stop_token stop{};
   /// Called for each fault as it is found, from one thread at a time.
-  std::function<void(const Fault&)> on_fault;
+  std::function<void(const Fault&)> on_fault{};
   /// Called now and then with blobs and bytes done, from one thread at a time.
-  std::function<void(std::uint64_t blobs, std::uint64_t bytes)> progress;
+  std::function<void(std::uint64_t blobs, std::uint64_t bytes)> progress{};
 };
 
 struct VerifyReport {
@@ -148,7 +148,7 @@ struct CollectReport {
 };
 
 struct RunJobsOptions {
-  std::stop_token stop;
+  std::stop_token stop{};
   /// Return once nothing is due; else wait for more until stopped.
   bool until_idle = true;
   std::size_t limit = SIZE_MAX;

@@ -39,7 +39,7 @@ struct MediaInfo {
   /// EXIF orientation 1 to 8 (CIPA DC-008 tag 0x0112), or what `irot`, `imir` or a track matrix amount to.
   std::uint8_t orientation = 1;
   bool has_alpha = false;
-  std::optional<std::chrono::milliseconds> duration;
+  std::optional<std::chrono::milliseconds> duration{};
 
   /// Width and height as seen, after `orientation`.
   [[nodiscard]] std::uint32_t display_width() const noexcept { return orientation >= 5 ? height : width; }

@@ -36,27 +36,27 @@ struct ProcessingBudget {
 };
 
 struct DeriveOptions {
-  ProcessingBudget budget;
-  std::stop_token stop;
+  ProcessingBudget budget{};
+  std::stop_token stop{};
   /// Called now and then with the share done, 0 to 1, rising; from the calling thread.
-  std::function<void(double)> progress;
+  std::function<void(double)> progress{};
 };
 
 /// One encoded picture. It carries no metadata of its source but what its pixels show.
 struct Encoded {
-  Transform transform;
+  Transform transform{};
   std::uint32_t width = 0;
   std::uint32_t height = 0;
-  std::vector<std::byte> bytes;
+  std::vector<std::byte> bytes{};
 };
 
 struct Derived {
   /// Facts of the decoded source; where they differ from the header probe these are the true ones.
-  MediaInfo source;
+  MediaInfo source{};
   /// The average colour as "#rrggbb", to be shown until the picture is there.
-  std::string placeholder;
+  std::string placeholder{};
   /// One for each transform asked for, in the same order.
-  std::vector<Encoded> outputs;
+  std::vector<Encoded> outputs{};
 };
 
 /// Turns untrusted media into facts and pictures. Nothing above it may know where the work is done.
@@ -91,7 +91,7 @@ MEDIA_EXPORT std::unique_ptr<Processor> make_in_process_processor();
 
 struct WorkerPoolOptions {
   /// The media-worker binary; empty: searched by `find_worker`.
-  std::filesystem::path worker_path;
+  std::filesystem::path worker_path{};
   /// Processes at most; further calls wait for one, up to their deadline.
   unsigned workers = 2;
   /// A worker is replaced after so many jobs, so that a leak has an end.

@@ -32,21 +32,21 @@ MEDIA_EXPORT Result<Visibility> visibility_from(std::string_view text);
 /// One catalogued item of one owner; many may share a blob.
 struct Media {
   MediaId id = 0;  ///< 0 until inserted.
-  std::string owner;
-  std::optional<Digest> digest;  ///< Absent while Pending.
-  std::string filename;          ///< As the sender named it, without folders; any bytes.
-  std::string media_type;        ///< By content, as a MIME type.
+  std::string owner{};
+  std::optional<Digest> digest{};  ///< Absent while Pending.
+  std::string filename{};          ///< As the sender named it, without folders; any bytes.
+  std::string media_type{};        ///< By content, as a MIME type.
   std::uint64_t size_bytes = 0;
   MediaStatus status = MediaStatus::pending;
-  std::string error_message;  ///< Why Failed; empty otherwise.
+  std::string error_message{};  ///< Why Failed; empty otherwise.
   Visibility visibility = Visibility::is_private;
-  MediaInfo info;
-  std::string placeholder;
-  std::string idempotency_key;  ///< Empty: none.
+  MediaInfo info{};
+  std::string placeholder{};
+  std::string idempotency_key{};  ///< Empty: none.
   Timestamp uploaded_at{};
   Timestamp updated_at{};
-  std::optional<Timestamp> completed_at;
-  std::optional<std::int64_t> processing_time_ms;
+  std::optional<Timestamp> completed_at{};
+  std::optional<std::int64_t> processing_time_ms{};
 
   friend bool operator==(const Media&, const Media&) = default;
 };
@@ -59,23 +59,23 @@ enum class BlobState : std::uint8_t {
 
 /// The catalog's row of a blob, original or rendition.
 struct Blob {
-  Digest digest;
+  Digest digest{};
   std::uint64_t size_bytes = 0;
   BlobState state = BlobState::live;
-  std::string location;  ///< Name of the store that holds it; "" for the only one.
-  std::string identity;  ///< BlobStat::identity when last verified.
-  std::optional<Timestamp> verified_at;
-  std::optional<Timestamp> condemned_at;  ///< While deleting: when it was claimed.
+  std::string location{};  ///< Name of the store that holds it; "" for the only one.
+  std::string identity{};  ///< BlobStat::identity when last verified.
+  std::optional<Timestamp> verified_at{};
+  std::optional<Timestamp> condemned_at{};  ///< While deleting: when it was claimed.
 
   friend bool operator==(const Blob&, const Blob&) = default;
 };
 
 /// A derived blob, named by source, canonical transform and encoder version.
 struct Rendition {
-  Digest source;
-  std::string transform;  ///< `to_string(Transform)`.
-  std::string encoder;    ///< `encoder_version`.
-  Digest digest;
+  Digest source{};
+  std::string transform{};  ///< `to_string(Transform)`.
+  std::string encoder{};    ///< `encoder_version`.
+  Digest digest{};
   Format format = Format::unknown;
   std::uint32_t width = 0;
   std::uint32_t height = 0;
@@ -90,15 +90,15 @@ enum class JobState : std::uint8_t { queued, running, dead };
 /// Work queued in the repository. A finished job is deleted.
 struct Job {
   std::int64_t id = 0;  ///< 0 until inserted.
-  std::string kind;     ///< "derive".
+  std::string kind{};   ///< "derive".
   MediaId media_id = 0;
   JobState state = JobState::queued;
   std::uint32_t attempts = 0;  ///< Times it was claimed.
   Timestamp run_after{};
-  std::string lease_owner;  ///< A token unique to the claim; empty unless running.
-  std::optional<Timestamp> lease_until;
+  std::string lease_owner{};  ///< A token unique to the claim; empty unless running.
+  std::optional<Timestamp> lease_until{};
   double progress = 0;  ///< 0 to 1.
-  std::string last_error;
+  std::string last_error{};
   Timestamp created_at{};
 
   friend bool operator==(const Job&, const Job&) = default;
@@ -108,13 +108,13 @@ enum class UploadState : std::uint8_t { open, receiving, complete };
 
 /// A promised upload: who may send which bytes until when.
 struct UploadSession {
-  std::string token;
+  std::string token{};
   MediaId media_id = 0;
-  std::string owner;
-  std::string filename;
-  std::string media_type;
+  std::string owner{};
+  std::string filename{};
+  std::string media_type{};
   std::uint64_t size_bytes = 0;
-  std::optional<Digest> digest;  ///< Bound at request time, if at all.
+  std::optional<Digest> digest{};  ///< Bound at request time, if at all.
   UploadState state = UploadState::open;
   Timestamp created_at{};
   Timestamp expires_at{};
@@ -124,7 +124,7 @@ struct UploadSession {
 
 /// A media attached to a subject such as "recipe/42/step/7".
 struct Link {
-  std::string subject;
+  std::string subject{};
   MediaId media_id = 0;
   std::int64_t position = 0;
 

@@ -42,7 +42,7 @@ struct Transform {
   /// Never more pixels than the source has, unless set.
   bool enlarge = false;
   /// Where alpha goes: unset keeps it (JPEG, which has none, takes white).
-  std::optional<Colour> background;
+  std::optional<Colour> background{};
 
   friend bool operator==(const Transform&, const Transform&) = default;
 };
@@ -58,9 +58,9 @@ MEDIA_EXPORT Result<void> set_transform_key(Transform& transform, std::string_vi
 
 /// A transform under a name, in each of several formats: `thumb` is w=320,h=320 as AVIF, WebP and JPEG.
 struct Preset {
-  std::string name;
-  Transform transform;
-  std::vector<Format> formats;
+  std::string name{};
+  Transform transform{};
+  std::vector<Format> formats{};
 };
 
 /// thumb 320, medium 800, large 1600: the longer side at most that, in AVIF, WebP and JPEG.
