@@ -68,7 +68,7 @@ add_custom_target(fuzzers)
 add_custom_target(benches)
 
 # media_bench(<name> SOURCES … [AREAS <areas>…] [LINK …])
-# A program bench_… that measures and prints; built by the target `benches` only, and no test.
+# A program <area>_bench that measures and prints; built by the target `benches` only, and no test; tests/bench/run.sh runs it.
 function(media_bench name)
   cmake_parse_arguments(PARSE_ARGV 1 bench "" "" "SOURCES;AREAS;LINK")
   list(TRANSFORM bench_AREAS PREPEND media_)

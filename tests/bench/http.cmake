@@ -1,5 +1,4 @@
 if(MEDIA_BUILD_SERVER)
-  # Not a test: a server to be measured by http_bench.sh.
-  add_executable(http_bench ${CMAKE_CURRENT_LIST_DIR}/http_bench.cpp)
-  target_link_libraries(http_bench PRIVATE media_flags media_server_http media_core)
+  # A server to be measured by http_bench.sh.
+  media_bench(http_bench AREAS core LINK media_server_http SOURCES ${CMAKE_CURRENT_LIST_DIR}/http_bench.cpp)
 endif()

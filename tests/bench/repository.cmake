@@ -1,2 +1,2 @@
-media_bench(bench_repository AREAS core repository SOURCES
+media_bench(repository_bench AREAS core repository SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/repository_bench.cpp)

@@ -1,4 +1,4 @@
-// bench_repository [FOLDER]: what the SQLite catalog does in a second on the disk that holds FOLDER (default: the system's temp folder).
+// repository_bench [FOLDER]: what the SQLite catalog does in a second on the disk that holds FOLDER (default: the system's temp folder).
 #include <stdlib.h>
 
 #include <algorithm>
@@ -51,7 +51,7 @@ Result<void> insert(Transaction& transaction, std::size_t number, const std::str
 
 void must(const Result<void>& outcome) {
   if (outcome) return;
-  std::fprintf(stderr, "bench_repository: %s\n", outcome.error().message.c_str());
+  std::fprintf(stderr, "repository_bench: %s\n", outcome.error().message.c_str());
   std::exit(1);
 }
 
@@ -140,7 +140,7 @@ int main(int argc, char** argv) {
   const std::filesystem::path parent = argc > 1 ? argv[1] : std::filesystem::temp_directory_path();
   std::string folder = (parent / "bench-repository-XXXXXX").string();
   if (::mkdtemp(folder.data()) == nullptr) {
-    std::perror("bench_repository: mkdtemp");
+    std::perror("repository_bench: mkdtemp");
     return 1;
   }
   run(folder);

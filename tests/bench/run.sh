@@ -1,0 +1,94 @@
+#!/bin/sh
+# Measures what this project promises to be fast at, in pairs with what it is measured against, and the areas alone.
+#
+#   run.sh BUILD_FOLDER [PART…]     parts: shrink ingest big verify image cage store repository http (default: all but http)
+#
+# The disk that counts is the one of TMPDIR. ROUNDS (5) pairs are run in turn, A B A B …, and the medians stand side by side: on a shared
+# machine the ratio says more than either figure. FILES (20000) small files and BIG (1024) MiB a large file make the ingest heavier or lighter.
+set -eu
+
+bin=$(CDPATH='' cd -- "$1" && pwd)/bin
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+shift
+[ $# -gt 0 ] || set -- shrink ingest big verify image cage store repository
+rounds=${ROUNDS:-5}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+photo=${PHOTO:-/usr/share/backgrounds/seeding_by_Clements_Engelhardt.jpg} # 16 MP
+[ -r "$photo" ] || photo=$here/../../docs/images/photo.jpg
+
+# pair NAME BEFORE OURS THEIRS: shell texts; BEFORE runs before each of the two, outside the time.
+pair() {
+  : >"$work/ours" && : >"$work/theirs"
+  round=0
+  while [ "$round" -lt "$rounds" ]; do
+    for side in ours theirs; do
+      sh -c "$2"
+      if [ "$side" = ours ]; then text=$3; else text=$4; fi
+      /usr/bin/time -f '%e %U %S %M' -o "$work/time" sh -c "$text" >"$work/out" 2>&1 || { cat "$work/out"; exit 1; }
+      tail -n 1 "$work/time" >>"$work/$side"
+    done
+    round=$((round + 1))
+  done
+  median() { cut -d ' ' -f "$2" "$work/$1" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+  awk -v name="$1" -v a="$(median ours 1)" -v b="$(median theirs 1)" -v m="$(median ours 4)" -v n="$(median theirs 4)" 'BEGIN {
+    printf "%-44s ours %8.3f s %7.1f MiB   other %8.3f s %7.1f MiB   ours/other %.2f\n", name, a, m / 1024, b, n / 1024, (b > 0 ? a / b : 0) }'
+}
+
+small_files() {
+  [ ! -d "$work/small" ] || return 0
+  python3 - "$work/small" "${FILES:-20000}" <<'PY'
+import os, pathlib, random, sys
+folder, count = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+draw = random.Random(1)
+for i in range(count):
+    part = folder / f"{i % 100:02d}"
+    part.mkdir(parents=True, exist_ok=True)
+    (part / f"{i}.bin").write_bytes(draw.randbytes(int(4096 * 16 ** draw.random())))
+PY
+}
+
+big_files() {
+  [ ! -d "$work/big" ] || return 0
+  mkdir "$work/big"
+  for i in 1 2; do head -c "$((${BIG:-1024} << 20))" /dev/urandom >"$work/big/$i"; done
+}
+
+for part in "$@"; do
+  case $part in
+    shrink)
+      pair "photo to 800 px JPEG / vipsthumbnail" : "'$bin/mediactl' derive -w 800 --format jpeg -q 80 -o '$work/a.jpg' '$photo'" \
+        "vipsthumbnail '$photo' -s 800x100000 -o '$work/b.jpg[Q=80,strip]'"
+      ;;
+    ingest)
+      small_files
+      export RESTIC_PASSWORD=bench
+      pair "ingest ${FILES:-20000} small files / restic backup" "rm -rf '$work/store' '$work/repo'; restic init -q -r '$work/repo'; sync -f '$work'" \
+        "'$bin/mediactl' --store '$work/store' --quiet ingest --any '$work/small'" "restic backup -q -r '$work/repo' '$work/small'"
+      "$bin/mediactl" --store "$work/store" --quiet ingest --any "$work/small"
+      pair "ingest of the same again / openssl sha256" : \
+        "'$bin/mediactl' --store '$work/store' --quiet ingest --any '$work/small'" "find '$work/small' -type f -exec openssl dgst -sha256 {} +"
+      ;;
+    big)
+      big_files
+      pair "ingest 2 x ${BIG:-1024} MiB / cp and sync" "rm -rf '$work/store' '$work/copy'; sync -f '$work'" \
+        "'$bin/mediactl' --store '$work/store' --quiet ingest --any '$work/big'" "cp -r '$work/big' '$work/copy' && sync -f '$work/copy'"
+      ;;
+    verify)
+      big_files
+      rm -rf "$work/store"
+      "$bin/mediactl" --store "$work/store" --quiet ingest --any "$work/big"
+      pair "verify 2 x ${BIG:-1024} MiB / openssl sha256" : \
+        "'$bin/mediactl' --store '$work/store' --quiet verify" "openssl dgst -sha256 '$work/big/1' '$work/big/2'"
+      ;;
+    image) "$bin/image_bench" -n "$rounds" "$photo" w=800,format=jpeg w=320,format=avif ;;
+    cage) "$bin/cage_bench" -n "$rounds" "$photo" w=320,format=webp ;;
+    store) "$bin/store_bench" "$work/store-bench" files 4000 ;;
+    repository) "$bin/repository_bench" "$work" ;;
+    http) "$here/http_bench.sh" "$bin/http_bench" ;;
+    *)
+      echo "no such part: $part" >&2
+      exit 2
+      ;;
+  esac
+done
