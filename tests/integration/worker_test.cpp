@@ -104,13 +104,15 @@ TEST_CASE("worker: a deadline and a stop end work in the middle of it") {
   const MemoryReader source(test::gradient_png(4000, 3000));
   const std::vector<Transform> slow(20, to(Format::webp, 3000));
   const auto pool = workers();
+  // A warm worker: on a busy machine a start may take longer than this deadline.
+  REQUIRE(pool->derive(MemoryReader(test::gradient_png(16, 16)), {}, {}).has_value());
   DeriveOptions options;
   options.budget.deadline = 300ms;
   auto start = steady_clock::now();
   const auto late = pool->derive(source, slow, options);
   REQUIRE_FALSE(late.has_value());
   CHECK(late.error().code == Errc::too_large);
-  CHECK(steady_clock::now() - start < 3s);
+  CHECK(steady_clock::now() - start < 10s);
 
   std::stop_source stop;
   options = {};
@@ -123,7 +125,7 @@ TEST_CASE("worker: a deadline and a stop end work in the middle of it") {
   const auto stopped = pool->derive(source, slow, options);
   REQUIRE_FALSE(stopped.has_value());
   CHECK(stopped.error().code == Errc::cancelled);
-  CHECK(steady_clock::now() - start < 3s);
+  CHECK(steady_clock::now() - start < 10s);
 }
 
 TEST_CASE("worker: progress rises to the whole") {
@@ -131,7 +133,8 @@ TEST_CASE("worker: progress rises to the whole") {
   DeriveOptions options;
   options.progress = [&](double share) { shares.push_back(share); };
   REQUIRE(workers()->derive(MemoryReader(jpeg(2000, 1500)), std::vector{to(Format::jpeg), to(Format::webp)}, options).has_value());
-  CHECK_FALSE(shares.empty());
+  REQUIRE_FALSE(shares.empty());
+  CHECK(shares.back() == 1);
   CHECK(std::is_sorted(shares.begin(), shares.end()));
 }
 

@@ -191,13 +191,15 @@ TEST_CASE("cage: work that never ends is cut at its deadline") {
   const auto pool = odd_pool();
   const std::string source = GENERATE("hang", "spin", "chatter");
   CAPTURE(source);
+  // A warm worker: on a busy machine a start may take longer than this deadline.
+  check_still_works(*pool);
   const auto start = steady_clock::now();
   const auto derived = derive(*pool, source, within(300ms));
   const auto took = steady_clock::now() - start;
   REQUIRE_FALSE(derived.has_value());
   CHECK(derived.error() == Error{Errc::too_large, "ran over its deadline of 0.3 s"});
   CHECK(took >= 300ms);
-  CHECK(took < 2s);
+  CHECK(took < 10s);
   check_still_works(*pool);
 }
 
@@ -344,7 +346,10 @@ TEST_CASE("cage: a larger budget gets a worker with a larger limit") {
 TEST_CASE("cage: while all workers are busy a call waits, up to its deadline or stop") {
   const auto pool = odd_pool(1);
   check_still_works(*pool);
-  std::jthread busy([&] { static_cast<void>(derive(*pool, "hang", within(1500ms))); });
+  std::stop_source end_of_hang;
+  DeriveOptions hanging;
+  hanging.stop = end_of_hang.get_token();
+  std::jthread busy([&] { static_cast<void>(derive(*pool, "hang", hanging)); });
   std::this_thread::sleep_for(200ms);
   const auto late = derive(*pool, "this", within(100ms));
   REQUIRE_FALSE(late.has_value());
@@ -360,6 +365,7 @@ TEST_CASE("cage: while all workers are busy a call waits, up to its deadline or 
   const auto stopped = derive(*pool, "this", options);
   REQUIRE_FALSE(stopped.has_value());
   CHECK(stopped.error().code == Errc::cancelled);
+  end_of_hang.request_stop();
   check_still_works(*pool);
 }
 
@@ -467,13 +473,15 @@ TEST_CASE("cage: a program that is no worker of this version makes calls unavail
   struct Row {
     std::filesystem::path program;
     std::string message;
+    std::chrono::milliseconds patience = 10s;
   };
-  for (const Row& row : {Row{folder / "cage_old_worker", "is of version 0.0.1-old, this library of " MEDIA_VERSION},
-                         Row{folder / "cage_mute_worker", "did not start in time"}, Row{"/bin/true", "exited with code 0 as it started"}}) {
+  for (const Row& row :
+       {Row{folder / "cage_old_worker", "is of version 0.0.1-old, this library of " MEDIA_VERSION},
+        Row{folder / "cage_mute_worker", "did not start in time", 300ms}, Row{"/bin/true", "exited with code 0 as it started"}}) {
     auto pool = make_worker_processor({row.program, 1, 500});
     REQUIRE(pool.has_value());
     for (int i = 0; i < 2; ++i) {
-      const auto derived = derive(**pool, "this", within(500ms));
+      const auto derived = derive(**pool, "this", within(row.patience));
       REQUIRE_FALSE(derived.has_value());
       CHECK(derived.error().code == Errc::unavailable);
       CHECK_THAT(derived.error().message, ContainsSubstring(row.message));

@@ -71,7 +71,8 @@ DeriveOptions options_of(const Request& request, const Channel& channel) {
   options.budget = request.budget;
   options.progress = [&channel, last = std::chrono::steady_clock::time_point{}](double share) mutable {
     const auto now = std::chrono::steady_clock::now();
-    if (now - last < kProgressInterval || !(share >= 0 && share <= 1)) return;
+    // The end is always told; the beginning tells nothing.
+    if (!(share > 0 && share <= 1) || (share < 1 && now - last < kProgressInterval)) return;
     last = now;
     // A failure shows when the answer is sent.
     static_cast<void>(channel.send(MessageKind::progress, write_progress(share)));
