@@ -2,7 +2,7 @@
 //
 // Reads FILE, makes all TRANSFORMs (as in media/transform.hpp) from one decode, RUNS times, and prints the CPU time of the
 // best run, that of the process, and its peak memory. With -o, writes the outputs to PREFIX0.jpg and so on.
-// One run of it is the whole-process figure that vipsthumbnail is compared with (tests/bench/image_pairs.sh).
+// One run of it is the whole-process figure that vipsthumbnail is compared with.
 #include <sys/resource.h>
 
 #include <algorithm>

@@ -12,8 +12,10 @@
 namespace media::image {
 
 /// How much bigger than its use a JPEG is decoded, at least: the box filter that scaling in the DCT amounts to
-/// then touches only what Lanczos takes away anyhow.
+/// then touches little but what Lanczos takes away anyhow.
 inline constexpr double kJpegReserve = 1.5;
+/// The same where more would mean to decode at full size, which costs twice as much as half size does.
+inline constexpr double kJpegReserveAtHalf = 1.2;
 
 /// The scale, in eighths, at which a picture is decoded that is going to be used at `wanted`.
 int jpeg_scale(Size picture, Size wanted) noexcept;

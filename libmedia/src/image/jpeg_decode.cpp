@@ -275,8 +275,9 @@ Result<std::unique_ptr<Decoder>> open(const ByteReader& source, const Control& c
 int jpeg_scale(Size picture, Size wanted) noexcept {
   // Only these scales have SIMD code in libjpeg-turbo; 3, 5, 6 and 7 eighths cost more than the next of these.
   for (const unsigned eighths : {1U, 2U, 4U}) {
+    const double reserve = eighths == 4 ? kJpegReserveAtHalf : kJpegReserve;
     const auto enough = [&](std::uint32_t side, std::uint32_t target) {
-      return (std::uint64_t{side} * eighths + 7) / 8 >= static_cast<std::uint64_t>(kJpegReserve * target);
+      return (std::uint64_t{side} * eighths + 7) / 8 >= static_cast<std::uint64_t>(reserve * target);
     };
     if (enough(picture.width, wanted.width) && enough(picture.height, wanted.height)) return static_cast<int>(eighths);
   }

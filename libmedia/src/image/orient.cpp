@@ -57,7 +57,7 @@ void copy_pixels(const Image& from, Image& to, const Walk& way) {
 
 }  // namespace
 
-Image orient(Image image, std::uint8_t orientation) {
+Image orient(const Image& image, std::uint8_t orientation) {
   if (orientation < 2 || orientation > 8) return image;
   Image out(upright(image.size, orientation), image.layout);
   const Walk way = walk(image, orientation);

@@ -11,6 +11,6 @@ namespace media::image {
 constexpr Size upright(Size coded, std::uint8_t orientation) noexcept { return orientation >= 5 ? Size{coded.height, coded.width} : coded; }
 
 /// Applies an EXIF orientation (1 to 8; anything else is 1): the result is upright.
-Image orient(Image image, std::uint8_t orientation);
+Image orient(const Image& image, std::uint8_t orientation);
 
 }  // namespace media::image

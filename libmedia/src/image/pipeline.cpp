@@ -166,7 +166,10 @@ class Derivation {
   }
 
   Result<void> encode_all(const Target& target, const Image& picture, Derived& derived, std::size_t& finished) {
-    const Image upright_picture = orient(picture, decoder_.header().info.orientation);
+    const std::uint8_t orientation = decoder_.header().info.orientation;
+    Image turned;
+    if (orientation != 1) turned = orient(picture, orientation);
+    const Image& upright_picture = orientation == 1 ? picture : turned;
     for (const std::size_t i : target.transforms) {
       MEDIA_TRY(control_.check());
       MEDIA_TRY_ASSIGN(derived.outputs[i], encode_one(transforms_[i], upright_picture));

@@ -7,6 +7,11 @@
 #include "image/tone.hpp"
 
 namespace media::image {
+namespace {
+
+constexpr std::uint32_t kAveragedRows = 128;
+
+}  // namespace
 
 Image flatten(Image image, Colour background) {
   if (image.layout != Layout::rgba) return image;
@@ -46,13 +51,15 @@ std::string average_colour(const Image& image) {
   const auto& light = to_light();
   std::array<std::uint64_t, 3> sums{};
   std::uint64_t weights = 0;
-  for (std::size_t at = 0; at + step <= image.data.size(); at += step) {
-    const std::uint8_t* pixel = image.data.data() + at;
-    const unsigned alpha = step == 4 ? pixel[3] : 255;
-    for (std::size_t c = 0; c < 3; ++c) {
-      sums[c] += static_cast<std::uint64_t>(light[pixel[step == 1 ? 0 : c]]) * alpha;
+  const std::uint32_t rows_apart = std::max(1U, image.size.height / kAveragedRows);
+  for (std::uint32_t y = 0; y < image.size.height; y += rows_apart) {
+    const std::span<const std::uint8_t> row = image.row(y);
+    for (std::size_t at = 0; at < row.size(); at += step) {
+      const std::uint8_t* pixel = row.data() + at;
+      const unsigned alpha = step == 4 ? pixel[3] : 255;
+      for (std::size_t c = 0; c < 3; ++c) sums[c] += static_cast<std::uint64_t>(light[pixel[step == 1 ? 0 : c]]) * alpha;
+      weights += alpha;
     }
-    weights += alpha;
   }
   std::string out = "#";
   for (const std::uint64_t sum : sums) {

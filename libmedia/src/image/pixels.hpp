@@ -58,7 +58,8 @@ Image flatten(Image image, Colour background);
 Image grey_to_rgb(Image image);
 /// True where every pixel is opaque.
 bool is_opaque(const Image& image) noexcept;
-/// The average of grey, RGB or RGBA as "#rrggbb": taken of light, not of its code values, and weighted by alpha.
+/// The average of grey, RGB or RGBA as "#rrggbb": taken of light, not of its code values, and weighted by alpha. Of a tall
+/// picture not every row is looked at.
 std::string average_colour(const Image& image);
 
 }  // namespace media::image

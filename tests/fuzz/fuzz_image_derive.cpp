@@ -1,0 +1,30 @@
+// Any bytes as a picture: sniffed, decoded with a small budget, made into two small outputs.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+
+#include "image/pipeline.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace media;
+  DeriveOptions options;
+  options.budget.max_pixels = 1U << 18U;
+  options.budget.max_memory_bytes = 64U << 20U;
+  options.budget.deadline = std::chrono::seconds(5);
+  Transform small;
+  small.format = Format::png;
+  small.width = 24;
+  small.height = 16;
+  small.fit = Fit::cover;
+  Transform other = small;
+  other.format = Format::jpeg;
+  other.width = 9;
+  other.height = 0;
+  const Transform transforms[] = {small, other};
+  const MemoryReader reader(std::as_bytes(std::span(data, size)));
+  const auto derived = image::derive(reader, transforms, options);
+  if (derived ? derived->outputs.size() != 2 : derived.error().code == Errc::internal) std::abort();
+  const auto info = image::probe(reader, options);
+  if (derived && !info) std::abort();
+  return 0;
+}

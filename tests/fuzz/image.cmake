@@ -1,0 +1,1 @@
+media_fuzz(fuzz_image_derive AREAS core image SOURCES ${CMAKE_CURRENT_LIST_DIR}/fuzz_image_derive.cpp)
