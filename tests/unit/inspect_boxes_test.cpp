@@ -97,3 +97,24 @@ TEST_CASE("inspect: other people's bytes after the boxes are left alone, boxes o
   CHECK_THAT(fault(whole + samples::be(3, 4) + "mdat"), ContainsSubstring("box mdat does not fit"));
   CHECK(probe(whole + samples::be(0, 4) + "free" + "up to the end"));
 }
+
+TEST_CASE("inspect: pictures made of pictures made of pictures cost a bounded number of steps") {
+  // Each of 30,000 references of the primary grid leads to another grid with 30,000 references.
+  const auto item = [](std::uint64_t id) {
+    return samples::full_box("infe", 2, 0, samples::be(id, 2) + samples::be(0, 2) + "grid" + std::string(1, '\0'));
+  };
+  const auto references = [](std::uint64_t from, std::uint64_t to) {
+    std::string body = samples::be(from, 2) + samples::be(30'000, 2);
+    for (int i = 0; i < 30'000; ++i) body += samples::be(to, 2);
+    return samples::box("dimg", body);
+  };
+  const std::string meta = samples::full_box(
+      "meta", 0, 0,
+      samples::full_box("hdlr", 0, 0, samples::be(0, 4) + "pict" + std::string(13, '\0')) +
+          samples::full_box("pitm", 0, 0, samples::be(1, 2)) +
+          samples::full_box("iinf", 0, 0, samples::be(3, 2) + item(1) + item(2) + item(3)) +
+          samples::full_box("iref", 0, 0, references(1, 2) + references(2, 3)) +
+          samples::box("iprp", samples::box("ipco", samples::full_box("ispe", 0, 0, samples::be(9, 4) + samples::be(9, 4))) +
+                                   samples::full_box("ipma", 0, 0, samples::be(1, 4) + samples::be(1, 2) + samples::be(0x0101, 2))));
+  CHECK_THAT(fault(samples::box("ftyp", "avif" + samples::be(0, 4)) + meta), ContainsSubstring("more than 100000 parts"));
+}

@@ -96,6 +96,13 @@ TEST_CASE("inspect: JPEG segments are walked up to the scan, and its end is look
   CHECK(probe(samples::jpeg(10, 10) + std::string(300'000, 'z')));
   CHECK(probe(samples::jpeg(10, 10, samples::jpeg_segment(0xfe, std::string(65'000, '\xff')))));
 
+  CHECK(probe(samples::jpeg(10, 10, samples::jpeg_segment(0xe0, "JFIF") + std::string(2'000, '\0'))));
+  CHECK_THAT(fault(samples::jpeg(10, 10, samples::jpeg_segment(0xe0, "JFIF") + std::string(200'000, '\0'))),
+             ContainsSubstring("no JPEG marker"));
+  // The end marker across the border of two blocks of the search.
+  for (const std::size_t trailer : {62U, 63U, 64U, 65U, 1085U, 1086U, 1087U, 1088U, 1089U})
+    CHECK(probe(samples::jpeg(10, 10) + std::string(trailer, 'z')));
+
   CHECK_THAT(fault(samples::jpeg(0, 10)), ContainsSubstring("no width"));
   CHECK_THAT(fault(samples::jpeg(10, 0)), ContainsSubstring("no height"));
   const std::string whole = samples::jpeg(10, 10);

@@ -6,7 +6,8 @@
 namespace media::inspect {
 namespace {
 constexpr std::size_t kReadAfterJump = 1024;
-}
+constexpr std::uint64_t kShortHop = 4096;  // up to here, reading on costs less than a system call for each hop
+}  // namespace
 
 Error corrupt_at(std::string_view what, std::uint64_t at) {
   return Error{Errc::corrupt, std::string(what) + " at byte " + std::to_string(at)};
@@ -44,8 +45,8 @@ std::size_t Cursor::buffered() const noexcept {
 Result<void> Cursor::fill(std::size_t count) {
   assert(count <= kWindowBytes && count <= remaining());
   if (buffered() >= count) return {};
-  // In order (the position is in the window or at its end): read more at once. After a jump: start small again.
-  const bool in_order = position_ >= window_begin_ && position_ <= window_begin_ + window_.size();
+  // In order (the position is in the window or shortly behind it): read more at once. After a jump: start small again.
+  const bool in_order = position_ >= window_begin_ && position_ <= window_begin_ + window_.size() + kShortHop;
   if (!window_.empty()) read_ahead_ = in_order ? std::min(read_ahead_ * 2, kWindowBytes) : kReadAfterJump;
   const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(std::max(count, read_ahead_), size_ - position_));
   if (bytes_read_ + wanted > kMaxBytesRead) {

@@ -29,7 +29,7 @@ class Cursor {
  public:
   static constexpr std::size_t kWindowBytes = 64 * 1024;
   static constexpr std::uint32_t kMaxSteps = 100'000;
-  static constexpr std::uint64_t kMaxBytesRead = 96ULL << 20U;
+  static constexpr std::uint64_t kMaxBytesRead = 64ULL << 20U;
 
   explicit Cursor(const ByteReader& content) : content_(content), size_(content.size()), limit_(size_) {}
   Cursor(const Cursor&) = delete;

@@ -1,5 +1,6 @@
 #include "inspect/formats.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "media/inspect.hpp"

@@ -239,6 +239,7 @@ class ItemsReader {
       auto& indices = items_[id].properties;
       if (!indices.empty()) return corrupt_at("an item whose properties are given twice,", box.begin);
       for (int n = 0; n < number.byte<0>(); ++n) {
+        MEDIA_TRY(cursor_.step());
         MEDIA_TRY_ASSIGN(const std::uint64_t index, take_number(wide_index ? 2 : 1, "a property association"));
         indices.push_back(static_cast<std::uint16_t>(index & (wide_index ? 0x7fffU : 0x7fU)));
       }
@@ -264,7 +265,7 @@ class ItemsReader {
   }
 
   /// A picture item can be decoded as far as the boxes tell.
-  Result<void> check_picture(std::uint32_t id, int depth) const {
+  Result<void> check_picture(std::uint32_t id, int depth) {
     const auto found = items_.find(id);
     const std::string name = "item " + std::to_string(id);
     if (found == items_.end() || found->second.type == 0) return Error{Errc::corrupt, name + " is not in the list of items"};
@@ -272,6 +273,7 @@ class ItemsReader {
     if (is_derived_picture(item.type)) {
       bool has_inputs = false;
       for (const Reference& reference : references_) {
+        MEDIA_TRY(cursor_.step());  // references to pictures made of references: the work is their product
         if (reference.type != code("dimg") || reference.from != id) continue;
         has_inputs = true;
         // Nested derivations are legal and rare: two levels are looked at, a cycle ends there.

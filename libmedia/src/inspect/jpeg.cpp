@@ -1,7 +1,9 @@
 // JPEG (ITU-T T.81) with JFIF or EXIF around it. Marker segments are walked up to the first scan; the entropy-coded
 // data is not parsed.
+#include <string.h>  // memmem
+
 #include <algorithm>
-#include <vector>
+#include <string_view>
 
 #include "inspect/formats.hpp"
 #include "inspect/orientation.hpp"
@@ -20,10 +22,12 @@ bool is_frame_header(std::uint8_t marker) noexcept {
 
 bool stands_alone(std::uint8_t marker) noexcept { return marker == 0x01 || (marker >= 0xd0 && marker <= 0xd7); }
 
-/// The next marker's second byte. Bytes that are no marker are passed over, as decoders do: cameras leave padding.
+/// The next marker's second byte. Some bytes that are no marker are passed over, as decoders do: cameras leave padding.
 Result<std::uint8_t> next_marker(Cursor& cursor) {
+  constexpr std::uint64_t kLongestPadding = 64 * 1024;
+  const std::uint64_t begin = cursor.position();
   bool after_ff = false;
-  for (;;) {
+  while (cursor.position() - begin <= kLongestPadding) {
     MEDIA_TRY_ASSIGN(const Bytes bytes, cursor.some());
     if (bytes.empty()) return corrupt_at("the content ends early: a JPEG without the start of its picture data, which ends", cursor.size());
     for (std::size_t i = 0; i < bytes.size(); ++i) {
@@ -36,6 +40,7 @@ Result<std::uint8_t> next_marker(Cursor& cursor) {
     }
     MEDIA_TRY(cursor.skip(bytes.size(), "a JPEG marker"));
   }
+  return corrupt_at("no JPEG marker after a segment that ends", begin);
 }
 
 Result<void> read_frame_header(Cursor& cursor, std::uint64_t length, MediaInfo& info) {
@@ -50,25 +55,21 @@ Result<void> read_frame_header(Cursor& cursor, std::uint64_t length, MediaInfo& 
   return {};
 }
 
-/// Looks backwards for an end-of-image marker between `scan` and the end. Inside entropy-coded data 0xFF is always followed
-/// by 0x00 or a restart marker, so the marker is there only if the picture's data was written to its end; what follows it
-/// (a second picture of a multi-picture file, a camera's trailer) does not matter. Usually the last two bytes answer.
+/// Looks for an end-of-image marker between `scan` and the end, from the end backwards. Inside entropy-coded data 0xFF is
+/// always followed by 0x00 or a restart marker, so the marker is there only if the picture's data was written to its end; what
+/// follows it (a second picture of a multi-picture file, a camera's trailer) does not matter. Usually the last two bytes answer.
 Result<bool> has_end(Cursor& cursor, std::uint64_t scan) {
-  constexpr std::uint64_t kBlock = Cursor::kWindowBytes - 1;
+  constexpr std::string_view kMarker = "\xff\xd9";
   std::uint64_t end = cursor.size();
-  bool d9_follows = false;  // whether the byte at `end` is the marker's second one
   std::uint64_t block = 64;
-  while (end > scan) {
+  while (end - scan >= kMarker.size()) {
     const std::uint64_t begin = end - std::min(block, end - scan);
     MEDIA_TRY(cursor.seek(begin, "the end of a JPEG"));
     MEDIA_TRY_ASSIGN(const Bytes bytes, cursor.ahead(static_cast<std::size_t>(end - begin), "the end of a JPEG"));
-    for (std::size_t i = bytes.size(); i > 0; --i) {
-      const std::uint8_t value = u8(bytes, i - 1);
-      if (value == 0xff && d9_follows) return true;
-      d9_follows = value == kEndOfImage;
-    }
-    end = begin;
-    block = std::min(block * 16, kBlock);
+    if (::memmem(bytes.data(), bytes.size(), kMarker.data(), kMarker.size()) != nullptr) return true;
+    if (begin == scan) return false;
+    end = begin + 1;  // the marker may lie across
+    block = std::min<std::uint64_t>(block * 16, Cursor::kWindowBytes);
   }
   return false;
 }

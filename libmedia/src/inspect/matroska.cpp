@@ -1,4 +1,5 @@
 // WebM and Matroska (RFC 8794, RFC 9559): EBML elements of the segment, down to the first video track.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <optional>

@@ -1,4 +1,6 @@
 // TIFF 6.0 and BigTIFF, in both byte orders: the first directory only.
+#include <algorithm>
+
 #include "inspect/formats.hpp"
 
 namespace media::inspect {

@@ -1,4 +1,6 @@
 // WebP (RFC 9649): the RIFF frame, the extended header, and the first bytes of the VP8 (RFC 6386) and VP8L bitstreams.
+#include <algorithm>
+
 #include "inspect/formats.hpp"
 #include "inspect/orientation.hpp"
 
