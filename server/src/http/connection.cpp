@@ -32,14 +32,17 @@ bool ConnectionTable::park(Connection& connection, State state, SteadyTime deadl
   event.events = (state == State::writing ? EPOLLOUT : EPOLLIN) | static_cast<std::uint32_t>(EPOLLONESHOT);
   event.data.ptr = &connection;
   const std::lock_guard lock(mutex_);
-  // Under the lock: once it is in the loop's list the loop may close it, and once it is armed the loop may run it.
-  if (::epoll_ctl(epoll_, EPOLL_CTL_MOD, connection.socket.get(), &event) != 0 &&
-      ::epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.socket.get(), &event) != 0) {
-    return false;
-  }
+  // First the state, then the arming: the loop looks at the state of a connection whose event it gets, and an armed one can have its event
+  // at once. Both under the lock, because in the loop's list it may be found expired.
+  const State before = connection.state;
   connection.deadline = deadline;
   move(connection, state);
-  return true;
+  if (::epoll_ctl(epoll_, EPOLL_CTL_MOD, connection.socket.get(), &event) == 0 ||
+      ::epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.socket.get(), &event) == 0) {
+    return true;
+  }
+  move(connection, before);
+  return false;
 }
 
 void ConnectionTable::set_running(Connection& connection) {

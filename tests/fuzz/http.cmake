@@ -1,0 +1,5 @@
+if(MEDIA_BUILD_SERVER)
+  foreach(target head range multipart chunked)
+    media_fuzz(fuzz_http_${target} AREAS core LINK media_server_http SOURCES ${CMAKE_CURRENT_LIST_DIR}/fuzz_http_${target}.cpp)
+  endforeach()
+endif()
