@@ -8,21 +8,23 @@ namespace {
 class MirrorStaged final : public media::Staged {
  public:
   MirrorStaged(std::unique_ptr<media::Staged> first, std::unique_ptr<media::Staged> second)
-      : first(std::move(first)), second(std::move(second)), digest_(this->first->digest()), size_(this->first->size()) {}
+      : digest_(first->digest()), size_(first->size()), first_(std::move(first)), second_(std::move(second)) {}
 
   [[nodiscard]] const media::Digest& digest() const noexcept override { return digest_; }
   [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
   media::Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const override {
-    if (!first) return media::Error{media::Errc::invalid_argument, "read of staged content that was published"};
-    return first->read_at(offset, into);
+    if (!first_) return media::Error{media::Errc::invalid_argument, "read of staged content that was published"};
+    return first_->read_at(offset, into);
   }
 
-  std::unique_ptr<media::Staged> first;
-  std::unique_ptr<media::Staged> second;
+  std::unique_ptr<media::Staged> take_first() { return std::move(first_); }
+  std::unique_ptr<media::Staged> take_second() { return std::move(second_); }
 
  private:
   media::Digest digest_;
   std::uint64_t size_;
+  std::unique_ptr<media::Staged> first_;
+  std::unique_ptr<media::Staged> second_;
 };
 
 class MirrorWriter final : public media::BlobWriter {
@@ -59,8 +61,8 @@ media::Result<void> MirrorStore::publish(std::span<const std::unique_ptr<media::
   std::vector<std::unique_ptr<media::Staged>> second;
   for (const auto& content : staged) {
     auto& both = static_cast<MirrorStaged&>(*content);  // the contract: staged contents come from this store
-    first.push_back(std::move(both.first));
-    second.push_back(std::move(both.second));
+    first.push_back(both.take_first());
+    second.push_back(both.take_second());
   }
   // The mirror first: should the power fail between the two, the blob lies where nobody looks for it yet, and is no lie.
   MEDIA_TRY(second_->publish(second));
@@ -85,9 +87,7 @@ media::Result<bool> MirrorStore::remove(const media::Digest& digest) {
   return in_first || in_second;
 }
 
-media::Result<media::BlobPage> MirrorStore::list(const std::string& cursor, std::size_t limit) const {
-  return first_->list(cursor, limit);
-}
+media::Result<media::BlobPage> MirrorStore::list(const std::string& cursor, std::size_t limit) const { return first_->list(cursor, limit); }
 
 media::Result<bool> MirrorStore::quarantine(const media::Digest& digest) {
   MEDIA_TRY_ASSIGN(const bool was_there, first_->quarantine(digest));
