@@ -20,4 +20,3 @@ target_link_libraries(media_server
 
 add_executable(mediad src/main.cpp)
 target_link_libraries(mediad PRIVATE media_flags media_server)
-install(TARGETS mediad RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT runtime)
