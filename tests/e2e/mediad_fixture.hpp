@@ -23,7 +23,8 @@ inline std::string text_of(const std::vector<std::byte>& content) {
   return {reinterpret_cast<const char*>(content.data()), content.size()};
 }
 
-/// HTTP over 127.0.0.1 with the paths of the contract.
+/// HTTP over 127.0.0.1 with the paths of the contract. (Debian 12's client waits for a body after a 304 until the connection
+/// closes: requests that expect one say `Connection: close`.)
 class Client {
  public:
   explicit Client(int port) : http_("127.0.0.1", port) {
@@ -59,7 +60,10 @@ class Client {
 };
 
 struct Mediad {
-  explicit Mediad(std::vector<std::string> extra = {}, bool expect_start = true) : environment(std::move(extra)) { start(expect_start); }
+  explicit Mediad(std::vector<std::string> extra = {}, bool expect_start = true) : environment(std::move(extra)) {
+    ::signal(SIGPIPE, SIG_IGN);  // the client library writes to servers that are gone
+    start(expect_start);
+  }
 
   void start(bool expect_start = true) {
     std::filesystem::remove(port_file());
