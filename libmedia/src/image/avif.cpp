@@ -107,7 +107,7 @@ class AvifDecoder final : public Decoder {
     if ((image.transformFlags & AVIF_TRANSFORM_CLAP) == 0) return out;
     avifDiagnostics ignored{};
     avifCropRect found{};
-#if AVIF_VERSION >= 1010000
+#if AVIF_VERSION >= 1020000
     const bool valid = avifCropRectFromCleanApertureBox(&found, &image.clap, image.width, image.height, &ignored) != AVIF_FALSE;
 #else
     const bool valid =
