@@ -269,6 +269,7 @@ void IngestRun::process(Catalogued item) {
     }
   }
   conclude(std::move(item), false);
+  console_.flush();
 }
 
 void IngestRun::report(const Report& line) {

@@ -1,6 +1,7 @@
 // mediactl: the command line of libmedia.
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <new>
@@ -18,15 +19,23 @@ constexpr std::array<AddCommand, 9> kCommands = {add_init, add_ingest, add_ls, a
 constexpr const char* kGlobalsHelp =
     "Options of every command: --store DIR (or MEDIA_STORE), --json, --quiet; `mediactl --help` explains them and the exit codes.";
 
-/// CLI11 reads an operand of the form "[a,b]" as a list of operands; a file may be called that. "./[a,b]" is the same file.
+/// Two things that CLI11 does with operands are undone by writing a path as "./path", which is the same file: it reads one of the
+/// form "[a,b]" as a list, and what follows "--" it hands to the wrong parser where operands stood before.
 std::vector<std::string> arguments_of(int argc, char** argv) {
   std::vector<std::string> arguments;
-  for (int i = argc - 1; i > 0; --i) {  // CLI11 takes them last first
+  bool only_operands = false;
+  for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];
+    if (!only_operands && argument == "--") {
+      only_operands = true;
+      continue;
+    }
     struct stat ignored{};
-    if (argument.starts_with('[') && argument.ends_with(']') && ::lstat(argument.c_str(), &ignored) == 0) argument.insert(0, "./");
+    const bool list_like = argument.starts_with('[') && argument.ends_with(']') && ::lstat(argument.c_str(), &ignored) == 0;
+    if (list_like || (only_operands && argument.starts_with('-'))) argument.insert(0, "./");
     arguments.push_back(std::move(argument));
   }
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them last first
   return arguments;
 }
 

@@ -21,7 +21,8 @@ media::Result<std::unique_ptr<media::Library>> open_store(const Globals& globals
   if (globals.store.empty()) return media::Error{media::Errc::invalid_argument, "no store given: use --store DIR or set MEDIA_STORE"};
   if (how.isolation == media::Isolation::process) MEDIA_TRY(check_worker());
   auto library = media::Library::open(library_options(globals, how, false));
-  // Reading is better done on a store open for writing, which can note what it verified; but it must work on a read-only disk too.
+  // Reading is better done on a store open for writing, which can note what it verified; but it must work on a read-only
+  // filesystem too.
   if (!library && library.error().code == media::Errc::denied && how.access == Access::read) {
     library = media::Library::open(library_options(globals, how, true));
   }

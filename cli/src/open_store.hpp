@@ -10,7 +10,7 @@
 namespace mediactl {
 
 enum class Access {
-  read,    ///< Must exist; a store that may not be written is opened for reading only.
+  read,    ///< Must exist; one on a read-only filesystem is opened for reading only.
   write,   ///< Must exist.
   create,  ///< Made where it is missing.
 };

@@ -1,7 +1,9 @@
 // mediactl ingest killed, interrupted, and twice at once: what it said is true, what it left is whole.
 #include <signal.h>
 
+#include <array>
 #include <cstdlib>
+#include <memory>
 #include <random>
 #include <set>
 #include <thread>
@@ -51,11 +53,10 @@ TEST_CASE("cli ingest: killed at random moments it loses nothing that it acknowl
   std::mt19937 random(20'261'125);
   std::set<long long> promised;
   REQUIRE(mediactl({"--store", store, "init"}).exit_code == 0);
-  for (int round = 0; round < kill_rounds(); ++round) {
-    // New files each time, so that each run has something to write wherever it is killed; every third run decodes too.
-    const bool pictures = round % 3 == 2;
+  // New files for each run, so that it has something to write wherever it is killed; every third run decodes too.
+  const auto start = [&](bool pictures) {
     fs::remove_all(in);
-    for (unsigned i = 0; i < (pictures ? 40U : 600U); ++i) {
+    for (unsigned i = 0; i < (pictures ? 24U : 500U); ++i) {
       ++serial;
       if (pictures) {
         test::write_file(in / (std::to_string(serial) + ".png"), cli::png(60, 40, serial));
@@ -65,10 +66,22 @@ TEST_CASE("cli ingest: killed at random moments it loses nothing that it acknowl
     }
     std::vector<std::string> arguments = {"--store", store, "--json", "ingest", "--jobs", "2", in.string()};
     if (!pictures) arguments.emplace_back("--any");
-    cli::Background ingest(arguments, folder / "out", folder / "err");
-    std::this_thread::sleep_for(std::chrono::microseconds(std::uniform_int_distribution<int>(1'000, 400'000)(random)));
-    ingest.signal(SIGKILL);
-    ingest.wait();
+    return std::make_unique<cli::Background>(arguments, folder / "out", folder / "err");
+  };
+  // How long they take here and now is measured, so that the kills fall all over a run on a slow machine too.
+  std::array<std::chrono::microseconds, 2> whole_run{};
+  for (const bool pictures : {false, true}) {
+    const auto began = std::chrono::steady_clock::now();
+    const auto ingest = start(pictures);
+    REQUIRE(ingest->wait() == 0);
+    whole_run.at(pictures ? 1 : 0) = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began);
+  }
+  for (int round = 0; round < kill_rounds(); ++round) {
+    const bool pictures = round % 3 == 2;
+    const auto ingest = start(pictures);
+    std::this_thread::sleep_for(whole_run.at(pictures ? 1 : 0) * std::uniform_int_distribution<int>(1, 1000)(random) / 1000);
+    ingest->signal(SIGKILL);
+    ingest->wait();
     INFO("round " << round);
     for (const Json& line : acknowledged(folder / "out")) {
       if (line.at("status") == "stored") promised.insert(line.at("id").get<long long>());

@@ -161,30 +161,54 @@ TEST_CASE("cli ingest: an unreadable file fails alone") {
   }
 }
 
-TEST_CASE("cli ingest: a store that may not be written is one clear sentence and exit code 4; it can still be read") {
+TEST_CASE("cli: a store without the permission to write it is one clear sentence and exit code 4") {
   const Place place;
   fs::permissions(place.folder.path(), fs::perms(0755));
-  for (unsigned i = 0; i < 20; ++i) test::write_file(place.in / (std::to_string(i) + ".png"), cli::png(8, 8, i));
-  REQUIRE(place.ingest().exit_code == 0);
-  for (const auto& entry : fs::recursive_directory_iterator(place.store)) {
-    fs::permissions(entry.path(), entry.is_directory() ? fs::perms(0555) : fs::perms(0444));
-  }
+  for (unsigned i = 0; i < 20; ++i) test::write_file(place.in / (std::to_string(i) + ".bin"), test::noise(100, i));
+  REQUIRE(place.ingest({"--any"}).exit_code == 0);
   fs::permissions(place.store, fs::perms(0555));
-  const auto result = cli::mediactl_as_nobody({"--store", place.store, "ingest", "--any", place.in.string()});
-  if (!result) {
-    WARN("not tested: another user cannot run the binary here");
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{"ingest", "--any", place.in.string()}, {"ls"}, {"verify"}, {"rm", "1"}, {"gc"}}) {
+    auto arguments = command;
+    arguments.insert(arguments.begin(), {"--store", place.store});
+    const auto result = cli::mediactl_as_nobody(arguments);
+    if (!result) {
+      WARN("not tested: another user cannot run the binary here");
+      return;
+    }
+    INFO(command.front() << ": " << result->err);
+    CHECK(result->exit_code == 4);
+    CHECK(cli::text_lines(result->err).size() == 1);
+    CHECK(result->out.empty());
+  }
+}
+
+TEST_CASE("cli: a store on a read-only filesystem is read and verified, and takes nothing in") {
+  const Place place;
+  test::write_file(place.in / "one.png", cli::png(20, 20));
+  REQUIRE(place.ingest().exit_code == 0);
+  const auto run = [&](std::vector<std::string> command) {
+    const std::string script = "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\" || exit 77; shift; exec \"$@\"";
+    command.insert(command.begin(), {"unshare", "-m", "sh", "-c", script, "sh", place.store, cli::program(), "--store", place.store});
+    return test::run(command);
+  };
+  const auto list = run({"ls", "--json"});
+  if (list.exit_code == 77 || list.err.starts_with("unshare:")) {
+    WARN("not tested: no filesystem may be mounted here");
     return;
   }
-  CHECK(result->exit_code == 4);
-  INFO(result->err);
-  CHECK(cli::text_lines(result->err).size() == 1);
-  const auto list = cli::mediactl_as_nobody({"--store", place.store, "ls", "--json"});
-  INFO(list->err);
-  CHECK(list->exit_code == 0);
-  CHECK(json_lines(list->out).objects.size() == 20);
-  const auto verified = cli::mediactl_as_nobody({"--store", place.store, "verify"});
-  INFO(verified->err);
-  CHECK(verified->exit_code == 0);
+  INFO(list.err);
+  REQUIRE(list.exit_code == 0);
+  CHECK(json_lines(list.out).objects.size() == 1);
+  const auto verified = run({"verify"});
+  INFO(verified.err);
+  CHECK(verified.exit_code == 0);
+  CHECK(test::bytes(run({"cat", "1"}).out) == test::read_file(place.in / "one.png"));
+  test::write_file(place.in / "two.png", cli::png(20, 20, 2));
+  const auto refused = run({"ingest", place.in.string()});
+  INFO(refused.err);
+  CHECK(refused.exit_code == 4);
+  CHECK(cli::text_lines(refused.err).size() == 1);
 }
 
 TEST_CASE("cli ingest: a full disk stops the run with one sentence and exit code 5") {
@@ -215,7 +239,8 @@ TEST_CASE("cli ingest: a catalog from a newer version is refused with exit code 
   REQUIRE(sqlite3_open((place.store + "/catalog.db").c_str(), &database) == SQLITE_OK);
   // Every column of the newest migration's row is kept, but for its number.
   const char* newer =
-      "INSERT INTO schema_migrations SELECT 9999, name, checksum, applied_at FROM schema_migrations ORDER BY version DESC LIMIT 1";
+      "INSERT INTO schema_migration (number, name, checksum) SELECT 9999, name, checksum FROM schema_migration ORDER BY number DESC LIMIT "
+      "1";
   char* message = nullptr;
   const int done = sqlite3_exec(database, newer, nullptr, nullptr, &message);
   INFO((message != nullptr ? message : ""));
