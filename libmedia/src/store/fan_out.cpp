@@ -10,7 +10,7 @@
 
 namespace media::store {
 
-Result<void> FanOut::prepare(const Digest& digest, std::set<FanOutFolder>& to_sync, std::set<FanOutFolder>& fresh) {
+Result<void> FanOut::prepare(const Digest& digest, std::set<FanOutFolder>& to_sync, std::set<FanOutFolder>& fresh) const {
   for (unsigned depth = 1; depth <= kFanOutDepth; ++depth) {
     const FanOutFolder folder{depth, folder_index(digest, depth)};
     if (known(folder) || fresh.contains(folder)) continue;

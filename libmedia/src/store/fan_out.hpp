@@ -24,14 +24,15 @@ struct FanOutFolder {
 /// says nothing of that: another process may have made it a moment ago and not synced its parent yet, so each folder that
 /// is not remembered costs a sync of its parent, made here or not.
 ///
-/// Thread-safety: none; the leader of a group of publishers is its only user.
+/// Thread-safety: `prepare` may be called concurrently, because it changes only its arguments; the others by one thread alone (the
+/// leader of a group, when nobody else is at work).
 class FanOut {
  public:
   explicit FanOut(int base) : base_(base) {}
 
   /// Makes the missing folders above a blob, and adds those that must be synced after the rename: the folder that holds
   /// the blob, and the parent of each folder that is not known to be durable.
-  Result<void> prepare(const Digest& digest, std::set<FanOutFolder>& to_sync, std::set<FanOutFolder>& fresh);
+  Result<void> prepare(const Digest& digest, std::set<FanOutFolder>& to_sync, std::set<FanOutFolder>& fresh) const;
   /// To be called when the parents of `fresh` were synced.
   void remember(const std::set<FanOutFolder>& fresh);
   /// Somebody removed a folder above this blob: none of them is known any more.

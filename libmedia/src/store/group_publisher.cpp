@@ -25,6 +25,7 @@ constexpr std::uint64_t kLargeBytes = std::uint64_t{8} << 20U;
 constexpr unsigned kWriters = 4;
 /// The folders of a lone publish: one commit serves them all, and waking threads would cost more than it saves.
 constexpr std::size_t kFewFolders = 4;
+constexpr std::size_t kRenameChunk = 8;
 
 /// The part of the descriptor limit that one group may use.
 std::size_t open_file_budget() {
@@ -150,15 +151,17 @@ void GroupPublisher::run_group(Batch* group) {
   for (auto& item : items) {
     if (!item.outcome && item.batch->outcome) item.batch->outcome = std::move(item.outcome);
   }
-  std::set<FanOutFolder> to_sync;
-  std::set<FanOutFolder> fresh;
-  rename_all(items, to_sync, fresh);
-  if (auto synced = sync_folders(to_sync); !synced) {
+  FolderSets folders;
+  rename_all(items, folders);
+  for (auto& item : items) {
+    if (!item.outcome && item.batch->outcome) item.batch->outcome = std::move(item.outcome);
+  }
+  if (auto synced = sync_folders(folders.to_sync); !synced) {
     // Which renames a folder's failed sync has lost cannot be known: nobody in the group may believe in theirs.
     for (Batch* batch = group; batch != nullptr; batch = batch->next) batch->outcome = synced;
     return;
   }
-  fan_out_.remember(fresh);
+  fan_out_.remember(folders.fresh);
 }
 
 void GroupPublisher::write_and_sync(std::span<Item> items) {
@@ -168,23 +171,55 @@ void GroupPublisher::write_and_sync(std::span<Item> items) {
   pool_.run(items.size(), pool_.size(), [&](std::size_t i) { advance(items[i].outcome, [&] { return sync_temp(*items[i].content); }); });
 }
 
-void GroupPublisher::rename_all(std::span<Item> items, std::set<FanOutFolder>& to_sync, std::set<FanOutFolder>& fresh) {
-  for (auto& item : items) {
-    // A batch that lost one content will be reported as failed: the rest of it is better not made visible.
-    if (!item.batch->outcome) continue;
-    item.batch->outcome = rename_one(*item.content, to_sync, fresh);
+void GroupPublisher::rename_all(std::span<Item> items, FolderSets& folders) {
+  // Neighbours go together, since they share folders; chunks go in parallel, since making folders waits for the disk too.
+  struct Chunk {
+    std::span<Item> items;
+    FolderSets folders;
+    std::vector<Item*> again;
+  };
+  std::vector<Chunk> chunks;
+  for (std::size_t at = 0; at < items.size(); at += kRenameChunk) {
+    chunks.push_back(Chunk{items.subspan(at, std::min(kRenameChunk, items.size() - at)), {}, {}});
+  }
+  pool_.run(chunks.size(), pool_.size(), [&](std::size_t i) {
+    for (auto& item : chunks[i].items) {
+      // A batch that lost one content will be reported as failed: the rest of it is better not made visible.
+      if (!item.batch->outcome) continue;
+      advance(item.outcome, [&] {
+        bool folder_gone = false;
+        auto outcome = rename_one(*item.content, chunks[i].folders, folder_gone);
+        if (folder_gone) chunks[i].again.push_back(&item);
+        return outcome;
+      });
+    }
+  });
+  for (auto& chunk : chunks) {
+    folders.to_sync.merge(chunk.folders.to_sync);
+    folders.fresh.merge(chunk.folders.fresh);
+  }
+  // Somebody tidied an empty folder away: it is made anew, and none of those above it is trusted either. Here and not
+  // above, because the fan-out's memory must not change while others read it.
+  for (auto& chunk : chunks) {
+    for (Item* item : chunk.again) {
+      const Digest& digest = item->content->digest();
+      fan_out_.forget(digest);
+      for (unsigned depth = 1; depth <= kFanOutDepth; ++depth) folders.fresh.erase({depth, folder_index(digest, depth)});
+      item->outcome = {};
+      advance(item->outcome, [&] {
+        bool folder_gone = false;
+        return rename_one(*item->content, folders, folder_gone);
+      });
+    }
   }
 }
 
-Result<void> GroupPublisher::rename_one(FileStaged& content, std::set<FanOutFolder>& to_sync, std::set<FanOutFolder>& fresh) {
+Result<void> GroupPublisher::rename_one(FileStaged& content, FolderSets& folders, bool& folder_gone) {
   const std::string path = blob_path(content.digest());
-  for (bool again = false;; again = true) {
-    MEDIA_TRY(fan_out_.prepare(content.digest(), to_sync, fresh));
-    if (::renameat(content.file->folder()->descriptor(), content.file->name().c_str(), base_, path.c_str()) == 0) break;
-    if (errno != ENOENT || again) return errno_error(errno, "rename a temp file to " + path);
-    // Somebody tidied an empty folder away: make it anew, and trust none of those above it either.
-    fan_out_.forget(content.digest());
-    for (unsigned depth = 1; depth <= kFanOutDepth; ++depth) fresh.erase({depth, folder_index(content.digest(), depth)});
+  MEDIA_TRY(fan_out_.prepare(content.digest(), folders.to_sync, folders.fresh));
+  if (::renameat(content.file->folder()->descriptor(), content.file->name().c_str(), base_, path.c_str()) != 0) {
+    folder_gone = errno == ENOENT;
+    return errno_error(errno, "rename a temp file to " + path);
   }
   content.file->renamed();
   return {};

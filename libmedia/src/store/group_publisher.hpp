@@ -42,13 +42,19 @@ class GroupPublisher {
     Result<void> outcome;
   };
 
+  /// What the renames of a group leave to be synced, and the folders that are durable after that.
+  struct FolderSets {
+    std::set<FanOutFolder> to_sync;
+    std::set<FanOutFolder> fresh;
+  };
+
   Result<void> sync_large(std::span<FileStaged* const> contents);
   Batch* take_group();
   void lead(Batch* group);
   void run_group(Batch* group);
   void write_and_sync(std::span<Item> items);
-  void rename_all(std::span<Item> items, std::set<FanOutFolder>& to_sync, std::set<FanOutFolder>& fresh);
-  Result<void> rename_one(FileStaged& content, std::set<FanOutFolder>& to_sync, std::set<FanOutFolder>& fresh);
+  void rename_all(std::span<Item> items, FolderSets& folders);
+  Result<void> rename_one(FileStaged& content, FolderSets& folders, bool& folder_gone);
   Result<void> sync_folders(const std::set<FanOutFolder>& folders);
 
   const int base_;
