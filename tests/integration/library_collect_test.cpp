@@ -95,6 +95,60 @@ TEST_CASE("library: a collection that died between claim and unlink is finished 
   CHECK(f.ingest(png(1), {.filename = "a.png"}).status == IngestStatus::stored);
 }
 
+namespace {
+
+/// A store in which a collection comes by right after the first publish and has unlinked and forgotten the blob before the
+/// ingest gets to its transaction.
+class RacingStore final : public BlobStore {
+ public:
+  Result<std::unique_ptr<BlobWriter>> begin(std::optional<std::uint64_t> expected_size) override { return inner_->begin(expected_size); }
+  Result<void> publish(std::span<const std::unique_ptr<Staged>> staged) override {
+    std::vector<Digest> digests;
+    for (const auto& one : staged) digests.push_back(one->digest());
+    MEDIA_TRY(inner_->publish(staged));
+    if (!raced_) {
+      for (const Digest& digest : digests) MEDIA_TRY(inner_->remove(digest));
+    }
+    raced_ = true;
+    return {};
+  }
+  Result<std::unique_ptr<ByteReader>> open(const Digest& digest) const override { return inner_->open(digest); }
+  Result<std::optional<BlobStat>> stat(const Digest& digest) const override { return inner_->stat(digest); }
+  Result<bool> remove(const Digest& digest) override { return inner_->remove(digest); }
+  Result<BlobPage> list(const std::string& cursor, std::size_t limit) const override { return inner_->list(cursor, limit); }
+  Result<bool> quarantine(const Digest& digest) override { return inner_->quarantine(digest); }
+  Result<void> check() override { return inner_->check(); }
+
+ private:
+  std::unique_ptr<BlobStore> inner_ = make_memory_store();
+  bool raced_ = false;
+};
+
+}  // namespace
+
+TEST_CASE("library: a blob collected between its publishing and its row is published again, or not acknowledged") {
+  LibraryOptions options;
+  options.store = std::make_unique<RacingStore>();
+  options.repository = make_memory_repository();
+  options.processor = std::make_unique<test::ScriptedProcessor>();
+
+  SECTION("a content that can be read again is stored after all") {
+    const auto library = Library::open(std::move(options)).value();
+    const auto outcome = library->ingest(MemoryReader(png(1)), {.filename = "a.png"});
+    REQUIRE(outcome);
+    CHECK(read_all(*library->read(outcome->media.id).value(), 1000).value() == png(1));
+  }
+  SECTION("a stream that has gone by is refused as retryable") {
+    const auto library = Library::open(std::move(options)).value();
+    auto ingest = library->begin({.filename = "a.png"}).value();
+    REQUIRE(ingest->write(png(1)));
+    const auto outcome = library->finish(std::move(ingest));
+    REQUIRE_FALSE(outcome);
+    CHECK(is_retryable(outcome.error().code));
+    CHECK(library->list({}).value().empty());
+  }
+}
+
 TEST_CASE("library: ingest, remove and collect at once never lose an acknowledged byte") {
   for (const bool disk : {false, true}) {
     LibraryFixture f(disk);

@@ -38,6 +38,16 @@ TEST_CASE("core: results carry values or errors through the macros") {
   REQUIRE_FALSE(is_retryable(Errc::no_space));
 }
 
+TEST_CASE("core: the value of a temporary result outlives a range-for over it") {
+  const auto words = []() -> Result<std::vector<std::string>> {
+    return std::vector<std::string>{"a word that is too long for the small string buffer", "another one that is too long for it"};
+  };
+  std::size_t letters = 0;
+  for (const auto& word : words().value()) letters += word.size();
+  CHECK(letters == 86);
+  static_assert(std::is_same_v<decltype(words().value()), std::vector<std::string>>);
+}
+
 TEST_CASE("core: SHA-256 answers the vectors of FIPS 180-4") {
   CHECK(Digest::of(test::bytes("")).to_hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   CHECK(Digest::of(test::bytes("abc")).to_hex() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

@@ -67,10 +67,11 @@ class [[nodiscard]] Result {
 
   T& value() & { return outcome_.value(); }
   const T& value() const& { return outcome_.value(); }
-  T&& value() && { return std::move(outcome_).value(); }
+  /// By value, so that `for (auto& x : call().value())` does not walk what has gone already.
+  T value() && { return std::move(outcome_).value(); }
   T& operator*() & { return *outcome_; }
   const T& operator*() const& { return *outcome_; }
-  T&& operator*() && { return *std::move(outcome_); }
+  T operator*() && { return *std::move(outcome_); }
   T* operator->() { return &*outcome_; }
   const T* operator->() const { return &*outcome_; }
 

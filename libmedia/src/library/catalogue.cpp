@@ -84,8 +84,14 @@ Result<void> LibraryImpl::keep(std::span<Keeping> keepings, const Repository::Cl
     const Timestamp now = clock_->now();
     const auto outcome = repository_->write([&](Transaction& transaction) -> Result<void> {
       vanished = false;
-      for (const Keeping& keeping : keepings) {
+      for (Keeping& keeping : keepings) {
         MEDIA_TRY_ASSIGN(auto row, transaction.find_blob(keeping.digest));
+        if (keeping.published && !row) {
+          // No row: either the blob is new, or a collection has claimed, unlinked and forgotten it since it was published. The
+          // store tells which: while a row is absent nobody is unlinking, and nobody can claim before this commits.
+          MEDIA_TRY_ASSIGN(const auto stat, store_->stat(keeping.digest));
+          keeping.published = stat && stat->size == keeping.size_bytes;
+        }
         const bool live = row && row->state == BlobState::live && row->size_bytes == keeping.size_bytes;
         if (!keeping.published) {
           if (live) continue;
