@@ -100,8 +100,8 @@ TEST_CASE("mediad: a photo goes in and comes back in every size and format") {
   CHECK(client.get(path + "/renditions/thumb", {{"Accept", "image/webp"}})->body.substr(0, 4) == "RIFF");
   CHECK(client.get(path + "/renditions/thumb", {{"Accept", "*/*"}})->body.substr(0, 2) == "\xFF\xD8");
   CHECK(client.get(path + "/renditions/large?format=png")->body.substr(1, 3) == "PNG");
-  const auto unchanged =
-      client.get(path + "/renditions/thumb", {{"Accept", "image/avif"}, {"If-None-Match", avif->get_header_value("ETag")}, {"Connection", "close"}});
+  const auto unchanged = client.get(path + "/renditions/thumb",
+                                    {{"Accept", "image/avif"}, {"If-None-Match", avif->get_header_value("ETag")}, {"Connection", "close"}});
   CHECK(unchanged->status == 304);
   check_error(client.get(path + "/renditions/huge"), 404);
   check_error(client.get(path + "/renditions/thumb?format=bmp"), 400);

@@ -17,7 +17,8 @@ extern char** environ;
 
 namespace test {
 
-Daemon::Daemon(const std::vector<std::string>& arguments, const std::vector<std::string>& environment, const std::filesystem::path& output) {
+Daemon::Daemon(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
+               const std::filesystem::path& output) {
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
@@ -30,7 +31,8 @@ Daemon::Daemon(const std::vector<std::string>& arguments, const std::vector<std:
   for (const auto& variable : environment) env.push_back(const_cast<char*>(variable.c_str()));
   for (char** entry = environ; *entry != nullptr; ++entry) {
     // A developer's own settings must not reach the program under test.
-    if (!std::string_view(*entry).starts_with("MEDIA_SERVICE_") && !std::string_view(*entry).starts_with("RUN_MODE=")) env.push_back(*entry);
+    if (!std::string_view(*entry).starts_with("MEDIA_SERVICE_") && !std::string_view(*entry).starts_with("RUN_MODE="))
+      env.push_back(*entry);
   }
   env.push_back(nullptr);
   const int spawned = ::posix_spawnp(&pid_, argv[0], &actions, nullptr, argv.data(), env.data());

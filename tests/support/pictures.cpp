@@ -109,21 +109,22 @@ std::vector<std::byte> gradient_png(std::uint32_t width, std::uint32_t height, s
 
 std::vector<std::byte> mp4(std::uint32_t width, std::uint32_t height, std::uint32_t duration_ms, std::size_t payload_bytes) {
   const std::string brand = box("ftyp", "isom" + big_endian(512, 4) + "isomavc1mp41");
-  const std::string movie_header = full_box(
-      "mvhd", big_endian(0, 8) + big_endian(1000, 4) + big_endian(duration_ms, 4) + big_endian(0x10000, 4) + big_endian(0x100, 2) +
-                  std::string(10, '\0') + unity_matrix() + std::string(24, '\0') + big_endian(2, 4));
-  const std::string track_header =
-      full_box("tkhd",
-               big_endian(0, 8) + big_endian(1, 4) + big_endian(0, 4) + big_endian(duration_ms, 4) + std::string(8, '\0') +
-                   std::string(8, '\0') + unity_matrix() + big_endian(std::uint64_t{width} << 16U, 4) + big_endian(std::uint64_t{height} << 16U, 4),
-               7);
+  const std::string movie_header =
+      full_box("mvhd", big_endian(0, 8) + big_endian(1000, 4) + big_endian(duration_ms, 4) + big_endian(0x10000, 4) + big_endian(0x100, 2) +
+                           std::string(10, '\0') + unity_matrix() + std::string(24, '\0') + big_endian(2, 4));
+  const std::string track_header = full_box("tkhd",
+                                            big_endian(0, 8) + big_endian(1, 4) + big_endian(0, 4) + big_endian(duration_ms, 4) +
+                                                std::string(8, '\0') + std::string(8, '\0') + unity_matrix() +
+                                                big_endian(std::uint64_t{width} << 16U, 4) + big_endian(std::uint64_t{height} << 16U, 4),
+                                            7);
   const std::string avc_config = box("avcC", std::string("\x01\x42\x00\x1e\xff\xe0\x00", 7));
-  const std::string sample_entry = box("avc1", std::string(6, '\0') + big_endian(1, 2) + std::string(16, '\0') + big_endian(width, 2) +
-                                                   big_endian(height, 2) + big_endian(0x480000, 4) + big_endian(0x480000, 4) +
-                                                   std::string(4, '\0') + big_endian(1, 2) + std::string(32, '\0') + big_endian(24, 2) +
-                                                   big_endian(0xFFFF, 2) + avc_config);
+  const std::string sample_entry =
+      box("avc1", std::string(6, '\0') + big_endian(1, 2) + std::string(16, '\0') + big_endian(width, 2) + big_endian(height, 2) +
+                      big_endian(0x480000, 4) + big_endian(0x480000, 4) + std::string(4, '\0') + big_endian(1, 2) + std::string(32, '\0') +
+                      big_endian(24, 2) + big_endian(0xFFFF, 2) + avc_config);
   const auto tables = [&](std::size_t payload_offset) {
-    return box("stbl", full_box("stsd", big_endian(1, 4) + sample_entry) + full_box("stts", big_endian(1, 4) + big_endian(1, 4) + big_endian(duration_ms, 4)) +
+    return box("stbl", full_box("stsd", big_endian(1, 4) + sample_entry) +
+                           full_box("stts", big_endian(1, 4) + big_endian(1, 4) + big_endian(duration_ms, 4)) +
                            full_box("stsc", big_endian(1, 4) + big_endian(1, 4) + big_endian(1, 4) + big_endian(1, 4)) +
                            full_box("stsz", big_endian(payload_bytes, 4) + big_endian(1, 4)) +
                            full_box("stco", big_endian(1, 4) + big_endian(payload_offset, 4)));
@@ -132,7 +133,8 @@ std::vector<std::byte> mp4(std::uint32_t width, std::uint32_t height, std::uint3
     const std::string data_reference = box("dinf", full_box("dref", big_endian(1, 4) + full_box("url ", "", 1)));
     const std::string information = box("minf", full_box("vmhd", std::string(8, '\0'), 1) + data_reference + tables(payload_offset));
     const std::string handler = full_box("hdlr", std::string(4, '\0') + "vide" + std::string(12, '\0') + std::string("video\0", 6));
-    const std::string media_header = full_box("mdhd", big_endian(0, 8) + big_endian(1000, 4) + big_endian(duration_ms, 4) + big_endian(0x55C4, 2) + big_endian(0, 2));
+    const std::string media_header =
+        full_box("mdhd", big_endian(0, 8) + big_endian(1000, 4) + big_endian(duration_ms, 4) + big_endian(0x55C4, 2) + big_endian(0, 2));
     return box("moov", movie_header + box("trak", track_header + box("mdia", media_header + handler + information)));
   };
   const std::size_t offset = brand.size() + movie(0).size() + 8;

@@ -17,7 +17,8 @@ struct Rgba {
   std::uint8_t alpha = 255;
 };
 
-/// An 8-bit PNG (RGB, or RGBA with `alpha`) of `pixel(x, y)`, its pixels stored, not compressed; `comment` makes two of the same picture differ.
+/// An 8-bit PNG (RGB, or RGBA with `alpha`) of `pixel(x, y)`, its pixels stored, not compressed; `comment` makes two of the same picture
+/// differ.
 std::vector<std::byte> png(std::uint32_t width, std::uint32_t height, const std::function<Rgba(std::uint32_t, std::uint32_t)>& pixel,
                            bool alpha = false, std::string_view comment = {});
 /// A smooth picture in which every corner differs; photographs compress like it.

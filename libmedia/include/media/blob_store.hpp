@@ -113,7 +113,7 @@ struct FilesystemStoreOptions {
   /// Default: `<base>/temp`. Another filesystem than the base's is refused (`invalid_argument`).
   std::filesystem::path temp_path{};
   /// Threads that sync and rename on behalf of `publish`; many, because they wait for the disk and share its journal commits.
-  unsigned sync_threads = 32;
+  unsigned sync_threads = 64;
   /// Contents up to this size stay in memory until they are published.
   std::size_t buffer_bytes = 256U << 10U;
   /// Open for reading only: no temp folder is made, `begin`, `publish`, `remove` and `quarantine` answer `denied`.

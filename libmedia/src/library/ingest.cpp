@@ -155,7 +155,7 @@ Result<std::unique_ptr<Ingest>> LibraryImpl::prepare(const ByteReader& content, 
       MEDIA_TRY_ASSIGN(const Digest digest, hash_content(content));
       MEDIA_TRY_ASSIGN(const bool held, holds(digest, size));
       if (held) {
-          auto known = std::make_unique<PendingIngest>(std::move(request), size);
+        auto known = std::make_unique<PendingIngest>(std::move(request), size);
         known->size_bytes = size;
         known->hashed = digest;
         known->content = &content;
