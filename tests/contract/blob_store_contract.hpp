@@ -209,6 +209,9 @@ inline void blob_store_contract(const StoreMaker& make) {
     put(*store, content);
     const auto second = store->stat(digest).value().value();
     if (!first.identity.empty()) CHECK(second.identity != first.identity);
+    const auto listed = store->list("", 2).value().blobs;
+    REQUIRE(listed.size() == 1);
+    if (!listed[0].identity.empty()) CHECK(listed[0].identity == second.identity);
   }
 
   SECTION("a store that works says so, and the check leaves nothing") {

@@ -8,6 +8,8 @@
 #include <fstream>
 
 #include "blob_store_contract.hpp"
+#include "core/unique_fd.hpp"
+#include "store/early_sync.hpp"
 
 using namespace media;
 namespace fs = std::filesystem;
@@ -127,6 +129,30 @@ TEST_CASE("store: a writer and its content may outlive the store object") {
   CHECK(read_all(*staged, 1'000).value() == test::noise(1'000));
   staged.reset();
   CHECK(count_entries(folder / "temp") == 0);
+}
+
+TEST_CASE("store: an early sync that fails is the writer's failure, and an abandoned one is nobody's") {
+  store::EarlySync thread;
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  {
+    // fdatasync(2) of a pipe fails, as that of a broken disk would: once.
+    store::EarlySync::File file;
+    CHECK(file.settle(thread));
+    REQUIRE(file.request(thread, ends[1]));
+    CHECK_FALSE(file.settle(thread));
+    CHECK_FALSE(file.request(thread, ends[1]));
+    store::EarlySync::File abandoned;
+    REQUIRE(abandoned.request(thread, ends[1]));
+  }
+  ::close(ends[0]);
+  ::close(ends[1]);
+  const test::TempFolder dir;
+  UniqueFd good(::open((dir.path() / "file").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+  REQUIRE(good);
+  store::EarlySync::File file;
+  for (int i = 0; i < 3; ++i) REQUIRE(file.request(thread, good.get()));
+  CHECK(file.settle(thread));
 }
 
 TEST_CASE("store: opening sweeps the temp folders of dead processes and leaves those of living ones") {

@@ -60,6 +60,8 @@ struct ListedBlob {
   std::uint64_t size = 0;
   /// Where it lies, relative to the store's root; for messages.
   std::string location{};
+  /// As in `BlobStat`, where the store sees it on the way; else empty.
+  std::string identity{};
 };
 
 struct BlobPage {

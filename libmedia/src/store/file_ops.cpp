@@ -64,6 +64,12 @@ Result<void> sync_folder(int folder, const char* path, std::string_view shown) {
   return sync_once(descriptor.get(), "sync folder " + std::string(shown));
 }
 
+std::string identity_of(const struct stat& status) {
+  constexpr std::int64_t kNanoseconds = 1'000'000'000;
+  return std::to_string(status.st_ino) + ':' + std::to_string(status.st_size) + ':' +
+         std::to_string(status.st_ctim.tv_sec * kNanoseconds + status.st_ctim.tv_nsec);
+}
+
 Result<void> make_folders(const std::filesystem::path& path) {
   if (::mkdir(path.c_str(), 0755) == 0) {
     const auto parent = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");

@@ -1,8 +1,10 @@
 /// System calls of the filesystem store with interruption, short counts and errno dealt with once.
 #pragma once
 
+#include <sys/stat.h>
 #include <cstddef>
 #include <cstdint>
+
 #include <filesystem>
 #include <span>
 #include <string>
@@ -32,6 +34,9 @@ Result<void> start_write_out(int descriptor, std::uint64_t offset, std::uint64_t
 
 /// Opens a folder (relative to `folder`) and syncs its entries.
 Result<void> sync_folder(int folder, const char* path, std::string_view shown);
+
+/// `BlobStat::identity` of a file.
+std::string identity_of(const struct stat& status);
 
 /// Makes a folder and its missing ancestors so that a power cut cannot take them away again.
 /// Errors: `denied`, `no_space`, `io`, `invalid_argument` (something else has the name).

@@ -57,7 +57,7 @@ class FilesystemStore final : public BlobStore {
 
   Result<std::unique_ptr<BlobWriter>> begin(std::optional<std::uint64_t> expected_size) override {
     MEDIA_TRY(writable("begin a blob"));
-    return std::unique_ptr<BlobWriter>(std::make_unique<FileWriter>(temp_, buffer_bytes_, expected_size));
+    return std::unique_ptr<BlobWriter>(std::make_unique<FileWriter>(temp_, early_sync_, buffer_bytes_, expected_size));
   }
   Result<void> publish(std::span<const std::unique_ptr<Staged>> staged) override;
   Result<std::unique_ptr<ByteReader>> open(const Digest& digest) const override;
@@ -77,6 +77,7 @@ class FilesystemStore final : public BlobStore {
   UniqueFd base_;
   std::shared_ptr<TempFolder> temp_;
   const std::size_t buffer_bytes_;
+  const std::shared_ptr<EarlySync> early_sync_ = std::make_shared<EarlySync>();
   GroupPublisher publisher_;
 };
 
@@ -110,10 +111,7 @@ Result<std::optional<BlobStat>> FilesystemStore::stat(const Digest& digest) cons
     return errno_error(errno, "stat blob " + digest.to_hex());
   }
   if (!S_ISREG(status.st_mode)) return std::optional<BlobStat>();
-  constexpr std::int64_t kNanoseconds = 1'000'000'000;
-  return std::optional(BlobStat{static_cast<std::uint64_t>(status.st_size),
-                                std::to_string(status.st_ino) + ':' + std::to_string(status.st_size) + ':' +
-                                    std::to_string(status.st_ctim.tv_sec * kNanoseconds + status.st_ctim.tv_nsec)});
+  return std::optional(BlobStat{static_cast<std::uint64_t>(status.st_size), identity_of(status)});
 }
 
 Result<bool> FilesystemStore::remove(const Digest& digest) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "media/blob_store.hpp"
+#include "store/early_sync.hpp"
 #include "store/temp_folder.hpp"
 
 namespace media::store {
@@ -39,7 +40,8 @@ class FileStaged final : public Staged {
 /// Hashes and gathers a content: in memory up to a limit, then in a temp file, through a buffer of the same size.
 class FileWriter final : public BlobWriter {
  public:
-  FileWriter(std::shared_ptr<TempFolder> folder, std::size_t buffer_bytes, std::optional<std::uint64_t> expected_size);
+  FileWriter(std::shared_ptr<TempFolder> folder, std::shared_ptr<EarlySync> early_sync, std::size_t buffer_bytes,
+             std::optional<std::uint64_t> expected_size);
 
   Result<void> write(std::span<const std::byte> piece) override;
   Result<std::unique_ptr<Staged>> finish() override;
@@ -48,12 +50,14 @@ class FileWriter final : public BlobWriter {
   Result<void> spill(std::span<const std::byte> piece);
 
   std::shared_ptr<TempFolder> folder_;
+  std::shared_ptr<EarlySync> early_sync_;
   const std::size_t buffer_bytes_;
   Sha256 hasher_;
   std::vector<std::byte> buffer_;
   std::optional<TempFile> file_;
   std::uint64_t in_file_ = 0;
-  std::uint64_t write_out_begun_ = 0;
+  std::uint64_t synced_early_ = 0;
+  EarlySync::File early_synced_;
 };
 
 }  // namespace media::store
