@@ -17,10 +17,12 @@ trap 'rm -rf "$work"' EXIT
 photo=${PHOTO:-/usr/share/backgrounds/seeding_by_Clements_Engelhardt.jpg} # 16 MP
 [ -r "$photo" ] || photo=$here/../../docs/images/photo.jpg
 
-# pair NAME BEFORE OURS THEIRS: shell texts; BEFORE runs before each of the two, outside the time.
+# pair NAME BEFORE OURS THEIRS: shell texts; BEFORE runs before each of the two, outside the time. In them $round is the number of the
+# round: what writes takes a new folder for each, because a filesystem that has just deleted a tree makes new files slowly for minutes.
 pair() {
   : >"$work/ours" && : >"$work/theirs"
   round=0
+  export round
   while [ "$round" -lt "$rounds" ]; do
     for side in ours theirs; do
       sh -c "$2"
@@ -63,23 +65,27 @@ for part in "$@"; do
     ingest)
       small_files
       export RESTIC_PASSWORD=bench
-      pair "ingest ${FILES:-20000} small files / restic backup" "rm -rf '$work/store' '$work/repo'; restic init -q -r '$work/repo'; sync -f '$work'" \
-        "'$bin/mediactl' --store '$work/store' --quiet ingest --any '$work/small'" "restic backup -q -r '$work/repo' '$work/small'"
-      "$bin/mediactl" --store "$work/store" --quiet ingest --any "$work/small"
+      pair "ingest ${FILES:-20000} small files / restic backup" "[ -d '$work'/repo.\$round ] || restic init -q -r '$work'/repo.\$round; sync -f '$work'" \
+        "'$bin/mediactl' --store '$work'/store.\$round --quiet ingest --any '$work/small'" "restic backup -q -r '$work'/repo.\$round '$work/small'"
       pair "ingest of the same again / openssl sha256" : \
-        "'$bin/mediactl' --store '$work/store' --quiet ingest --any '$work/small'" "find '$work/small' -type f -exec openssl dgst -sha256 {} +"
+        "'$bin/mediactl' --store '$work/store.0' --quiet ingest --any '$work/small'" "find '$work/small' -type f -exec openssl dgst -sha256 {} +"
       ;;
     big)
       big_files
-      pair "ingest 2 x ${BIG:-1024} MiB / cp and sync" "rm -rf '$work/store' '$work/copy'; sync -f '$work'" \
-        "'$bin/mediactl' --store '$work/store' --quiet ingest --any '$work/big'" "cp -r '$work/big' '$work/copy' && sync -f '$work/copy'"
+      pair "ingest 2 x ${BIG:-1024} MiB / cp and sync" "sync -f '$work'" \
+        "'$bin/mediactl' --store '$work'/large.\$round --quiet ingest --any '$work/big'" \
+        "cp -r '$work/big' '$work'/copy.\$round && sync -f '$work'/copy.\$round"
+      rm -rf "$work"/large.* "$work"/copy.*
       ;;
     verify)
       big_files
-      rm -rf "$work/store"
-      "$bin/mediactl" --store "$work/store" --quiet ingest --any "$work/big"
+      small_files
+      "$bin/mediactl" --store "$work/verify-big" --quiet ingest --any "$work/big"
       pair "verify 2 x ${BIG:-1024} MiB / openssl sha256" : \
-        "'$bin/mediactl' --store '$work/store' --quiet verify" "openssl dgst -sha256 '$work/big/1' '$work/big/2'"
+        "'$bin/mediactl' --store '$work/verify-big' --quiet verify" "openssl dgst -sha256 '$work/big/1' '$work/big/2'"
+      "$bin/mediactl" --store "$work/verify-small" --quiet ingest --any "$work/small"
+      pair "verify ${FILES:-20000} small files / openssl sha256" : \
+        "'$bin/mediactl' --store '$work/verify-small' --quiet verify" "find '$work/small' -type f -exec openssl dgst -sha256 {} +"
       ;;
     image) "$bin/image_bench" -n "$rounds" "$photo" w=800,format=jpeg w=320,format=avif ;;
     cage) "$bin/cage_bench" -n "$rounds" "$photo" w=320,format=webp ;;

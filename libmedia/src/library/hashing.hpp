@@ -29,6 +29,13 @@ Result<void> for_each_piece(const ByteReader& content, Take&& take) {
   return {};
 }
 
+/// Fills `into`, which has the content's size. `corrupt` where the content ends early.
+inline Result<void> read_whole(const ByteReader& content, std::span<std::byte> into) {
+  MEDIA_TRY_ASSIGN(const std::size_t got, content.read_at(0, into));
+  if (got != into.size()) return Error{Errc::corrupt, "the content ended early"};
+  return {};
+}
+
 inline Result<Digest> hash_content(const ByteReader& content) {
   thread_local Sha256 hasher;
   const auto read = for_each_piece(content, [](std::span<const std::byte> piece) -> Result<void> {

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <thread>
 
+#include "core/sha256_lanes.hpp"
 #include "library/hashing.hpp"
 #include "library/library_impl.hpp"
 
@@ -27,6 +28,10 @@ namespace {
 
 constexpr std::size_t kPage = 512;
 constexpr std::size_t kQueue = 4096;
+constexpr std::size_t kBatch = 32;
+/// Blobs up to this size are read whole and hashed together; so much is held at once by each thread.
+constexpr std::size_t kTogetherBytes = 128U << 10U;
+constexpr std::size_t kHeldBytes = 1U << 20U;
 /// Between publishing a blob and cataloguing it an ingest passes through a moment in which it looks like a stray.
 constexpr std::chrono::seconds kStrayPatience{2};
 /// A row that says "verified" since less than this is left alone: the note would cost more than it tells.
@@ -35,11 +40,13 @@ constexpr std::chrono::hours kNoteAgainAfter{1};
 struct Task {
   Blob row;
   std::string location;
+  std::string identity;  ///< Seen before the bytes are read: a blob that is replaced meanwhile passes for unverified, not for verified.
 };
 
 /// Hands blobs from the walk to the hashing threads; bounded.
 class TaskQueue {
  public:
+  explicit TaskQueue(std::size_t takers) : takers_(takers) {}
   void push(Task task) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return tasks_.size() < kQueue || closed_; });
@@ -51,7 +58,8 @@ class TaskQueue {
     into.clear();
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return !tasks_.empty() || closed_; });
-    const std::size_t take = std::min<std::size_t>(tasks_.size(), 32);
+    // A fair share, so that of two large blobs each thread gets one.
+    const std::size_t take = std::min(kBatch, (tasks_.size() + takers_ - 1) / takers_);
     for (std::size_t i = 0; i < take; ++i) {
       into.push_back(std::move(tasks_.front()));
       tasks_.pop_front();
@@ -72,6 +80,7 @@ class TaskQueue {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Task> tasks_;
+  const std::size_t takers_;
   bool closed_ = false;
 };
 
@@ -160,79 +169,110 @@ Result<VerifyReport> LibraryImpl::verify(const VerifyOptions& options) {
     static_cast<void>(written);  // a note for readers; what was proven is reported all the same
   };
 
-  const auto check_one = [&](const Task& task) -> Result<void> {
-    Fault fault;
-    fault.digest = task.row.digest;
-    fault.location = task.location;
-    const auto opened = store_->open(task.row.digest);
-    if (!opened && opened.error().code == Errc::not_found) {
-      // Collected since the walk passed here, or gone for real.
+  /// Null where it is gone: collected since the walk passed here, which is no fault, or for real, which is reported.
+  const auto open_blob = [&](const Task& task) -> Result<std::unique_ptr<ByteReader>> {
+    auto opened = store_->open(task.row.digest);
+    if (opened) return opened;
+    Fault fault{Fault::Problem::damaged, task.row.digest, task.location, "cannot be opened: " + opened.error().message};
+    if (opened.error().code == Errc::not_found) {
       MEDIA_TRY_ASSIGN(const auto row, repository_->find_blob(task.row.digest));
-      if (!row || row->state == BlobState::deleting) return {};
+      if (!row || row->state == BlobState::deleting) return std::unique_ptr<ByteReader>();
       fault.problem = Fault::Problem::missing;
       fault.message = "the catalog has it, the store has not";
-      report_fault(std::move(fault));
-      return {};
     }
-    fault.problem = Fault::Problem::damaged;
-    if (!opened) {
-      fault.message = "cannot be opened: " + opened.error().message;
-      report_fault(std::move(fault));
-      return {};
-    }
-    const ByteReader& reader = **opened;
-    const auto digest = hash_content(reader);
+    report_fault(std::move(fault));
+    return std::unique_ptr<ByteReader>();
+  };
+
+  const auto judge = [&](const Task& task, std::uint64_t size_bytes, const Result<Digest>& digest) -> Result<void> {
+    std::string wrong;
     if (!digest) {
-      fault.message = "cannot be read: " + digest.error().message;
-      report_fault(std::move(fault));
+      wrong = "cannot be read: " + digest.error().message;
     } else if (*digest != task.row.digest) {
-      fault.message = "its bytes have the digest " + digest->to_hex();
-      report_fault(std::move(fault));
-    } else if (reader.size() != task.row.size_bytes) {
-      fault.message = "it has " + std::to_string(reader.size()) + " bytes, its row says " + std::to_string(task.row.size_bytes);
-      report_fault(std::move(fault));
-    } else {
-      MEDIA_TRY_ASSIGN(const auto stat, store_->stat(task.row.digest));
-      std::vector<Blob> full;
-      {
-        const std::lock_guard lock(report_mutex);
-        ++report.blobs;
-        report.bytes += reader.size();
-        ++since_progress;
-        if (options.progress && since_progress >= 100) {
-          since_progress = 0;
-          options.progress(report.blobs, report.bytes);
-        }
-        Blob blob = task.row;
-        const Timestamp now = clock_->now();
-        const bool noted_lately = blob.verified_at && now - *blob.verified_at < kNoteAgainAfter && stat && stat->identity == blob.identity;
-        if (!noted_lately) {
-          blob.verified_at = now;
-          if (stat) blob.identity = stat->identity;
-          proven.push_back(std::move(blob));
-        }
-        if (proven.size() >= 4096) full.swap(proven);
-      }
-      note_proven(std::move(full));
+      wrong = "its bytes have the digest " + digest->to_hex();
+    } else if (size_bytes != task.row.size_bytes) {
+      wrong = "it has " + std::to_string(size_bytes) + " bytes, its row says " + std::to_string(task.row.size_bytes);
+    }
+    if (!wrong.empty()) {
+      report_fault(Fault{Fault::Problem::damaged, task.row.digest, task.location, std::move(wrong)});
+      const std::lock_guard lock(report_mutex);
+      ++report.blobs;
       return {};
     }
-    const std::lock_guard lock(report_mutex);
-    ++report.blobs;
+    std::string identity = task.identity;
+    if (identity.empty()) {
+      MEDIA_TRY_ASSIGN(const auto stat, store_->stat(task.row.digest));
+      if (stat) identity = stat->identity;
+    }
+    std::vector<Blob> full;
+    {
+      const std::lock_guard lock(report_mutex);
+      ++report.blobs;
+      report.bytes += size_bytes;
+      ++since_progress;
+      if (options.progress && since_progress >= 100) {
+        since_progress = 0;
+        options.progress(report.blobs, report.bytes);
+      }
+      Blob blob = task.row;
+      const Timestamp now = clock_->now();
+      const bool noted_lately = blob.verified_at && now - *blob.verified_at < kNoteAgainAfter && identity == blob.identity;
+      if (!noted_lately) {
+        blob.verified_at = now;
+        blob.identity = std::move(identity);
+        proven.push_back(std::move(blob));
+      }
+      if (proven.size() >= 4096) full.swap(proven);
+    }
+    note_proven(std::move(full));
     return {};
   };
 
-  TaskQueue queue;
+  const auto check = [&](std::span<const Task> tasks, std::span<std::byte> held) -> Result<void> {
+    std::vector<const Task*> together;
+    std::vector<std::span<const std::byte>> contents;
+    std::size_t used = 0;
+    const auto judge_together = [&]() -> Result<void> {
+      std::vector<Digest> digests(contents.size());
+      hash_together(contents, digests);
+      for (std::size_t i = 0; i < contents.size(); ++i) MEDIA_TRY(judge(*together[i], contents[i].size(), digests[i]));
+      together.clear();
+      contents.clear();
+      used = 0;
+      return {};
+    };
+    for (const Task& task : tasks) {
+      if (options.stop.stop_requested()) return {};
+      MEDIA_TRY_ASSIGN(const auto reader, open_blob(task));
+      if (!reader) continue;
+      if (reader->size() > kTogetherBytes) {
+        MEDIA_TRY(judge(task, reader->size(), hash_content(*reader)));
+        continue;
+      }
+      if (used + reader->size() > held.size()) MEDIA_TRY(judge_together());
+      const auto into = held.subspan(used, static_cast<std::size_t>(reader->size()));
+      if (const auto read = read_whole(*reader, into); !read) {
+        MEDIA_TRY(judge(task, reader->size(), read.error()));
+        continue;
+      }
+      used += into.size();
+      together.push_back(&task);
+      contents.push_back(into);
+    }
+    return judge_together();
+  };
+
+  const unsigned thread_count = std::max(options.threads, 1U);
+  TaskQueue queue(thread_count);
   std::vector<std::jthread> threads;
-  for (unsigned i = 0; i < std::max(options.threads, 1U); ++i) {
+  for (unsigned i = 0; i < thread_count; ++i) {
     threads.emplace_back([&] {
+      const auto held = std::make_unique_for_overwrite<std::byte[]>(kHeldBytes);
       std::vector<Task> tasks;
       while (queue.pop(tasks)) {
-        for (const Task& task : tasks) {
-          if (options.stop.stop_requested()) continue;
-          if (auto checked = check_one(task); !checked) {
-            const std::lock_guard lock(report_mutex);
-            if (!failure) failure = std::move(checked).error();
-          }
+        if (auto checked = check(tasks, std::span(held.get(), kHeldBytes)); !checked) {
+          const std::lock_guard lock(report_mutex);
+          if (!failure) failure = std::move(checked).error();
         }
       }
     });
@@ -253,10 +293,11 @@ Result<VerifyReport> LibraryImpl::verify(const VerifyOptions& options) {
         suspects.push_back({std::nullopt, listed->location});
         stored.advance();
       } else if (row != nullptr && (listed == nullptr || row->digest <= *listed->digest)) {
+        const bool here = listed != nullptr && row->digest == *listed->digest;
         if (row->state != BlobState::deleting) {
-          queue.push(Task{*row, listed != nullptr && row->digest == *listed->digest ? listed->location : std::string()});
+          queue.push(here ? Task{*row, listed->location, listed->identity} : Task{*row, {}, {}});
         }
-        if (listed != nullptr && row->digest == *listed->digest) stored.advance();
+        if (here) stored.advance();
         rows.advance();
       } else if (listed != nullptr) {
         suspects.push_back({listed->digest, listed->location});
