@@ -7,13 +7,19 @@ add_library(media_server STATIC
   src/health.cpp
   src/media_json.cpp
   src/negotiate.cpp
+  src/request_json.cpp
   src/routes.cpp
   src/routes/content.cpp
   src/routes/health.cpp
+  src/routes/links.cpp
   src/routes/media.cpp
+  src/routes/promised_upload.cpp
   src/routes/upload.cpp
   src/service.cpp
-  src/telemetry/log.cpp)
+  src/signing_key_file.cpp
+  src/telemetry/log.cpp
+  src/url.cpp
+  src/url_signer.cpp)
 target_link_libraries(media_server
   PUBLIC media_server_http media::media nlohmann_json::nlohmann_json
   PRIVATE media_flags spdlog::spdlog)

@@ -3,12 +3,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <sstream>
 #include <string_view>
 #include <thread>
+
+#include "media/sign.hpp"
 
 extern char** environ;
 
@@ -62,6 +66,47 @@ bool read_types(const std::string& text, std::vector<Format>& into) {
   }
   if (formats.empty()) return false;
   into = std::move(formats);
+  return true;
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> words;
+  std::istringstream stream(text);
+  for (std::string word; std::getline(stream, word, ',');) {
+    word.erase(0, word.find_first_not_of(" \t"));
+    word.erase(word.find_last_not_of(" \t") + 1);
+    words.push_back(std::move(word));
+  }
+  return words;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ",") + word;
+  return text;
+}
+
+bool read_extensions(const std::string& text, std::vector<std::string>& into) {
+  std::vector<std::string> extensions;
+  for (std::string word : split(text == "none" ? "" : text)) {
+    std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (word.size() < 2 || word.front() != '.' || word.find_first_of("./\\", 1) != std::string::npos) return false;
+    extensions.push_back(std::move(word));
+  }
+  if (extensions.empty() && text != "none") return false;
+  into = std::move(extensions);
+  return true;
+}
+
+bool read_sizes(const std::string& text, std::vector<std::uint32_t>& into) {
+  std::vector<std::uint32_t> sizes;
+  for (const std::string& word : split(text)) {
+    std::uint32_t size = 0;
+    if (!read_number(word, size, 1, 16'384)) return false;
+    sizes.push_back(size);
+  }
+  if (sizes.empty()) return false;
+  into = std::move(sizes);
   return true;
 }
 
@@ -163,11 +208,77 @@ const std::vector<Setting>& settings() {
          return true;
        },
        [](const Config& c) { return std::to_string(c.policy.max_image_bytes >> 20U); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_BLOCKED_EXTENSIONS", "extensions such as .exe, separated by commas; none for no blocking",
+       [](Config& c, const std::string& text) { return read_extensions(text, c.blocked_extensions); },
+       [](const Config& c) { return c.blocked_extensions.empty() ? std::string("none") : joined(c.blocked_extensions); }},
+      {"MEDIA_SERVICE_UPLOAD_URL_LIFETIME_SECONDS", "1 to 604800",
+       [](Config& c, const std::string& text) { return read_seconds(text, c.upload_url_lifetime, 1, 604'800); },
+       [](const Config& c) { return std::to_string(c.upload_url_lifetime.count()); }},
+      {"MEDIA_SERVICE_PROCESSING_FREE_SIZES", "sides in pixels, separated by commas, for pictures without a signature",
+       [](Config& c, const std::string& text) { return read_sizes(text, c.free_sizes); },
+       [](const Config& c) {
+         std::vector<std::string> sizes;
+         for (const std::uint32_t size : c.free_sizes) sizes.push_back(std::to_string(size));
+         return joined(sizes);
+       }},
       {"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_MAX_PIXELS", "pixels of an image, its frames together",
        [](Config& c, const std::string& text) { return read_number(text, c.policy.max_pixels, 1, 1ULL << 40U); },
        [](const Config& c) { return std::to_string(c.policy.max_pixels); }},
   };
   return kSettings;
+}
+
+/// A secret by its name or by the file that `<name>_FILE` names; nothing where neither is set.
+std::optional<std::string> find_secret(const Environment& environment, const std::string& name, std::vector<std::string>& faults) {
+  const auto set = [&](const std::string& variable) {
+    const auto found = environment.find(variable);
+    return found == environment.end() || found->second.empty() ? environment.end() : found;
+  };
+  const auto plain = set(name);
+  const auto by_file = set(name + "_FILE");
+  if (plain != environment.end() && by_file != environment.end()) faults.push_back(name + ": accepts either itself or " + name + "_FILE");
+  if (plain != environment.end()) return plain->second;
+  if (by_file == environment.end()) return std::nullopt;
+  std::ifstream file(by_file->second, std::ios::binary);
+  if (!file) {
+    faults.push_back(name + "_FILE: accepts a file that can be read");
+    return std::nullopt;
+  }
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
+  return text;
+}
+
+/// What stands in examples, and what nobody drew by chance.
+bool is_guessable(const std::string& secret) {
+  std::string text = secret;
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  for (const std::string_view word : {"secret", "change", "default", "example", "password", "your-", "your_"}) {
+    if (text.find(word) != std::string::npos) return true;
+  }
+  std::sort(text.begin(), text.end());
+  text.erase(std::unique(text.begin(), text.end()), text.end());
+  return text.size() < 8;
+}
+
+void read_url_secrets(const Environment& environment, bool production, LoadedConfig& loaded) {
+  bool has_current = false;
+  for (const char* const name : {"UPLOAD_URL_SECRET", "UPLOAD_URL_SECRET_PREVIOUS"}) {
+    const auto secret = find_secret(environment, name, loaded.faults);
+    if (!secret) continue;
+    has_current = has_current || std::string_view(name) == "UPLOAD_URL_SECRET";
+    if (secret->size() < SigningKeys::kMinSecretBytes || secret->size() > 4096) {
+      loaded.faults.push_back(std::string(name) + ": accepts " + std::to_string(SigningKeys::kMinSecretBytes) + " to 4096 bytes");
+    } else if (production && is_guessable(*secret)) {
+      loaded.faults.push_back(std::string(name) + ": accepts a secret drawn by chance (openssl rand -hex 32)");
+    } else {
+      loaded.config.url_secrets.push_back(*secret);
+    }
+  }
+  if (!has_current && !loaded.config.url_secrets.empty()) {
+    loaded.faults.emplace_back("UPLOAD_URL_SECRET_PREVIOUS: accepts a key beside UPLOAD_URL_SECRET only");
+  }
+  if (production && !has_current) loaded.faults.emplace_back("UPLOAD_URL_SECRET: production needs one (openssl rand -hex 32)");
 }
 
 /// Known to deployments of the earlier service, about things that this version does not have: refused rather than ignored.
@@ -261,6 +372,7 @@ LoadedConfig load_config(Environment environment, const std::filesystem::path& w
       loaded.faults.push_back(name + ": accepts " + std::string(known->accepts));
     }
   }
+  read_url_secrets(environment, production, loaded);
   if (production && !environment.contains("MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED")) {
     loaded.faults.emplace_back(
         "MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED: production needs it said in so many words; this version has no authentication, so the one "
@@ -272,6 +384,7 @@ LoadedConfig load_config(Environment environment, const std::filesystem::path& w
 std::string print_config(const Config& config) {
   std::string text = "RUN_MODE=" + std::string(config.run_mode == RunMode::production ? "production" : "local") + "\n";
   for (const Setting& setting : settings()) text += std::string(setting.name) + "=" + setting.write(config) + "\n";
+  text += std::string("UPLOAD_URL_SECRET=") + (config.url_secrets.empty() ? "" : "********") + "\n";
   return text;
 }
 

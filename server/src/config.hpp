@@ -41,6 +41,14 @@ struct Config {
   std::string log_level = "info";
   LogFormat log_format = LogFormat::pretty;
   bool auth_enabled = false;
+
+  /// The first signs URLs, all verify. Empty: a key of the library's own, kept beside it.
+  std::vector<std::string> url_secrets;
+  std::chrono::seconds upload_url_lifetime{900};
+  /// Lower case, with the dot.
+  std::vector<std::string> blocked_extensions = {".exe", ".bat", ".cmd", ".com", ".scr", ".vbs", ".js"};
+  /// Widths and heights of pictures on the fly that need no signature.
+  std::vector<std::uint32_t> free_sizes = {320, 800, 1600};
 };
 
 /// Variables by name.

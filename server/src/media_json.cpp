@@ -3,6 +3,12 @@
 #include <nlohmann/json.hpp>
 
 namespace media::server {
+namespace {
+
+/// At least so long a page may keep the URLs that it was given.
+constexpr std::chrono::hours kRenditionUrlLifetime{1};
+
+}  // namespace
 
 nlohmann::ordered_json media_json(const Media& media) {
   nlohmann::ordered_json object;
@@ -34,8 +40,9 @@ nlohmann::ordered_json media_json(const Media& media) {
 }
 
 void add_renditions(nlohmann::ordered_json& object, const Media& media, const std::vector<Rendition>& renditions,
-                    const std::vector<Preset>& presets, const std::string& base_url) {
+                    const std::vector<Preset>& presets, const UrlSigner& signer, const std::string& base_url) {
   object["renditions"] = nlohmann::ordered_json::array();
+  const Timestamp expires_at = signer.rounded_expiry(kRenditionUrlLifetime);
   for (const Preset& preset : presets) {
     for (const Format format : preset.formats) {
       Transform transform = preset.transform;
@@ -52,8 +59,8 @@ void add_renditions(nlohmann::ordered_json& object, const Media& media, const st
         entry["width"] = rendition.width;
         entry["height"] = rendition.height;
         entry["size"] = rendition.size_bytes;
-        entry["url"] = base_url + "/media/" + std::to_string(media.id) + "/renditions/" + preset.name +
-                       "?format=" + std::string(to_string(format)) + "&v=" + rendition.digest.to_hex();
+        entry["url"] = signer.delivery_url(base_url, "/media/" + std::to_string(media.id) + "/renditions/" + preset.name,
+                                           {{"format", std::string(to_string(format))}, {"v", rendition.digest.to_hex()}}, expires_at);
         object["renditions"].push_back(std::move(entry));
         break;
       }

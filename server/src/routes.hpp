@@ -11,6 +11,7 @@
 #include "http/http.hpp"
 #include "media/library.hpp"
 #include "telemetry/log.hpp"
+#include "url_signer.hpp"
 
 namespace media::server {
 
@@ -22,19 +23,25 @@ struct RouteContext {
   const Config& config;
   Log& log;
   HealthChecks& health;
+  const UrlSigner& signer;
   /// Requests that wait for a picture at this moment.
   std::atomic<int> derivations{0};
 
   /// Whose media a request is about. Without authentication everybody is the one local user.
   [[nodiscard]] std::string owner_of(const http::Request&) const { return "local"; }
+  /// May this caller look at it? Its owner may; so may everybody at what is public.
+  [[nodiscard]] bool may_see(const http::Request& request, const Media& media) const {
+    return media.owner == owner_of(request) || media.visibility == Visibility::is_public;
+  }
   /// "http://host:port/api/v1/media-management", by configuration, else as the client addressed us.
   [[nodiscard]] std::string base_url(const http::Request& request) const;
 };
 
-/// Answers a request about a media that the caller may see.
 using MediaHandler = std::function<http::Response(http::Request&, RouteContext&, const Media&)>;
-/// Reads `{id}`, finds the media and hands it on; 400 and 404 are answered here.
+/// Reads `{id}`, finds the media and hands it on where the caller may see it or the URL is signed; 400, 401 and 404 are answered here.
 http::Handler with_media(RouteContext& context, MediaHandler handler);
+/// As above for what only the owner may do; a signature is no permission for it. 403 where the caller may see the media but not change it.
+http::Handler with_own_media(RouteContext& context, MediaHandler handler);
 
 /// Every route of the contract that this version has.
 http::Router make_router(RouteContext& context);
@@ -43,6 +50,8 @@ http::Router make_router(RouteContext& context);
 void add_health_routes(http::Router& router, RouteContext& context);
 void add_media_routes(http::Router& router, RouteContext& context);
 void add_upload_routes(http::Router& router, RouteContext& context);
+void add_promised_upload_routes(http::Router& router, RouteContext& context);
+void add_link_routes(http::Router& router, RouteContext& context);
 void add_content_routes(http::Router& router, RouteContext& context);
 
 }  // namespace media::server

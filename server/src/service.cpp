@@ -10,6 +10,7 @@
 
 #include "errors.hpp"
 #include "routes.hpp"
+#include "signing_key_file.hpp"
 
 namespace media::server {
 namespace {
@@ -65,6 +66,8 @@ struct Service::Parts {
   void collect(const std::stop_token& stop) {
     lower_priority();
     while (pause(stop, config.collect_interval)) {
+      const auto swept = library->sweep_uploads();
+      if (!swept) log.write(LogLevel::error, "sweep of uploads", {{"reason", swept.error().message}});
       const auto report = library->collect();
       if (!report) {
         log.write(LogLevel::error, "collection", {{"reason", report.error().message}});
@@ -88,6 +91,8 @@ struct Service::Parts {
   Log& log;
   std::unique_ptr<Library> library;
   std::unique_ptr<HealthChecks> health;
+  SystemClock clock;
+  std::unique_ptr<UrlSigner> signer;
   std::unique_ptr<RouteContext> context;
   std::mutex pause_mutex;
   std::condition_variable_any paused;
@@ -114,7 +119,9 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   Library& library = *parts->library;
   parts->health = std::make_unique<HealthChecks>(std::vector<HealthChecks::Dependency>{
       {"database", [&library] { return library.check_repository(); }}, {"storage", [&library] { return library.check_store(); }}});
-  parts->context = std::make_unique<RouteContext>(library, parts->config, log, *parts->health);
+  MEDIA_TRY_ASSIGN(auto keys, open_signing_keys(config));
+  parts->signer = std::make_unique<UrlSigner>(std::move(keys), parts->clock);
+  parts->context = std::make_unique<RouteContext>(library, parts->config, log, *parts->health, *parts->signer);
 
   http::ServerOptions http;
   http.host = config.host;

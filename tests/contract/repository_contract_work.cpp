@@ -63,6 +63,17 @@ void check_removal_cascades(const MakeRepository& make) {
   CHECK(repository->list_links("album/1").value() == std::vector<Link>{{"album/1", stays, 0}});
   CHECK(repository->list_links_of_media(gone).value().empty());
   CHECK(repository->list_expired_uploads(at(1), 10).value().size() == 1);
+  CHECK_FALSE(repository->find_upload_of_media(gone).value().has_value());
+  CHECK(repository->find_upload_of_media(stays).value()->token == "token-" + std::to_string(stays));
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    UploadSession newer;
+    newer.token = "newer";
+    newer.media_id = stays;
+    newer.created_at = at(5);
+    newer.expires_at = at(5);
+    return transaction.put_upload(newer);
+  });
+  CHECK(repository->find_upload_of_media(stays).value()->token == "newer");
 
   // A removal that is rolled back brings all of it back.
   CHECK_FALSE(repository

@@ -37,13 +37,38 @@ TEST_CASE("server: without any variable the configuration is good and local") {
 TEST_CASE("server: production listens everywhere, logs JSON and wants authentication spoken of") {
   const auto silent = load({}, true);
   CHECK(silent.config.run_mode == RunMode::production);
-  REQUIRE(silent.faults.size() == 1);
-  CHECK_THAT(silent.faults[0], ContainsSubstring("MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED"));
-  const auto told = load({{"RUN_MODE", "production"}, {"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "false"}});
+  REQUIRE(silent.faults.size() == 2);
+  CHECK_THAT(silent.faults[0], ContainsSubstring("UPLOAD_URL_SECRET"));
+  CHECK_THAT(silent.faults[1], ContainsSubstring("MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED"));
+  const auto told = load({{"RUN_MODE", "production"},
+                          {"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "false"},
+                          {"UPLOAD_URL_SECRET", "6f1ed002ab5595859014ebf0951522d9"}});
   CHECK(told.faults.empty());
   CHECK(told.config.host == "0.0.0.0");
   CHECK(told.config.log_format == LogFormat::json);
   CHECK(load({{"RUN_MODE", "local"}}, true).config.run_mode == RunMode::local);
+}
+
+TEST_CASE("server: secrets come from the environment or a file, long enough, and in production drawn by chance") {
+  const test::TempFolder folder;
+  test::write_file(folder / "key", test::bytes("6f1ed002ab5595859014ebf0951522d9\n"));
+  const auto by_file = load({{"UPLOAD_URL_SECRET_FILE", (folder / "key").string()}, {"UPLOAD_URL_SECRET_PREVIOUS", std::string(40, 'p')}});
+  CHECK(by_file.faults.empty());
+  REQUIRE(by_file.config.url_secrets.size() == 2);
+  CHECK(by_file.config.url_secrets[0] == "6f1ed002ab5595859014ebf0951522d9");
+  CHECK(print_config(by_file.config).find("6f1ed002") == std::string::npos);
+
+  const auto faults = [](Environment environment) { return load(std::move(environment)).faults; };
+  CHECK(faults({{"UPLOAD_URL_SECRET", "short"}}).size() == 1);
+  CHECK(faults({{"UPLOAD_URL_SECRET_FILE", "/no/such/file"}}).size() == 1);
+  CHECK(faults({{"UPLOAD_URL_SECRET", std::string(40, 'p')}, {"UPLOAD_URL_SECRET_FILE", (folder / "key").string()}}).size() == 1);
+  CHECK(faults({{"UPLOAD_URL_SECRET_PREVIOUS", std::string(40, 'p')}}).size() == 1);
+  for (const char* const weak :
+       {"your-secret-key-here-0123456789-abcdef", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "CHANGE_ME_0123456789_0123456789_01"}) {
+    INFO(weak);
+    CHECK(faults({{"RUN_MODE", "production"}, {"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "false"}, {"UPLOAD_URL_SECRET", weak}}).size() ==
+          1);
+  }
 }
 
 TEST_CASE("server: every wrong variable gets a line of its own that says what it accepts") {

@@ -68,6 +68,30 @@ struct IngestRequest {
   /// What the same owner's same bytes make: the media that is there (a command line), or another one (a server,
   /// beyond 60 s or under another name).
   bool reuse_existing = false;
+  /// Fills the media of this promised upload (`Library::promise`): owner, name, type, size and visibility are the promise's then.
+  std::string upload_token{};
+};
+
+/// What somebody may send later, under a token.
+struct UploadPromise {
+  std::string owner = "local";
+  std::string filename{};
+  std::string media_type{};
+  std::uint64_t size_bytes = 0;
+  std::optional<Digest> digest{};  ///< Absent: any content of that type and size.
+  Visibility visibility = Visibility::is_private;
+  std::string idempotency_key{};  ///< Same owner and key: the first promise is answered again.
+  /// Stands before the random part of the token; for what the token's reader must know (which key signs).
+  std::string token_prefix{};
+  std::chrono::seconds lifetime{std::chrono::minutes{15}};
+};
+
+/// What `update` changes; absent: left as it is.
+struct MediaChanges {
+  std::optional<std::string> filename{};
+  std::optional<Visibility> visibility{};
+  /// Change only the media as it was then: `conflict` where it was changed since.
+  std::optional<Timestamp> expected_updated_at{};
 };
 
 enum class IngestStatus : std::uint8_t {
@@ -177,6 +201,13 @@ class MEDIA_EXPORT Library {
   /// A file by its path, under its own name. Errors as FileReader::open, too.
   Result<IngestOutcome> ingest_file(const std::filesystem::path& path, IngestRequest request = {});
 
+  /// Makes a Pending media and a token under which its bytes may be sent until the promise expires. `conflict` where the idempotency
+  /// key was used for something else; `too_large` beyond the policy's limit; `invalid_argument` for a promise that nothing can keep.
+  virtual Result<UploadSession> promise(const UploadPromise& promise) = 0;
+  virtual Result<std::optional<UploadSession>> find_upload(const std::string& token) const = 0;
+  /// Forgets promises that ran out, with the media that still wait for their bytes; says how many.
+  virtual Result<std::size_t> sweep_uploads() = 0;
+
   virtual Result<std::optional<Media>> find(MediaId id) const = 0;
   virtual Result<std::vector<Media>> list(const MediaQuery& query) const = 0;
   /// The job that is working, or will work, on a media.
@@ -193,8 +224,17 @@ class MEDIA_EXPORT Library {
   /// Pictures from a content that is not, and will not be, in the library.
   virtual Result<Derived> derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) = 0;
 
+  /// The media as it is afterwards. `not_found`, `conflict`, `invalid_argument` (a file name without a byte or beyond 255).
+  virtual Result<Media> update(MediaId id, const MediaChanges& changes) = 0;
   /// False where there was none. The blob goes later, by `collect`.
   virtual Result<bool> remove(MediaId id) = 0;
+
+  /// Attaches a media to a subject such as "recipe/42/step/7", or moves it there. `not_found` where there is no such media.
+  virtual Result<void> link(const Link& link) = 0;
+  /// False where it was not attached.
+  virtual Result<bool> unlink(const std::string& subject, MediaId id) = 0;
+  /// Ascending by position, then media id.
+  virtual Result<std::vector<Link>> links(const std::string& subject) const = 0;
 
   /// Re-reads every byte and compares catalog and store.
   virtual Result<VerifyReport> verify(const VerifyOptions& options) = 0;

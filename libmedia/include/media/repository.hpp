@@ -64,6 +64,8 @@ class MEDIA_EXPORT RepositoryReader {
   virtual Result<std::vector<Job>> list_jobs(std::optional<JobState> state, std::size_t limit) const = 0;
 
   virtual Result<std::optional<UploadSession>> find_upload(const std::string& token) const = 0;
+  /// The newest promise that a media waits for, or came by.
+  virtual Result<std::optional<UploadSession>> find_upload_of_media(MediaId id) const = 0;
   virtual Result<std::vector<UploadSession>> list_expired_uploads(Timestamp now, std::size_t limit) const = 0;
 
   /// Ascending by position, then media id.

@@ -40,6 +40,8 @@ class PendingIngest final : public Ingest {
   std::uint64_t limit_bytes;
   std::uint64_t size_bytes = 0;
   std::unique_ptr<BlobWriter> writer;
+  /// The promise that this fills, if it fills one.
+  std::optional<UploadSession> upload;
   /// Set by `prepare`: read again where the store turns out to lack the bytes after all.
   const ByteReader* content = nullptr;
   std::optional<Digest> hashed;
@@ -93,11 +95,62 @@ Result<std::optional<Media>> find_same_upload(const RepositoryReader& reader, co
   return std::optional<Media>{};
 }
 
+Result<void> queue_derivation(Transaction& transaction, const Media& media, Timestamp now) {
+  if (media.status != MediaStatus::processing) return {};
+  Job job;
+  job.kind = "derive";
+  job.media_id = media.id;
+  job.run_after = now;
+  job.created_at = now;
+  MEDIA_TRY(transaction.insert_job(job));
+  return {};
+}
+
+/// Do the bytes keep the promise?
+Result<void> check_kept(const UploadSession& upload, const Keeping& keeping) {
+  if (keeping.size_bytes != upload.size_bytes) {
+    return Error{Errc::invalid_argument,
+                 "size: " + std::to_string(upload.size_bytes) + " bytes were announced, " + std::to_string(keeping.size_bytes) + " came"};
+  }
+  if (upload.digest && *upload.digest != keeping.digest) {
+    return Error{Errc::invalid_argument, "sha256: the content has another digest than the one announced"};
+  }
+  return {};
+}
+
+/// Fills the media that waits for these bytes. Of two senders one wins here; the other is judged by its digest.
+Result<void> fill_promised(Transaction& transaction, const PendingIngest& ingest, const Keeping& keeping, Timestamp now,
+                           IngestOutcome& outcome) {
+  MEDIA_TRY_ASSIGN(const auto upload, transaction.find_upload(ingest.upload->token));
+  if (!upload) return Error{Errc::expired, "the upload has expired"};
+  MEDIA_TRY_ASSIGN(auto waiting, transaction.find_media(upload->media_id));
+  if (!waiting) return Error{Errc::expired, "the upload has expired"};
+  if (upload->state == UploadState::complete) {
+    if (waiting->digest != keeping.digest) return Error{Errc::conflict, "this upload is complete, with other content"};
+    outcome.status = IngestStatus::duplicate;
+    outcome.media = std::move(*waiting);
+    return {};
+  }
+  outcome.media = media_from(ingest.request, *ingest.verdict, keeping, now);
+  outcome.media.id = waiting->id;
+  outcome.media.idempotency_key = waiting->idempotency_key;
+  // Renamed or opened to others while it waited: that stands.
+  outcome.media.filename = waiting->filename;
+  outcome.media.visibility = waiting->visibility;
+  MEDIA_TRY(transaction.update_media(outcome.media));
+  MEDIA_TRY(transaction.change_upload_state(upload->token, upload->state, UploadState::complete));
+  return queue_derivation(transaction, outcome.media, now);
+}
+
 Result<IngestOutcome> catalogue(Transaction& transaction, const PendingIngest& ingest, const Keeping& keeping, Timestamp now) {
   IngestOutcome outcome;
   outcome.verdict = *ingest.verdict;
   outcome.digest = keeping.digest;
   outcome.size_bytes = keeping.size_bytes;
+  if (ingest.upload) {
+    MEDIA_TRY(fill_promised(transaction, ingest, keeping, now, outcome));
+    return outcome;
+  }
   MEDIA_TRY_ASSIGN(auto same, find_same_upload(transaction, ingest.request, keeping.digest, now));
   if (same) {
     outcome.status = IngestStatus::duplicate;
@@ -109,21 +162,27 @@ Result<IngestOutcome> catalogue(Transaction& transaction, const PendingIngest& i
   outcome.deduplicated = known.has_value();
   outcome.media = media_from(ingest.request, *ingest.verdict, keeping, now);
   MEDIA_TRY_ASSIGN(outcome.media.id, transaction.insert_media(outcome.media));
-  if (outcome.media.status == MediaStatus::processing) {
-    Job job;
-    job.kind = "derive";
-    job.media_id = outcome.media.id;
-    job.run_after = now;
-    job.created_at = now;
-    MEDIA_TRY(transaction.insert_job(job));
-  }
+  MEDIA_TRY(queue_derivation(transaction, outcome.media, now));
   return outcome;
 }
 
 }  // namespace
 
+Result<std::optional<UploadSession>> LibraryImpl::find_promised(IngestRequest& request) const {
+  if (request.upload_token.empty()) return std::optional<UploadSession>();
+  MEDIA_TRY_ASSIGN(auto upload, repository_->find_upload(request.upload_token));
+  if (!upload || upload->expires_at <= clock_->now()) return Error{Errc::expired, "the upload has expired"};
+  request.owner = upload->owner;
+  request.filename = upload->filename;
+  request.declared_type = upload->media_type;
+  request.expected_size = upload->size_bytes;
+  request.any_content = false;
+  return upload;
+}
+
 Result<std::unique_ptr<Ingest>> LibraryImpl::begin(IngestRequest request) {
   if (options_.read_only) return Error{Errc::denied, "ingest: the library is open for reading only"};
+  MEDIA_TRY_ASSIGN(auto upload, find_promised(request));
   if (request.owner.empty() || request.owner.size() > 255) return Error{Errc::invalid_argument, "ingest: an owner has 1 to 255 bytes"};
   const std::uint64_t limit = request.any_content ? UINT64_MAX : options_.policy.max_bytes();
   if (request.expected_size && *request.expected_size > limit) {
@@ -131,6 +190,7 @@ Result<std::unique_ptr<Ingest>> LibraryImpl::begin(IngestRequest request) {
                  "the file has " + std::to_string(*request.expected_size) + " bytes; the limit is " + std::to_string(limit)};
   }
   auto ingest = std::make_unique<PendingIngest>(std::move(request), limit);
+  ingest->upload = std::move(upload);
   MEDIA_TRY_ASSIGN(ingest->writer, store_->begin(ingest->request.expected_size));
   return std::unique_ptr<Ingest>(std::move(ingest));
 }
@@ -197,6 +257,12 @@ std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::uniq
       keeping.digest = keeping.staged->digest();
       keeping.size_bytes = keeping.staged->size();
     }
+    if (ingest.upload) {
+      if (auto kept = check_kept(*ingest.upload, keeping); !kept) {
+        outcomes[i] = std::move(kept).error();
+        continue;
+      }
+    }
     if (!ingest.verdict && !ingest.request.any_content) {
       const ByteReader& content = keeping.staged ? static_cast<const ByteReader&>(*keeping.staged) : *ingest.content;
       auto verdict = admit(options_.policy, content, Claim{ingest.request.declared_type, ingest.request.filename});
@@ -225,8 +291,8 @@ std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::uniq
     const Timestamp now = clock_->now();
     for (std::size_t k = 0; k < entries.size(); ++k) {
       auto outcome = catalogue(transaction, *entries[k].ingest, keepings[k], now);
-      // A used key is one file's own fault; anything else concerns the transaction and so all of them.
-      if (!outcome && outcome.error().code != Errc::conflict) return std::move(outcome).error();
+      // A used key or a promise that ran out is one file's own fault; anything else concerns the transaction and so all of them.
+      if (!outcome && outcome.error().code != Errc::conflict && outcome.error().code != Errc::expired) return std::move(outcome).error();
       outcomes[entries[k].index] = std::move(outcome);
     }
     return {};

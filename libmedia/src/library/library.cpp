@@ -88,6 +88,40 @@ Result<std::shared_ptr<const ByteReader>> LibraryImpl::read(MediaId id) const {
   return open_verified(*media->digest);
 }
 
+Result<Media> LibraryImpl::update(MediaId id, const MediaChanges& changes) {
+  if (changes.filename && (changes.filename->empty() || changes.filename->size() > 255)) {
+    return Error{Errc::invalid_argument, "a file name has 1 to 255 bytes"};
+  }
+  Media updated;
+  MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY_ASSIGN(auto media, transaction.find_media(id));
+    if (!media) return Error{Errc::not_found, "there is no media " + std::to_string(id)};
+    if (changes.expected_updated_at && media->updated_at != *changes.expected_updated_at) {
+      return Error{Errc::conflict, "media " + std::to_string(id) + " was changed meanwhile"};
+    }
+    if (changes.filename) media->filename = *changes.filename;
+    if (changes.visibility) media->visibility = *changes.visibility;
+    media->updated_at = clock_->now();
+    updated = std::move(*media);
+    return transaction.update_media(updated);
+  }));
+  return updated;
+}
+
+Result<void> LibraryImpl::link(const Link& link) {
+  if (link.subject.empty() || link.subject.size() > 255) return Error{Errc::invalid_argument, "a subject has 1 to 255 bytes"};
+  return repository_->write([&](Transaction& transaction) { return transaction.put_link(link); });
+}
+
+Result<bool> LibraryImpl::unlink(const std::string& subject, MediaId id) {
+  bool removed = false;
+  MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY_ASSIGN(removed, transaction.remove_link(subject, id));
+    return {};
+  }));
+  return removed;
+}
+
 Result<bool> LibraryImpl::remove(MediaId id) {
   bool removed = false;
   MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {

@@ -36,6 +36,10 @@ class LibraryImpl final : public Library {
   using Library::finish;
   std::vector<Result<IngestOutcome>> finish(std::span<const std::unique_ptr<Ingest>> ingests) override;
 
+  Result<UploadSession> promise(const UploadPromise& promise) override;
+  Result<std::optional<UploadSession>> find_upload(const std::string& token) const override { return repository_->find_upload(token); }
+  Result<std::size_t> sweep_uploads() override;
+
   Result<std::optional<Media>> find(MediaId id) const override { return repository_->find_media(id); }
   Result<std::vector<Media>> list(const MediaQuery& query) const override { return repository_->list_media(query); }
   Result<std::optional<Job>> find_job(MediaId id) const override;
@@ -43,7 +47,11 @@ class LibraryImpl final : public Library {
   Result<std::shared_ptr<const ByteReader>> read(MediaId id) const override;
   Result<Picture> derive(MediaId id, const Transform& transform, std::stop_token stop) override;
   Result<Derived> derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) override;
+  Result<Media> update(MediaId id, const MediaChanges& changes) override;
   Result<bool> remove(MediaId id) override;
+  Result<void> link(const Link& link) override;
+  Result<bool> unlink(const std::string& subject, MediaId id) override;
+  Result<std::vector<Link>> links(const std::string& subject) const override { return repository_->list_links(subject); }
   Result<VerifyReport> verify(const VerifyOptions& options) override;
   Result<CollectReport> collect(std::optional<std::chrono::seconds> grace) override;
   Result<std::size_t> run_jobs(const RunJobsOptions& options) override;
@@ -55,6 +63,9 @@ class LibraryImpl final : public Library {
   Result<void> check_repository() const override { return repository_->check(); }
 
  private:
+  /// The promise that a request fills, which rules the rest of the request. `expired` where it ran out.
+  Result<std::optional<UploadSession>> find_promised(IngestRequest& request) const;
+
   // catalogue.cpp: the one path by which bytes become durable and catalogued.
 
   /// Publishes what the store lacks, then runs `rows` and the blob rows in one transaction. `rows` may run again.

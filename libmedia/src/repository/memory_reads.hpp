@@ -141,6 +141,13 @@ class Reads : public Base {
   }
 
   Result<std::optional<UploadSession>> find_upload(const std::string& token) const final { return find_in(view().tables.uploads, token); }
+  Result<std::optional<UploadSession>> find_upload_of_media(MediaId id) const final {
+    auto rows = rows_where(view().tables.uploads, [&](const UploadSession& session) { return session.media_id == id; });
+    const auto newest = std::max_element(rows.begin(), rows.end(), [](const UploadSession& a, const UploadSession& b) {
+      return a.created_at != b.created_at ? a.created_at < b.created_at : a.token > b.token;
+    });
+    return newest == rows.end() ? std::optional<UploadSession>() : std::optional<UploadSession>(*newest);
+  }
   Result<std::vector<UploadSession>> list_expired_uploads(Timestamp now, std::size_t limit) const final {
     auto rows = rows_where(view().tables.uploads, [&](const UploadSession& session) { return session.expires_at <= now; });
     std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.expires_at < b.expires_at; });

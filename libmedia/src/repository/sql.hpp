@@ -107,6 +107,8 @@ inline constexpr std::string_view kBuryJob =
 // upload
 
 inline constexpr std::string_view kFindUpload = "SELECT " MEDIA_SQL_UPLOAD " FROM upload WHERE token = ?1";
+inline constexpr std::string_view kFindUploadOfMedia =
+    "SELECT " MEDIA_SQL_UPLOAD " FROM upload WHERE media_id = ?1 ORDER BY created_at DESC, token LIMIT 1";
 inline constexpr std::string_view kListExpiredUploads =
     "SELECT " MEDIA_SQL_UPLOAD " FROM upload WHERE expires_at <= ?1 ORDER BY expires_at, token LIMIT ?2";
 inline constexpr std::string_view kPutUpload =

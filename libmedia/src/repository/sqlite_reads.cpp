@@ -160,6 +160,11 @@ Result<std::optional<UploadSession>> Reads<Base>::find_upload(const std::string&
 }
 
 template <class Base>
+Result<std::optional<UploadSession>> Reads<Base>::find_upload_of_media(MediaId id) const {
+  return find(connection(), "find upload of media", read_upload, sql::kFindUploadOfMedia, id);
+}
+
+template <class Base>
 Result<std::vector<UploadSession>> Reads<Base>::list_expired_uploads(Timestamp now, std::size_t limit) const {
   return list(connection(), "list expired uploads", read_upload, sql::kListExpiredUploads, now, row_limit(limit));
 }

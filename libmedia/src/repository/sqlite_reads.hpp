@@ -31,6 +31,7 @@ class Reads : public Base {
   Result<std::vector<Job>> list_jobs(std::optional<JobState> state, std::size_t limit) const final;
 
   Result<std::optional<UploadSession>> find_upload(const std::string& token) const final;
+  Result<std::optional<UploadSession>> find_upload_of_media(MediaId id) const final;
   Result<std::vector<UploadSession>> list_expired_uploads(Timestamp now, std::size_t limit) const final;
 
   Result<std::vector<Link>> list_links(const std::string& subject) const final;

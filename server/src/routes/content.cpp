@@ -75,25 +75,8 @@ http::Response derive_failure(const Error& error, const Media& media, http::Requ
   return error_response(error, request, context.log);
 }
 
-http::Response rendition(http::Request& request, RouteContext& context, const Media& media) {
-  const std::string_view name = request.capture("preset");
-  const auto& presets = context.library.presets();
-  const auto preset = std::find_if(presets.begin(), presets.end(), [&](const Preset& candidate) { return candidate.name == name; });
-  if (preset == presets.end()) {
-    std::string names;
-    for (const Preset& known : presets) names += (names.empty() ? "" : ", ") + known.name;
-    return error_response(404, "there is no such preset; there are " + names, request, {"preset", names});
-  }
-  Transform transform = preset->transform;
-  const auto wanted = request.query_value("format");
-  if (wanted) {
-    if (auto set = set_transform_key(transform, "format", *wanted); !set) {
-      return error_response(400, set.error().message, request, {"format", "avif, webp, jpeg or png"});
-    }
-  } else {
-    transform.format = negotiate(request.header("Accept"), preset->formats, media.info.has_alpha);
-  }
-
+http::Response serve_picture(http::Request& request, RouteContext& context, const Media& media, const Transform& transform,
+                             bool negotiated) {
   const std::string spelling = to_string(transform);
   const auto encoder = encoder_version(transform.format);
   if (!encoder) return error_response(400, encoder.error().message, request, {"format", "a format that this build can write"});
@@ -118,11 +101,73 @@ http::Response rendition(http::Request& request, RouteContext& context, const Me
   content.last_modified = picture->rendition.created_at;
   content.cache_control = request.query_value("v") == digest ? "public, max-age=31536000, immutable" : "no-cache";
   auto response = http::serve_content(request, content);
-  if (!wanted) response.headers.set("Vary", "Accept");
+  if (negotiated) response.headers.set("Vary", "Accept");
   if (response.status >= 400) return response;
   harden(response);
   response.headers.set("Content-Disposition", content_disposition("inline", with_extension(media.filename, transform.format)));
   return response;
+}
+
+http::Response rendition(http::Request& request, RouteContext& context, const Media& media) {
+  const std::string_view name = request.capture("preset");
+  const auto& presets = context.library.presets();
+  const auto preset = std::find_if(presets.begin(), presets.end(), [&](const Preset& candidate) { return candidate.name == name; });
+  if (preset == presets.end()) {
+    std::string names;
+    for (const Preset& known : presets) names += (names.empty() ? "" : ", ") + known.name;
+    return error_response(404, "there is no such preset; there are " + names, request, {"preset", names});
+  }
+  Transform transform = preset->transform;
+  const auto wanted = request.query_value("format");
+  if (wanted) {
+    if (auto set = set_transform_key(transform, "format", *wanted); !set) {
+      return error_response(400, set.error().message, request, {"format", "avif, webp, jpeg or png"});
+    }
+  } else {
+    transform.format = negotiate(request.header("Accept"), preset->formats, media.info.has_alpha);
+  }
+
+  return serve_picture(request, context, media, transform, !wanted);
+}
+
+/// Parameters of a URL that say nothing of the picture.
+bool is_about_the_url(const std::string& name) { return name == "signature" || name == "expires" || name == "key" || name == "v"; }
+
+/// What anybody may ask for: else each number in a URL would be another picture to make and to keep.
+bool is_free(const http::Parameter& parameter, const std::vector<std::uint32_t>& sizes) {
+  if (parameter.name == "fit" || parameter.name == "format") return true;
+  if (parameter.name != "w" && parameter.name != "h") return false;
+  return std::any_of(sizes.begin(), sizes.end(), [&](std::uint32_t size) { return std::to_string(size) == parameter.value; });
+}
+
+http::Response image(http::Request& request, RouteContext& context, const Media& media) {
+  Transform transform;
+  bool sized = false;
+  for (const http::Parameter& parameter : request.query) {
+    if (is_about_the_url(parameter.name)) continue;
+    if (request.query_count(parameter.name) != 1) {
+      return error_response(400, parameter.name + ": once", request, {parameter.name, "one value"});
+    }
+    if (auto set = set_transform_key(transform, parameter.name, parameter.value); !set) {
+      return error_response(400, set.error().message, request, {parameter.name, ""});
+    }
+    sized = sized || parameter.name == "w" || parameter.name == "h";
+    // A signature that was wrong has not come as far as this.
+    if (request.query_count("signature") == 0 && !is_free(parameter, context.config.free_sizes)) {
+      std::string sizes;
+      for (const std::uint32_t size : context.config.free_sizes) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
+      return error_response(401, parameter.name + ": without a signature, w and h accept " + sizes + ", beside fit and format", request,
+                            {parameter.name, sizes})
+          .with("WWW-Authenticate", "Signature realm=\"media\"");
+    }
+  }
+  if (!sized) return error_response(400, "w, h: at least one of them", request, {"w", "pixels"});
+  const bool negotiated = request.query_count("format") == 0;
+  if (negotiated) {
+    static const std::vector<Format> kFormats = {Format::avif, Format::webp, Format::jpeg, Format::png};
+    transform.format = negotiate(request.header("Accept"), kFormats, media.info.has_alpha);
+  }
+  return serve_picture(request, context, media, transform, negotiated);
 }
 
 }  // namespace
@@ -131,6 +176,7 @@ void add_content_routes(http::Router& router, RouteContext& context) {
   const std::string base(kBasePath);
   router.add("GET", base + "/media/{id}/download", with_media(context, download));
   router.add("GET", base + "/media/{id}/renditions/{preset}", with_media(context, rendition));
+  router.add("GET", base + "/media/{id}/image", with_media(context, image));
 }
 
 }  // namespace media::server

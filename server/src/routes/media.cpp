@@ -7,7 +7,9 @@
 #include "cursor.hpp"
 #include "errors.hpp"
 #include "media_json.hpp"
+#include "request_json.hpp"
 #include "routes.hpp"
+#include "url.hpp"
 
 namespace media::server {
 namespace {
@@ -16,23 +18,6 @@ using Json = nlohmann::ordered_json;
 
 http::Response json(const Json& body) {
   return http::Response::text(200, dump(body), "application/json").with("Cache-Control", "no-cache");
-}
-
-std::string percent_encode(std::string_view text) {
-  static constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte == '-' || byte == '.' ||
-        byte == '_' || byte == '~') {
-      out += c;
-    } else {
-      out += '%';
-      out += kDigits[byte >> 4U];
-      out += kDigits[byte & 15U];
-    }
-  }
-  return out;
 }
 
 bool read_number(std::string_view text, std::size_t& into) {
@@ -177,18 +162,101 @@ http::Response list_media(http::Request& request, RouteContext& context) {
   return response;
 }
 
-http::Response get_media(http::Request& request, RouteContext& context, const Media& media) {
-  auto renditions = context.library.renditions(media.id);
-  if (!renditions) return error_response(renditions.error(), request, context.log);
+/// The whole object of one media, and its entity tag.
+struct Written {
+  std::string text;
+  std::string etag;
+};
+
+Result<Written> write_media(const http::Request& request, const RouteContext& context, const Media& media) {
+  MEDIA_TRY_ASSIGN(const auto renditions, context.library.renditions(media.id));
   Json body = media_json(media);
-  add_renditions(body, media, *renditions, context.library.presets(), context.base_url(request));
-  const std::string text = dump(body);
-  const std::string etag = '"' + Digest::of(std::as_bytes(std::span(text))).to_hex().substr(0, 32) + '"';
+  add_renditions(body, media, renditions, context.library.presets(), context.signer, context.base_url(request));
+  Written written;
+  written.text = dump(body);
+  written.etag = '"' + Digest::of(std::as_bytes(std::span(written.text))).to_hex().substr(0, 32) + '"';
+  return written;
+}
+
+http::Response answer_media(Written written) {
+  return http::Response::text(200, std::move(written.text), "application/json")
+      .with("ETag", std::move(written.etag))
+      .with("Cache-Control", "no-cache");
+}
+
+http::Response get_media(http::Request& request, RouteContext& context, const Media& media) {
+  auto written = write_media(request, context, media);
+  if (!written) return error_response(written.error(), request, context.log);
+  const std::string& etag = written->etag;
   if (const auto status = http::failed_precondition(request, etag)) {
     if (*status == 304) return http::Response::empty(304).with("ETag", etag).with("Cache-Control", "no-cache");
     return error_response(*status, "the media is not as If-Match says", request);
   }
-  return http::Response::text(200, text, "application/json").with("ETag", etag).with("Cache-Control", "no-cache");
+  return answer_media(std::move(*written));
+}
+
+http::Response patch_media(http::Request& request, RouteContext& context, const Media& media) {
+  const auto before = write_media(request, context, media);
+  if (!before) return error_response(before.error(), request, context.log);
+  if (request.header("If-Match") && http::failed_precondition(request, before->etag)) {
+    return error_response(412, "the media is not as If-Match says", request);
+  }
+  const auto body = read_json_object(request);
+  if (!body) return error_response(body.error(), request, context.log);
+  MediaChanges changes;
+  for (const auto& [name, value] : body->items()) {
+    if (name == "original_filename" && value.is_string()) {
+      changes.filename = value.get<std::string>();
+      const auto size = changes.filename->size();
+      if (size == 0 || size > 255 || changes.filename->find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
+        return error_response(400, "original_filename: accepts a name of 1 to 255 bytes, without folders", request,
+                              {"original_filename", "1 to 255 bytes, without folders"});
+      }
+    } else if (name == "visibility" && value.is_string() && visibility_from(value.get_ref<const std::string&>())) {
+      changes.visibility = *visibility_from(value.get_ref<const std::string&>());
+    } else {
+      return error_response(400, name + ": accepts original_filename (text) and visibility (private, authenticated or public)", request,
+                            {name, "original_filename, visibility"});
+    }
+  }
+  if (request.header("If-Match")) changes.expected_updated_at = media.updated_at;
+  const auto changed = context.library.update(media.id, changes);
+  if (!changed && changed.error().code == Errc::conflict) return error_response(412, "the media is not as If-Match says", request);
+  if (!changed) return error_response(changed.error(), request, context.log);
+  auto written = write_media(request, context, *changed);
+  if (!written) return error_response(written.error(), request, context.log);
+  return answer_media(std::move(*written));
+}
+
+http::Response delete_many(http::Request& request, RouteContext& context) {
+  constexpr std::size_t kAtOnce = 100;
+  const auto body = read_json_object(request);
+  if (!body) return error_response(body.error(), request, context.log);
+  const auto refused = [&] {
+    return error_response(400, "ids: accepts an array of 1 to 100 media ids", request, {"ids", "1 to 100 media ids"});
+  };
+  const auto ids = body->find("ids");
+  if (body->size() != 1 || ids == body->end() || !ids->is_array() || ids->empty() || ids->size() > kAtOnce) return refused();
+  for (const auto& id : *ids) {
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() == 0 || id.get<std::uint64_t>() > std::uint64_t{kMaxMediaId}) return refused();
+  }
+  Json answer;
+  answer["deleted"] = Json::array();
+  answer["not_found"] = Json::array();
+  for (const auto& each : *ids) {
+    const auto id = each.get<MediaId>();
+    const auto media = context.library.find(id);
+    if (!media) return error_response(media.error(), request, context.log);
+    // What others own is not told apart from what is not there: here a caller could ask for a hundred at a time.
+    bool deleted = *media && (*media)->owner == context.owner_of(request);
+    if (deleted) {
+      const auto removed = context.library.remove(id);
+      if (!removed) return error_response(removed.error(), request, context.log);
+      deleted = *removed;
+    }
+    answer[deleted ? "deleted" : "not_found"].push_back(id);
+  }
+  return json(answer);
 }
 
 http::Response get_status(http::Request& request, RouteContext& context, const Media& media) {
@@ -221,16 +289,57 @@ http::Response delete_media(http::Request& request, RouteContext& context, const
 
 }  // namespace
 
+namespace {
+
+/// Finds the media of `{id}`, or answers why not.
+Result<std::optional<Media>> find_addressed(http::Request& request, const RouteContext& context, std::optional<http::Response>& failure) {
+  const auto id = parse_media_id(request.capture("id"));
+  if (!id) {
+    failure = error_response(400, id.error().message, request, {"id", "1 to 2^53 - 1"});
+    return std::optional<Media>();
+  }
+  return context.library.find(*id);
+}
+
+http::Response no_such_media(const http::Request& request) {
+  return error_response(404, "there is no media " + std::string(request.capture("id")), request);
+}
+
+}  // namespace
+
 http::Handler with_media(RouteContext& context, MediaHandler handler) {
   return [&context, handler = std::move(handler)](http::Request& request) -> http::Response {
-    const auto id = parse_media_id(request.capture("id"));
-    if (!id) return error_response(400, id.error().message, request, {"id", "1 to 2^53 - 1"});
-    const auto media = context.library.find(*id);
+    bool is_signed = false;
+    switch (context.signer.check_delivery(request, std::string_view(request.path).substr(kBasePath.size()))) {
+      case UrlSigner::Check::absent:
+        break;
+      case UrlSigner::Check::good:
+        is_signed = true;
+        break;
+      case UrlSigner::Check::malformed:
+        return error_response(400, "a signed URL has signature, expires and key, each once", request);
+      case UrlSigner::Check::bad:
+        return error_response(401, "the signature is wrong, or the URL has expired", request)
+            .with("WWW-Authenticate", "Signature realm=\"media\"");
+    }
+    std::optional<http::Response> failure;
+    const auto media = find_addressed(request, context, failure);
+    if (failure) return std::move(*failure);
     if (!media) return error_response(media.error(), request, context.log);
     // Another owner's media is not admitted to exist.
-    if (!*media || (*media)->owner != context.owner_of(request)) {
-      return error_response(404, "there is no media " + std::to_string(*id), request);
-    }
+    if (!*media || (!is_signed && !context.may_see(request, **media))) return no_such_media(request);
+    return handler(request, context, **media);
+  };
+}
+
+http::Handler with_own_media(RouteContext& context, MediaHandler handler) {
+  return [&context, handler = std::move(handler)](http::Request& request) -> http::Response {
+    std::optional<http::Response> failure;
+    const auto media = find_addressed(request, context, failure);
+    if (failure) return std::move(*failure);
+    if (!media) return error_response(media.error(), request, context.log);
+    if (!*media || !context.may_see(request, **media)) return no_such_media(request);
+    if ((*media)->owner != context.owner_of(request)) return error_response(403, "only its owner may change a media", request);
     return handler(request, context, **media);
   };
 }
@@ -239,7 +348,10 @@ void add_media_routes(http::Router& router, RouteContext& context) {
   const std::string base(kBasePath);
   router.add("GET", base + "/media", [&context](http::Request& request) { return list_media(request, context); });
   router.add("GET", base + "/media/{id}", with_media(context, get_media));
-  router.add("DELETE", base + "/media/{id}", with_media(context, delete_media));
+  router.add("DELETE", base + "/media/{id}", with_own_media(context, delete_media));
+  router.add("PATCH", base + "/media/{id}", with_own_media(context, patch_media), {.accepts_body = true});
+  router.add("POST", base + "/media/bulk-delete", [&context](http::Request& request) { return delete_many(request, context); },
+             {.accepts_body = true});
   router.add("GET", base + "/media/{id}/status", with_media(context, get_status));
 }
 

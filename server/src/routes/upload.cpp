@@ -4,24 +4,15 @@
 
 #include "errors.hpp"
 #include "media_json.hpp"
+#include "request_json.hpp"
 #include "routes.hpp"
 
 namespace media::server {
 namespace {
 
-constexpr std::size_t kPieceBytes = 64U << 10U;
 /// Boundaries, part heads and the small fields of a form.
 constexpr std::uint64_t kFormOverheadBytes = 64U << 10U;
 constexpr std::size_t kMaxFilenameBytes = 255;
-
-Result<void> pour(ByteSource& source, Ingest& ingest) {
-  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kPieceBytes);
-  for (;;) {
-    MEDIA_TRY_ASSIGN(const std::size_t got, source.read(std::span(buffer.get(), kPieceBytes)));
-    if (got == 0) return {};
-    MEDIA_TRY(ingest.write(std::span(buffer.get(), got)));
-  }
-}
 
 Result<std::string> read_text(ByteSource& source, std::size_t limit) {
   std::string text;

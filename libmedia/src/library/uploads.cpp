@@ -1,0 +1,98 @@
+// Promised uploads: a media that waits for its bytes, and the token under which they may come.
+
+#include "core/random.hpp"
+#include "library/library_impl.hpp"
+
+namespace media {
+namespace {
+
+constexpr std::size_t kTokenBytes = 16;
+constexpr std::size_t kSweepAtOnce = 256;
+
+Result<void> check_promise(const UploadPromise& promise, const AdmissionPolicy& policy) {
+  if (promise.owner.empty() || promise.owner.size() > 255) return Error{Errc::invalid_argument, "promise: an owner has 1 to 255 bytes"};
+  if (promise.filename.empty() || promise.filename.size() > 255) {
+    return Error{Errc::invalid_argument, "promise: a file name has 1 to 255 bytes"};
+  }
+  if (promise.size_bytes == 0) return Error{Errc::invalid_argument, "promise: a size of at least 1 byte"};
+  if (promise.lifetime.count() <= 0) return Error{Errc::invalid_argument, "promise: a lifetime of at least 1 second"};
+  if (promise.size_bytes > policy.max_bytes()) {
+    return Error{Errc::too_large, "promise: the limit is " + std::to_string(policy.max_bytes()) + " bytes"};
+  }
+  return {};
+}
+
+/// The promise that the same key made before, if it did.
+Result<std::optional<UploadSession>> find_same_promise(const RepositoryReader& reader, const UploadPromise& promise) {
+  if (promise.idempotency_key.empty()) return std::optional<UploadSession>();
+  MEDIA_TRY_ASSIGN(const auto media, reader.find_media_by_idempotency_key(promise.owner, promise.idempotency_key));
+  if (!media) return std::optional<UploadSession>();
+  MEDIA_TRY_ASSIGN(auto session, reader.find_upload_of_media(media->id));
+  const bool same = session && session->filename == promise.filename && session->media_type == promise.media_type &&
+                    session->size_bytes == promise.size_bytes && session->digest == promise.digest;
+  if (!same) return Error{Errc::conflict, "this Idempotency-Key was used for another upload"};
+  return session;
+}
+
+}  // namespace
+
+Result<UploadSession> LibraryImpl::promise(const UploadPromise& promise) {
+  if (options_.read_only) return Error{Errc::denied, "promise: the library is open for reading only"};
+  MEDIA_TRY(check_promise(promise, options_.policy));
+  UploadSession session;
+  // Drawn outside: the closure may run again, and must write the same.
+  const std::string token = promise.token_prefix + random_hex(kTokenBytes);
+  MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY_ASSIGN(auto same, find_same_promise(transaction, promise));
+    if (same) {
+      session = std::move(*same);
+      return {};
+    }
+    const Timestamp now = clock_->now();
+    Media media;
+    media.owner = promise.owner;
+    media.filename = promise.filename;
+    media.media_type = promise.media_type;
+    media.size_bytes = promise.size_bytes;
+    media.visibility = promise.visibility;
+    media.idempotency_key = promise.idempotency_key;
+    media.uploaded_at = now;
+    media.updated_at = now;
+    session = UploadSession{};
+    MEDIA_TRY_ASSIGN(session.media_id, transaction.insert_media(media));
+    session.token = token;
+    session.owner = promise.owner;
+    session.filename = promise.filename;
+    session.media_type = promise.media_type;
+    session.size_bytes = promise.size_bytes;
+    session.digest = promise.digest;
+    session.created_at = now;
+    // Whole seconds: the URL carries them.
+    session.expires_at = std::chrono::floor<std::chrono::seconds>(now) + promise.lifetime;
+    return transaction.put_upload(session);
+  }));
+  return session;
+}
+
+Result<std::size_t> LibraryImpl::sweep_uploads() {
+  std::size_t swept = 0;
+  for (;;) {
+    std::size_t found = 0;
+    MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+      MEDIA_TRY_ASSIGN(const auto expired, transaction.list_expired_uploads(clock_->now(), kSweepAtOnce));
+      found = expired.size();
+      for (const UploadSession& session : expired) {
+        if (session.state == UploadState::complete) {
+          MEDIA_TRY(transaction.remove_upload(session.token));
+        } else {
+          MEDIA_TRY(transaction.remove_media(session.media_id));
+        }
+      }
+      return {};
+    }));
+    swept += found;
+    if (found < kSweepAtOnce) return swept;
+  }
+}
+
+}  // namespace media

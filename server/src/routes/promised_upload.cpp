@@ -1,0 +1,168 @@
+// Uploads by signed URL: asked for with a name, a type and a size, then sent by whoever holds the URL.
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "errors.hpp"
+#include "media_json.hpp"
+#include "request_json.hpp"
+#include "routes.hpp"
+
+namespace media::server {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kMaxFilenameBytes = 255;
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return text;
+}
+
+/// The first of the blocked extensions that the name has, at its end or further in; empty for none.
+std::string blocked_extension(const std::string& filename, const std::vector<std::string>& blocked) {
+  const std::string name = lower(filename);
+  for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
+    const std::string extension = name.substr(dot, name.find('.', dot + 1) - dot);
+    if (std::find(blocked.begin(), blocked.end(), extension) != blocked.end()) return extension;
+  }
+  return {};
+}
+
+struct Wanted {
+  UploadPromise promise;
+  std::optional<http::Response> refusal;
+};
+
+/// Reads what is asked for; a refusal names the field and what it accepts.
+Wanted read_wanted(const Json& body, const http::Request& request, const RouteContext& context) {
+  Wanted wanted;
+  const auto refuse = [&](std::string_view field, const std::string& accepts) {
+    wanted.refusal = error_response(400, std::string(field) + ": accepts " + accepts, request, {std::string(field), accepts});
+    return std::move(wanted);
+  };
+  UploadPromise& promise = wanted.promise;
+  for (const auto& [name, value] : body.items()) {
+    if (name == "filename" && value.is_string()) {
+      promise.filename = value.get<std::string>();
+    } else if (name == "content_type" && value.is_string()) {
+      promise.media_type = lower(value.get<std::string>());
+    } else if (name == "file_size" && value.is_number_unsigned()) {
+      promise.size_bytes = value.get<std::uint64_t>();
+    } else if (name == "sha256" && value.is_string()) {
+      const auto digest = Digest::from_hex(value.get_ref<const std::string&>());
+      if (!digest) return refuse("sha256", "64 hexadecimal digits");
+      promise.digest = *digest;
+    }
+  }
+  if (body.contains("sha256") && !promise.digest) return refuse("sha256", "64 hexadecimal digits");
+  const auto slash = promise.filename.find_last_of("/\\");
+  if (slash != std::string::npos) promise.filename.erase(0, slash + 1);
+  if (promise.filename.empty() || promise.filename.size() > kMaxFilenameBytes) return refuse("filename", "a name of 1 to 255 bytes");
+  const std::string blocked = blocked_extension(promise.filename, context.config.blocked_extensions);
+  if (!blocked.empty()) return refuse("filename", "names without the extension " + blocked);
+
+  const auto& policy = context.library.policy();
+  const Format format = format_from_mime(promise.media_type);
+  if (format == Format::unknown || std::find(policy.allowed.begin(), policy.allowed.end(), format) == policy.allowed.end()) {
+    std::string types;
+    for (const Format allowed : policy.allowed) types += (types.empty() ? "" : ", ") + std::string(mime_type(allowed));
+    return refuse("content_type", types);
+  }
+  const std::uint64_t limit = std::min(is_image(format) ? policy.max_image_bytes : policy.max_video_bytes, context.config.max_upload_bytes);
+  if (promise.size_bytes == 0 || promise.size_bytes > limit)
+    return refuse("file_size", "a size of 1 to " + std::to_string(limit) + " bytes");
+  return wanted;
+}
+
+http::Response request_upload(http::Request& request, RouteContext& context) {
+  auto body = read_json_object(request);
+  if (!body) return error_response(body.error(), request, context.log);
+  auto wanted = read_wanted(*body, request, context);
+  if (wanted.refusal) return std::move(*wanted.refusal);
+  UploadPromise& promise = wanted.promise;
+  promise.owner = context.owner_of(request);
+  promise.lifetime = context.config.upload_url_lifetime;
+  promise.token_prefix = context.signer.token_prefix();
+  if (const auto key = request.header("Idempotency-Key")) {
+    if (key->empty() || key->size() > 255) {
+      return error_response(400, "Idempotency-Key: 1 to 255 bytes", request, {"Idempotency-Key", "1 to 255 bytes"});
+    }
+    promise.idempotency_key = *key;
+  }
+  const auto session = context.library.promise(promise);
+  if (!session) return error_response(session.error(), request, context.log);
+  Json answer;
+  answer["media_id"] = session->media_id;
+  answer["upload_url"] = context.signer.upload_url(context.base_url(request), *session);
+  answer["upload_token"] = session->token;
+  answer["expires_at"] = to_rfc3339(session->expires_at);
+  answer["status"] = to_string(session->state == UploadState::complete ? MediaStatus::processing : MediaStatus::pending);
+  return http::Response::text(200, dump(answer), "application/json").with("Cache-Control", "no-store");
+}
+
+http::Response unauthorized(const http::Request& request) {
+  return error_response(401, "the signature is wrong, or the URL has expired", request)
+      .with("WWW-Authenticate", "Signature realm=\"media\"");
+}
+
+http::Response wrong_size(const http::Request& request, std::uint64_t size) {
+  const std::string accepts = "exactly " + std::to_string(size) + " bytes";
+  return error_response(400, "size: accepts " + accepts, request, {"size", accepts});
+}
+
+http::Response receive_upload(http::Request& request, RouteContext& context) {
+  const std::string token(request.capture("token"));
+  const auto session = context.library.find_upload(token);
+  if (!session) return error_response(session.error(), request, context.log);
+  switch (context.signer.check_upload(request, *session)) {
+    case UrlSigner::Check::good:
+      break;
+    case UrlSigner::Check::malformed:
+    case UrlSigner::Check::absent:
+      return error_response(400, "accepts exactly the parameters signature, expires, size and type, each once, as they were given out",
+                            request);
+    case UrlSigner::Check::bad:
+      return unauthorized(request);
+  }
+  const std::uint64_t size = (*session)->size_bytes;
+  if (request.content_length && *request.content_length != size) return wrong_size(request, size);
+  // One byte more than may come, so that a body of chunks that goes on is seen here and answered as what it is.
+  if (const auto allowed = request.body->limit(size + 1); !allowed) return wrong_size(request, size);
+
+  IngestRequest wanted;
+  wanted.upload_token = token;
+  auto received = context.library.begin(wanted);
+  if (!received && received.error().code == Errc::expired) return unauthorized(request);
+  if (!received) return error_response(received.error(), request, context.log);
+  if (auto poured = pour(*request.body, **received); !poured) return error_response(poured.error(), request, context.log);
+  if (request.body->received() != size) return wrong_size(request, size);
+  auto outcome = context.library.finish(std::move(received).value());
+  if (!outcome && outcome.error().code == Errc::expired) return unauthorized(request);
+  if (!outcome) return error_response(outcome.error(), request, context.log);
+  if (outcome->status == IngestStatus::refused) {
+    // The type was promised and allowed: what is something else breaks the promise, not the list of types.
+    const int status = outcome->verdict.refusal == Refusal::not_media ? 422 : status_of(outcome->verdict.refusal);
+    return error_response(status, outcome->verdict.message, request, {"type", std::string(to_string(outcome->verdict.refusal))});
+  }
+  Json answer;
+  answer["media_id"] = outcome->media.id;
+  answer["content_hash"] = outcome->media.digest->to_hex();
+  answer["processing_status"] = to_string(outcome->media.status);
+  answer["upload_url"] = nullptr;
+  return http::Response::text(200, dump(answer), "application/json").with("Cache-Control", "no-store");
+}
+
+}  // namespace
+
+void add_promised_upload_routes(http::Router& router, RouteContext& context) {
+  const std::string base(kBasePath);
+  router.add("POST", base + "/media/upload-request", [&context](http::Request& request) { return request_upload(request, context); },
+             {.accepts_body = true, .pool = http::Pool::bodies});
+  router.add("PUT", base + "/media/upload/{token}", [&context](http::Request& request) { return receive_upload(request, context); },
+             {.accepts_body = true});
+}
+
+}  // namespace media::server

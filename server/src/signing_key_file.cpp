@@ -1,0 +1,63 @@
+#include "signing_key_file.hpp"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "http/descriptor.hpp"
+#include "media/digest.hpp"
+
+namespace media::server {
+namespace {
+
+Error failure(const char* what) { return Error{Errc::io, std::string("signing key: ") + what + ": " + std::strerror(errno)}; }
+
+Result<std::string> read_key(const std::filesystem::path& path) {
+  const http::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (file.get() < 0) return failure("open");
+  std::array<char, 128> buffer{};
+  const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
+  if (got < 0) return failure("read");
+  std::string text(buffer.data(), static_cast<std::size_t>(got));
+  while (text.ends_with('\n')) text.pop_back();
+  if (!Digest::from_hex(text)) return Error{Errc::corrupt, "signing key: " + path.string() + " holds no key; remove it for a new one"};
+  return text;
+}
+
+/// Makes the file whole or not at all: written beside, then linked, which fails where another process was first.
+Result<void> make_key(const std::filesystem::path& path) {
+  std::array<std::uint8_t, Digest::kSize> drawn{};
+  if (::getrandom(drawn.data(), drawn.size(), 0) != static_cast<ssize_t>(drawn.size())) return failure("draw");
+  const std::string text = Digest(drawn).to_hex() + "\n";
+  const std::string beside = path.string() + "." + std::to_string(::getpid());
+  {
+    const http::Descriptor file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (file.get() < 0) return failure("make");
+    if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) || ::fsync(file.get()) != 0) {
+      ::unlink(beside.c_str());
+      return failure("write");
+    }
+  }
+  const int linked = ::link(beside.c_str(), path.c_str());
+  const int error = errno;
+  ::unlink(beside.c_str());
+  errno = error;
+  if (linked != 0 && error != EEXIST) return failure("make");
+  return {};
+}
+
+}  // namespace
+
+Result<SigningKeys> open_signing_keys(const Config& config) {
+  if (!config.url_secrets.empty()) return SigningKeys::open(config.url_secrets);
+  const auto path = config.base_path / "url-signing.key";
+  if (::access(path.c_str(), F_OK) != 0) MEDIA_TRY(make_key(path));
+  MEDIA_TRY_ASSIGN(auto secret, read_key(path));
+  return SigningKeys::open({std::move(secret)});
+}
+
+}  // namespace media::server
