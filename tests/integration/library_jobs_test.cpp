@@ -125,23 +125,28 @@ TEST_CASE("library: many runners do each job once") {
   LibraryFixture f;
   constexpr int kMedia = 40;
   for (int i = 0; i < kMedia; ++i) f.ingest(png(static_cast<std::uint64_t>(i)), {.filename = std::to_string(i) + ".png"});
+  std::atomic<int> good{0};
   {
     std::vector<std::jthread> runners;
-    for (int t = 0; t < 4; ++t) runners.emplace_back([&] { CHECK(f.library->run_jobs({}).has_value()); });
+    for (int t = 0; t < 4; ++t) runners.emplace_back([&] { good += f.library->run_jobs({}).has_value() ? 1 : 0; });
   }
+  CHECK(good == 4);
   CHECK(f.processor->calls == kMedia);
   CHECK(f.library->list({.status = MediaStatus::complete, .limit = 100}).value().size() == kMedia);
 }
 
 TEST_CASE("library: a waiting runner wakes for new work and stops when told") {
   LibraryFixture f;
-  std::jthread runner([&](const std::stop_token& stop) { CHECK(f.library->run_jobs({.stop = stop, .until_idle = false}).has_value()); });
+  std::atomic<bool> good{false};
+  std::jthread runner([&](const std::stop_token& stop) { good = f.library->run_jobs({.stop = stop, .until_idle = false}).has_value(); });
   const auto stored = f.ingest(png(1), {.filename = "a.png"});
   for (int i = 0; i < 500 && f.library->find(stored.media.id).value()->status != MediaStatus::complete; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   CHECK(f.library->find(stored.media.id).value()->status == MediaStatus::complete);
   runner.request_stop();
+  runner.join();
+  CHECK(good);
 }
 
 TEST_CASE("library: calls for the same rendition share one making") {

@@ -454,7 +454,7 @@ TEST_CASE("cage: a worker ends with the process that started it, even in the mid
   REQUIRE(::waitpid(host, nullptr, 0) == host);
   const pid_t worker = std::stoi(pid_text);
   pid_t reaped = 0;
-  for (int i = 0; i < 100 && reaped == 0; ++i) {
+  for (int i = 0; i < 1000 && reaped == 0; ++i) {
     reaped = ::waitpid(worker, nullptr, WNOHANG);
     std::this_thread::sleep_for(20ms);
   }

@@ -45,6 +45,11 @@ bool ConnectionTable::park(Connection& connection, State state, SteadyTime deadl
   return false;
 }
 
+Connection::State ConnectionTable::take_over(const Connection& connection) const {
+  const std::lock_guard lock(mutex_);
+  return connection.state;
+}
+
 void ConnectionTable::set_running(Connection& connection) {
   const std::lock_guard lock(mutex_);
   move(connection, State::running);

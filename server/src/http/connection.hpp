@@ -81,6 +81,9 @@ class ConnectionTable {
   /// Arms it for what its state waits for. False where the kernel refuses: the caller still owns it and closes it.
   bool park(Connection& connection, Connection::State state, SteadyTime deadline);
   void set_running(Connection& connection);
+  /// The state of a connection whose event has come. Whoever parked it did so under the mutex: past it the loop sees all that they wrote,
+  /// which the kernel's queue of events alone does not promise in the terms of C++.
+  [[nodiscard]] Connection::State take_over(const Connection& connection) const;
   /// Closes the socket; with `reset`, so that the client sees a broken connection and not an end. The memory stays until `bury`, because
   /// the loop may hold an event for it.
   void close(Connection& connection, bool reset);

@@ -195,7 +195,7 @@ void Server::Loop::park(Connection& connection, State state, SteadyTime deadline
 }
 
 void Server::Loop::on_event(Connection& connection) {
-  if (connection.state == State::writing) {
+  if (table_.take_over(connection) == State::writing) {
     table_.set_running(connection);
     if (!readers_.submit_continuation([this, &connection](Engine&) { guarded(connection, [&] { go_on_writing(connection); }); }))
       finish(connection, false);
