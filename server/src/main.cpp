@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -76,6 +77,21 @@ bool write_port_file(const std::string& path, std::uint16_t port) {
   return std::fclose(file) == 0 && written && std::rename(temp.c_str(), path.c_str()) == 0;
 }
 
+/// Each connection is a descriptor, and the usual soft limit of 1024 is far below what the system would allow: it is there for
+/// programs that still use select(2).
+void raise_descriptor_limit(const Config& config, Log& log) {
+  struct rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
+  constexpr rlim_t kOwnDescriptors = 512;  // store, catalog, workers, and the files that are being served
+  if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < config.max_connections + kOwnDescriptors) {
+    log.write(
+        LogLevel::warn, "the limit of open files is too low for as many connections as are configured",
+        {{"limit", static_cast<std::int64_t>(limit.rlim_max)}, {"max_connections", static_cast<std::int64_t>(config.max_connections)}});
+  }
+}
+
 int serve(const Config& config, const std::optional<std::string>& port_file) {
   // Blocked before any thread starts, so that every thread inherits it and only sigwait below sees the signal.
   sigset_t signals;
@@ -85,6 +101,7 @@ int serve(const Config& config, const std::optional<std::string>& port_file) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   Log log(config.log_level, config.log_format == LogFormat::json);
+  raise_descriptor_limit(config, log);
   auto service = Service::start(config, log);
   if (!service) {
     log.flush();

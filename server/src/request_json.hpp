@@ -9,10 +9,11 @@
 
 namespace media::server {
 
-/// The body as one JSON object, of at most 64 KiB. `invalid_argument` for anything else, `too_large`, and the body's own errors.
+/// The body as one JSON object, of at most 64 KiB. `unsupported` unless the request says that it is JSON: another site's page can make a
+/// browser send text unasked, but not `application/json`. `invalid_argument` for anything else, `too_large`, and the body's own errors.
 Result<nlohmann::ordered_json> read_json_object(http::Request& request);
 
-/// Streams a body into the library.
-Result<void> pour(ByteSource& source, Ingest& ingest);
+/// Streams a body into the library; stops reading once more than `limit_bytes` came.
+Result<void> pour(ByteSource& source, Ingest& ingest, std::uint64_t limit_bytes = UINT64_MAX);
 
 }  // namespace media::server

@@ -33,9 +33,10 @@ Result<void> make_key(const std::filesystem::path& path) {
   std::array<std::uint8_t, Digest::kSize> drawn{};
   if (::getrandom(drawn.data(), drawn.size(), 0) != static_cast<ssize_t>(drawn.size())) return failure("draw");
   const std::string text = Digest(drawn).to_hex() + "\n";
-  const std::string beside = path.string() + "." + std::to_string(::getpid());
+  // Named by chance: two processes in containers of their own may have one number.
+  const std::string beside = path.string() + "." + Digest::of(std::as_bytes(std::span(text))).to_hex().substr(0, 16);
   {
-    const http::Descriptor file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    const http::Descriptor file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (file.get() < 0) return failure("make");
     if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) || ::fsync(file.get()) != 0) {
       ::unlink(beside.c_str());
@@ -47,6 +48,9 @@ Result<void> make_key(const std::filesystem::path& path) {
   ::unlink(beside.c_str());
   errno = error;
   if (linked != 0 && error != EEXIST) return failure("make");
+  // URLs must not outlive their key: a power cut could take the name away again.
+  const http::Descriptor folder(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.get() < 0 || ::fsync(folder.get()) != 0) return failure("sync the folder");
   return {};
 }
 

@@ -63,9 +63,12 @@ UrlSigner::Check UrlSigner::check_upload(const http::Request& request, const std
     const bool known = std::find(kUploadParameters.begin(), kUploadParameters.end(), parameter.name) != kUploadParameters.end();
     if (!known) return Check::malformed;
   }
+  bool complete = true;
   for (const std::string_view name : kUploadParameters) {
-    if (request.query_count(name) != 1) return Check::malformed;
+    if (request.query_count(name) > 1) return Check::malformed;
+    complete = complete && request.query_count(name) == 1;
   }
+  if (!complete) return Check::bad;
   const std::string_view expires = *request.query_value("expires");
   const std::string_view size = *request.query_value("size");
   if (!is_number(expires) || !is_number(size)) return Check::malformed;
@@ -89,9 +92,12 @@ std::string UrlSigner::delivery_url(const std::string& base_url, const std::stri
 
 UrlSigner::Check UrlSigner::check_delivery(const http::Request& request, std::string_view path) const {
   if (request.query_count("signature") == 0) return Check::absent;
+  bool complete = true;
   for (const std::string_view name : {"signature", "expires", "key"}) {
-    if (request.query_count(name) != 1) return Check::malformed;
+    if (request.query_count(name) > 1) return Check::malformed;
+    complete = complete && request.query_count(name) == 1;
   }
+  if (!complete) return Check::bad;
   const std::string_view expires = *request.query_value("expires");
   if (!is_number(expires)) return Check::malformed;
   std::vector<http::Parameter> parameters;

@@ -28,8 +28,8 @@ class UrlSigner {
   enum class Check : std::uint8_t {
     absent,  ///< The request carries no signature.
     good,
-    malformed,  ///< A parameter is missing, doubled, unknown or no number.
-    bad,        ///< Wrong, or expired.
+    malformed,  ///< A parameter is doubled, unknown or no number.
+    bad,        ///< Wrong, missing, or expired.
   };
   /// Judges `PUT media/upload/{token}`; takes as long without a session as with one.
   [[nodiscard]] Check check_upload(const http::Request& request, const std::optional<UploadSession>& session) const;

@@ -1,5 +1,8 @@
 // Signed URLs, links and changes over HTTP: what the existing clients do, through a real mediad.
+#include <sys/resource.h>
+
 #include "mediad_fixture.hpp"
+#include "sanitized.hpp"
 
 using namespace test;
 using Json = nlohmann::json;
@@ -64,6 +67,9 @@ TEST_CASE("mediad: an upload that was asked for is sent to its URL, and again wh
   std::string other = photo(11);
   REQUIRE(other.size() == content.size());
   CHECK(api.put(promise["upload_url"], other)->status == 409);
+  // Refused means not kept either: the same bytes find nothing to be the same as.
+  CHECK(Json::parse(api.client.post_raw(other, "image/png", "other.png")->body)["deduplicated"] == false);
+  CHECK(api.client.remove("/media/2")->status == 204);
 
   // The URL is made for clients that put it together again: another order of the same values is the same URL.
   const Json second = api.ask(other);
@@ -97,11 +103,32 @@ TEST_CASE("mediad: a signed upload URL is refused before its body, and keeps not
   CHECK(status(replaced("/upload/upload_", "/upload/upload_0"), content) == 401);
   CHECK(status(url + "&size=1", content) == 400);
   CHECK(status(url + "&more=1", content) == 400);
-  CHECK(status(replaced("&type=image%2Fpng", ""), content) == 400);
+  CHECK(status(replaced("&type=image%2Fpng", ""), content) == 401);
   CHECK(status(url, content + "x") == 400);
   CHECK(status(url, content.substr(1)) == 400);
-  // Bytes of the promised size that are no PNG.
+  // Bytes of the promised size that are no PNG, or media of a kind that nobody may send.
   CHECK(status(url, std::string(content.size(), 'x')) == 422);
+  std::string svg = R"(<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1">)";
+  svg += std::string(content.size() - svg.size() - 6, ' ') + "</svg>";
+  CHECK(status(url, svg) == 422);
+  // A body of chunks tells its length only at its end.
+  for (const std::size_t more : {std::size_t{1}, std::size_t{2}, std::size_t{100'000}}) {
+    const auto chunked = Client(api.port).http().Put(
+        url.substr(url.find(kApi)).c_str(),
+        [&, sent = false](std::size_t, httplib::DataSink& sink) mutable {
+          if (!sent) {
+            const std::string body = content + std::string(more, 'x');
+            sink.write(body.data(), body.size());
+            sent = true;
+          } else {
+            sink.done();
+          }
+          return true;
+        },
+        "application/octet-stream");
+    REQUIRE(chunked);
+    CHECK(chunked->status == 400);
+  }
   // None of these was the upload: it is still there to be made.
   CHECK(status(url, content) == 200);
   CHECK(api.client.get("/media/1/download")->body == content);
@@ -124,7 +151,8 @@ TEST_CASE("mediad: an upload request says what it does not accept") {
   refused({{"filename", ""}}, "filename");
   refused({{"filename", std::string(256, 'x')}}, "filename");
   refused({{"filename", 7}}, "filename");
-  for (const char* const name : {"a.exe", "a.EXE", "a.exe.png", "run.bat", "x.cmd", "x.com", "x.scr", "x.vbs", "x.js", ".js"}) {
+  for (const char* const name : {"a.exe", "a.EXE", "a.exe.png", "run.bat", "x.cmd", "x.com", "x.scr", "x.vbs", "x.js", ".js", "a.exe ",
+                                 "a.exe .png", "a.exe:x", "a\nb.png", "a.jpg"}) {
     refused({{"filename", name}}, "filename");
   }
   refused({{"file_size", 0}}, "file_size");
@@ -143,6 +171,12 @@ TEST_CASE("mediad: an upload request says what it does not accept") {
     CHECK(api.client.http().Post((kApi + "/media/upload-request").c_str(), body, "application/json")->status == 400);
   }
   CHECK(api.post_json("/media/upload-request", {{"filename", std::string(100'000, 'x')}})->status == 413);
+  // What a page of another site can make a browser send without being asked: text, but not JSON.
+  const std::string good = R"({"filename":"a.png","content_type":"image/png","file_size":100})";
+  for (const char* const type : {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"}) {
+    CHECK(api.client.http().Post((kApi + "/media/upload-request").c_str(), good, type)->status == 415);
+  }
+  CHECK(api.client.http().Post((kApi + "/media/bulk-delete").c_str(), R"({"ids":[1]})", "text/plain")->status == 415);
   CHECK(api.client.get("/media/upload-request")->status == 405);
   CHECK(api.media_count() == 0);
   // Names without harm that only look like it.
@@ -278,4 +312,33 @@ TEST_CASE("mediad: a media is renamed and opened to others, many are deleted at 
     INFO(body.dump());
     CHECK(api.post_json("/media/bulk-delete", body)->status == 400);
   }
+}
+
+TEST_CASE("mediad: hundreds of idle connections fit, whatever the shell's soft limit of open files is") {
+  struct rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  if (before.rlim_max < 2048) {
+    WARN("skipped: the hard limit of open files is below 2048 here");
+    return;
+  }
+  struct rlimit low = before;
+  low.rlim_cur = 256;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
+  Mediad server;
+  struct rlimit high = before;
+  high.rlim_cur = std::min<rlim_t>(before.rlim_max, 4096);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &high) == 0);
+  const auto resident = server.daemon->status_kib("VmRSS");
+  std::vector<std::unique_ptr<Client>> idle;
+  std::size_t answered = 0;
+  for (int i = 0; i < 600; ++i) {
+    idle.push_back(std::make_unique<Client>(server.port));
+    const auto answer = idle.back()->get("/live");
+    answered += answer && answer->status == 200;
+  }
+  CHECK(answered == 600);
+  // All of them are still open: the first answers on the connection that it had.
+  CHECK(idle.front()->get("/live")->status == 200);
+  if (!kSanitized) CHECK(server.daemon->status_kib("VmRSS") < resident + 600 * 16);
+  ::setrlimit(RLIMIT_NOFILE, &before);
 }

@@ -65,7 +65,33 @@ TEST_CASE("library: a promised upload fills the media that was made for it") {
     auto other = test::png(2);
     REQUIRE(other.size() == content.size());
     CHECK(send(fixture, session.token, other).error().code == Errc::conflict);
+    if (on_disk) CHECK_FALSE(std::filesystem::exists(fixture.blob_path(Digest::of(other))));
     CHECK(fixture.content_of(session.media_id) == content);
+  }
+}
+
+TEST_CASE("library: a promise is kept by a whole content too, known to the store or not") {
+  test::LibraryFixture fixture;
+  auto content = test::png(1);
+  // Above the size from which known contents are found by hashing alone.
+  auto large = test::png(700, 700, [](std::uint32_t x, std::uint32_t y) {
+    return test::Rgba{static_cast<std::uint8_t>(x * 31 + y * 17), static_cast<std::uint8_t>(x * y), static_cast<std::uint8_t>(x ^ y), 255};
+  });
+  REQUIRE(large.size() > 256U << 10U);
+  fixture.ingest(large, {.owner = "bob", .filename = "bob.png"});
+  for (const auto& each : {content, large}) {
+    const auto session = fixture.library->promise(promise_of(each)).value();
+    const auto before = count_media(fixture);
+    const auto outcome =
+        fixture.library->ingest(MemoryReader(std::span<const std::byte>(each)), {.any_content = true, .upload_token = session.token})
+            .value();
+    CHECK(outcome.status == IngestStatus::stored);
+    CHECK(outcome.media.id == session.media_id);
+    CHECK(outcome.media.owner == "ann");
+    CHECK(outcome.media.info.format == Format::png);
+    CHECK(count_media(fixture) == before);
+    CHECK(fixture.library->ingest(MemoryReader(std::span<const std::byte>(each)), {.upload_token = session.token}).value().status ==
+          IngestStatus::duplicate);
   }
 }
 

@@ -9,16 +9,13 @@
 namespace media {
 namespace {
 
-/// Contents up to this size are staged at once: the store keeps them in memory, so that finding a duplicate costs no file.
-constexpr std::uint64_t kStageAtOnceBytes = 256U << 10U;
-/// The same owner sending the same bytes under the same name within this time meant one upload.
-constexpr std::chrono::seconds kSameUpload{60};
-
 std::string without_folders(std::string name) {
   const auto slash = name.find_last_of("/\\");
   if (slash != std::string::npos) name.erase(0, slash + 1);
   return name;
 }
+
+}  // namespace
 
 class PendingIngest final : public Ingest {
  public:
@@ -47,6 +44,13 @@ class PendingIngest final : public Ingest {
   std::optional<Digest> hashed;
   std::optional<Verdict> verdict;
 };
+
+namespace {
+
+/// Contents up to this size are staged at once: the store keeps them in memory, so that finding a duplicate costs no file.
+constexpr std::uint64_t kStageAtOnceBytes = 256U << 10U;
+/// The same owner sending the same bytes under the same name within this time meant one upload.
+constexpr std::chrono::seconds kSameUpload{60};
 
 Media media_from(const IngestRequest& request, const Verdict& verdict, const Keeping& keeping, Timestamp now) {
   Media media;
@@ -137,8 +141,9 @@ Result<void> fill_promised(Transaction& transaction, const PendingIngest& ingest
   // Renamed or opened to others while it waited: that stands.
   outcome.media.filename = waiting->filename;
   outcome.media.visibility = waiting->visibility;
+  MEDIA_TRY_ASSIGN(const bool mine, transaction.change_upload_state(upload->token, upload->state, UploadState::complete));
+  if (!mine) return Error{Errc::unavailable, "another sender completes this upload at this moment; try again"};
   MEDIA_TRY(transaction.update_media(outcome.media));
-  MEDIA_TRY(transaction.change_upload_state(upload->token, upload->state, UploadState::complete));
   return queue_derivation(transaction, outcome.media, now);
 }
 
@@ -180,6 +185,22 @@ Result<std::optional<UploadSession>> LibraryImpl::find_promised(IngestRequest& r
   return upload;
 }
 
+Result<std::optional<IngestOutcome>> LibraryImpl::settle_promised(const PendingIngest& ingest, const Keeping& keeping) const {
+  MEDIA_TRY(check_kept(*ingest.upload, keeping));
+  MEDIA_TRY_ASSIGN(const auto upload, repository_->find_upload(ingest.upload->token));
+  if (!upload) return Error{Errc::expired, "the upload has expired"};
+  if (upload->state != UploadState::complete) return std::optional<IngestOutcome>();
+  MEDIA_TRY_ASSIGN(auto media, repository_->find_media(upload->media_id));
+  if (!media) return Error{Errc::expired, "the upload has expired"};
+  if (media->digest != keeping.digest) return Error{Errc::conflict, "this upload is complete, with other content"};
+  IngestOutcome outcome;
+  outcome.status = IngestStatus::duplicate;
+  outcome.media = std::move(*media);
+  outcome.digest = keeping.digest;
+  outcome.size_bytes = keeping.size_bytes;
+  return std::optional(std::move(outcome));
+}
+
 Result<std::unique_ptr<Ingest>> LibraryImpl::begin(IngestRequest request) {
   if (options_.read_only) return Error{Errc::denied, "ingest: the library is open for reading only"};
   MEDIA_TRY_ASSIGN(auto upload, find_promised(request));
@@ -197,6 +218,7 @@ Result<std::unique_ptr<Ingest>> LibraryImpl::begin(IngestRequest request) {
 
 Result<std::unique_ptr<Ingest>> LibraryImpl::prepare(const ByteReader& content, IngestRequest request) {
   if (options_.read_only) return Error{Errc::denied, "ingest: the library is open for reading only"};
+  MEDIA_TRY_ASSIGN(const auto upload, find_promised(request));
   if (!request.any_content) {
     // Judged before it is read: a refusal must not cost a copy of five gigabytes.
     Claim claim{request.declared_type, request.filename};
@@ -205,6 +227,7 @@ Result<std::unique_ptr<Ingest>> LibraryImpl::prepare(const ByteReader& content, 
       auto refused = std::make_unique<PendingIngest>(std::move(request), 0);
       refused->size_bytes = content.size();
       refused->verdict = std::move(verdict);
+      refused->upload = upload;
       return std::unique_ptr<Ingest>(std::move(refused));
     }
   }
@@ -219,6 +242,7 @@ Result<std::unique_ptr<Ingest>> LibraryImpl::prepare(const ByteReader& content, 
         known->size_bytes = size;
         known->hashed = digest;
         known->content = &content;
+        known->upload = upload;
         return std::unique_ptr<Ingest>(std::move(known));
       }
     }
@@ -258,8 +282,8 @@ std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::uniq
       keeping.size_bytes = keeping.staged->size();
     }
     if (ingest.upload) {
-      if (auto kept = check_kept(*ingest.upload, keeping); !kept) {
-        outcomes[i] = std::move(kept).error();
+      if (auto settled = settle_promised(ingest, keeping); !settled || *settled) {
+        outcomes[i] = settled ? Result<IngestOutcome>(std::move(**settled)) : Result<IngestOutcome>(std::move(settled).error());
         continue;
       }
     }

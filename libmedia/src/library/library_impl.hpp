@@ -26,6 +26,8 @@ struct Keeping {
   std::string identity;
 };
 
+class PendingIngest;
+
 class LibraryImpl final : public Library {
  public:
   LibraryImpl(LibraryOptions options, std::unique_ptr<BlobStore> store, std::unique_ptr<Repository> repository,
@@ -65,6 +67,9 @@ class LibraryImpl final : public Library {
  private:
   /// The promise that a request fills, which rules the rest of the request. `expired` where it ran out.
   Result<std::optional<UploadSession>> find_promised(IngestRequest& request) const;
+  /// The outcome of a promise that was kept before: its bytes must not reach the store a second time, least of all other ones. Nothing
+  /// where the media still waits.
+  Result<std::optional<IngestOutcome>> settle_promised(const PendingIngest& ingest, const Keeping& keeping) const;
 
   // catalogue.cpp: the one path by which bytes become durable and catalogued.
 

@@ -25,6 +25,8 @@ http::Response download(http::Request& request, RouteContext& context, const Med
     }
     disposition = *asked;
   }
+  // The row that was found decides: one that was Pending then may have been filled by now.
+  if (!media.digest) return error_response(404, "media " + std::to_string(media.id) + " has no content yet", request);
   auto reader = context.library.read(media.id);
   if (!reader) return error_response(reader.error(), request, context.log);
   // What was let in unjudged, and what could run as a page, is never shown in place.
@@ -99,7 +101,9 @@ http::Response serve_picture(http::Request& request, RouteContext& context, cons
   content.media_type = std::string(mime_type(transform.format));
   content.etag = '"' + digest + '"';
   content.last_modified = picture->rendition.created_at;
-  content.cache_control = request.query_value("v") == digest ? "public, max-age=31536000, immutable" : "no-cache";
+  // What only some may see is kept by browsers, not by what stands between: a cache there would serve it beyond the URL's expiry.
+  const std::string audience = media.visibility == Visibility::is_public ? "public" : "private";
+  content.cache_control = request.query_value("v") == digest ? audience + ", max-age=31536000, immutable" : audience + ", no-cache";
   auto response = http::serve_content(request, content);
   if (negotiated) response.headers.set("Vary", "Accept");
   if (response.status >= 400) return response;

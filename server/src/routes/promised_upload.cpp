@@ -25,10 +25,18 @@ std::string lower(std::string text) {
 std::string blocked_extension(const std::string& filename, const std::vector<std::string>& blocked) {
   const std::string name = lower(filename);
   for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
-    const std::string extension = name.substr(dot, name.find('.', dot + 1) - dot);
+    // Systems that drop what stands behind a name's end would see the extension.
+    std::string extension = name.substr(dot, name.find('.', dot + 1) - dot);
+    extension.erase(std::min(extension.find(':'), extension.size()));
+    extension.erase(extension.find_last_not_of(' ') + 1);
     if (std::find(blocked.begin(), blocked.end(), extension) != blocked.end()) return extension;
   }
   return {};
+}
+
+std::string extension_of(const std::string& filename) {
+  const auto dot = filename.find_last_of('.');
+  return dot == std::string::npos ? std::string() : lower(filename.substr(dot + 1));
 }
 
 struct Wanted {
@@ -61,6 +69,9 @@ Wanted read_wanted(const Json& body, const http::Request& request, const RouteCo
   const auto slash = promise.filename.find_last_of("/\\");
   if (slash != std::string::npos) promise.filename.erase(0, slash + 1);
   if (promise.filename.empty() || promise.filename.size() > kMaxFilenameBytes) return refuse("filename", "a name of 1 to 255 bytes");
+  const bool printable =
+      std::none_of(promise.filename.begin(), promise.filename.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  if (!printable) return refuse("filename", "a name without control characters");
   const std::string blocked = blocked_extension(promise.filename, context.config.blocked_extensions);
   if (!blocked.empty()) return refuse("filename", "names without the extension " + blocked);
 
@@ -71,6 +82,9 @@ Wanted read_wanted(const Json& body, const http::Request& request, const RouteCo
     for (const Format allowed : policy.allowed) types += (types.empty() ? "" : ", ") + std::string(mime_type(allowed));
     return refuse("content_type", types);
   }
+  const Format named = format_from_name(extension_of(promise.filename));
+  if (named != Format::unknown && named != format)
+    return refuse("filename", "a name that ends as " + promise.media_type + " does, or in no media type's extension");
   const std::uint64_t limit = std::min(is_image(format) ? policy.max_image_bytes : policy.max_video_bytes, context.config.max_upload_bytes);
   if (promise.size_bytes == 0 || promise.size_bytes > limit)
     return refuse("file_size", "a size of 1 to " + std::to_string(limit) + " bytes");
@@ -129,22 +143,23 @@ http::Response receive_upload(http::Request& request, RouteContext& context) {
   }
   const std::uint64_t size = (*session)->size_bytes;
   if (request.content_length && *request.content_length != size) return wrong_size(request, size);
-  // One byte more than may come, so that a body of chunks that goes on is seen here and answered as what it is.
-  if (const auto allowed = request.body->limit(size + 1); !allowed) return wrong_size(request, size);
+  // Counted here, beyond any piece: the body's own limit would answer a body of chunks that goes on with 413.
+  if (const auto allowed = request.body->limit(UINT64_MAX); !allowed) return error_response(allowed.error(), request, context.log);
 
   IngestRequest wanted;
   wanted.upload_token = token;
   auto received = context.library.begin(wanted);
   if (!received && received.error().code == Errc::expired) return unauthorized(request);
   if (!received) return error_response(received.error(), request, context.log);
-  if (auto poured = pour(*request.body, **received); !poured) return error_response(poured.error(), request, context.log);
+  if (auto poured = pour(*request.body, **received, size); !poured) return error_response(poured.error(), request, context.log);
   if (request.body->received() != size) return wrong_size(request, size);
   auto outcome = context.library.finish(std::move(received).value());
   if (!outcome && outcome.error().code == Errc::expired) return unauthorized(request);
   if (!outcome) return error_response(outcome.error(), request, context.log);
   if (outcome->status == IngestStatus::refused) {
     // The type was promised and allowed: what is something else breaks the promise, not the list of types.
-    const int status = outcome->verdict.refusal == Refusal::not_media ? 422 : status_of(outcome->verdict.refusal);
+    const Refusal refusal = outcome->verdict.refusal;
+    const int status = refusal == Refusal::not_media || refusal == Refusal::type_not_allowed ? 422 : status_of(refusal);
     return error_response(status, outcome->verdict.message, request, {"type", std::string(to_string(outcome->verdict.refusal))});
   }
   Json answer;
