@@ -95,6 +95,9 @@ Response Server::Loop::call_handler(Exchange& exchange) {
   std::string_view fault = "an exception of an unknown kind";
   std::string what;
   try {
+    if (hooks_.admit) {
+      if (auto refusal = hooks_.admit(exchange.request, *exchange.match.route)) return std::move(*refusal);
+    }
     return exchange.match.route->handler(exchange.request);
   } catch (const std::bad_alloc&) {
     if (hooks_.fault) hooks_.fault("out of memory", exchange.request);
@@ -157,9 +160,24 @@ Response Server::Loop::presentable(Response response, const Request& request) {
   return response;
 }
 
+Response Server::Loop::dressed(Response response, const Exchange& exchange) {
+  Response plain = response;
+  try {
+    hooks_.dress(exchange.request, exchange.match.route, response);
+    const bool valid = std::all_of(response.headers.begin(), response.headers.end(),
+                                   [](const Field& field) { return is_valid_field(field.name, field.value); });
+    if (valid) return response;
+    if (hooks_.fault) hooks_.fault("a malformed field was added to an answer", exchange.request);
+  } catch (const std::exception& error) {
+    if (hooks_.fault) hooks_.fault(error.what(), exchange.request);
+  }
+  return plain;
+}
+
 void Server::Loop::send_answer(Connection& connection, Engine& engine, Response response) {
   Exchange& exchange = *connection.exchange;
   response = presentable(std::move(response), exchange.request);
+  if (hooks_.dress) response = dressed(std::move(response), exchange);
   exchange.status = response.status;
   const bool body_is_over = !exchange.linger && exchange.body.drop_buffered();
   exchange.linger = !body_is_over;

@@ -1,6 +1,7 @@
 /// What a handler is given and what it gives back. Written for routes: no word of the library underneath is in it.
 #pragma once
 
+#include <any>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -64,6 +65,7 @@ struct Request {
   std::optional<std::uint64_t> content_length;  ///< As announced; absent for chunks.
   bool has_body = false;                        ///< Chunked, or a Content-Length above 0.
   Body* body = nullptr;                         ///< Never null in a handler; ends at once where there is no body.
+  std::any caller;                              ///< What `Hooks::admit` found out, for handlers; nothing here looks inside.
 
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const noexcept { return headers.find(name); }
   /// The value of a `{name}` segment; empty for a name that the pattern does not have.

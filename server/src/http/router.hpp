@@ -26,6 +26,8 @@ struct RouteOptions {
   bool accepts_body = false;
   /// Where a route that accepts a body runs when there is one; anything else runs with the readers.
   Pool pool = Pool::bodies;
+  /// The application's own mark, for its hooks.
+  unsigned tag = 0;
 };
 
 struct Route {

@@ -63,11 +63,17 @@ struct AccessRecord {
   std::string_view remote_address;
 };
 
-/// What the application says about answers. All of them are called from several threads at once, the loop's included: they must be quick.
+/// What the application says about requests and answers. All but `admit` are called from several threads at once, the loop's included: they
+/// must be quick.
 struct Hooks {
   /// Makes every failure's answer, the server's own (400, 404, 405, 408, 411, 413, 414, 415, 431, 500, 501, 503, 505) included, and the
   /// bodies of 4xx and 5xx answers that have none. The server adds Allow and Retry-After. Empty: a line of text.
   std::function<Response(int status, std::string message, const Request& request)> error;
+  /// Asked before a handler runs, on the handler's thread and before the client is told to continue with its body: the answer that it
+  /// gives goes out in the handler's place. May block as a handler may.
+  std::function<std::optional<Response>(Request& request, const Route& route)> admit;
+  /// Has the last word on every answer that goes out, failures included. `route` is null where none matched.
+  std::function<void(const Request& request, const Route* route, Response& response)> dress;
   std::function<void(const AccessRecord&)> access;
   /// An exception came out of a handler, or it made an answer that cannot be sent. `what` is for a log, never for the client.
   std::function<void(std::string_view what, const Request& request)> fault;

@@ -1,0 +1,71 @@
+#include "catch.hpp"
+#include "http_client.hpp"
+
+using namespace media;
+using namespace test;
+
+namespace {
+
+http::Router one_route(http::Handler handler, http::RouteOptions options = {}) {
+  http::Router router;
+  router.add(options.accepts_body ? "POST" : "GET", "/thing", std::move(handler), options);
+  return router;
+}
+
+}  // namespace
+
+TEST_CASE("http: the application may answer in a handler's place, and hand it what it found out") {
+  http::Hooks hooks;
+  hooks.admit = [](http::Request& request, const http::Route& route) -> std::optional<http::Response> {
+    if (!request.header("Let-Me-In")) return http::Response::text(401, "no " + std::to_string(route.options.tag));
+    request.caller = std::string(*request.header("Let-Me-In"));
+    return std::nullopt;
+  };
+  auto server = http::Server::start(
+                    {},
+                    one_route([](http::Request& request) { return http::Response::text(200, std::any_cast<std::string>(request.caller)); },
+                              {.tag = 7}),
+                    hooks)
+                    .value();
+  Client client(server->port());
+  const Reply refused = client.ask(get("/thing"));
+  CHECK(refused.status == 401);
+  CHECK(refused.body == "no 7");
+  const Reply admitted = client.ask(get("/thing", "Let-Me-In: anna\r\n"));
+  CHECK(admitted.status == 200);
+  CHECK(admitted.body == "anna");
+  CHECK(client.ask(get("/elsewhere")).status == 404);
+}
+
+TEST_CASE("http: a client that is refused is not told to go on with its body") {
+  http::Hooks hooks;
+  hooks.admit = [](http::Request&, const http::Route&) { return std::optional(http::Response::text(403, "no")); };
+  auto server =
+      http::Server::start({}, one_route([](http::Request&) { return http::Response::text(200, "yes"); }, {.accepts_body = true}), hooks)
+          .value();
+  Client client(server->port());
+  client.send("POST /thing HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n");
+  const std::string all = client.read_to_end();
+  CHECK(all.starts_with("HTTP/1.1 403 "));
+}
+
+TEST_CASE("http: the application has the last word on every answer's fields") {
+  http::Hooks hooks;
+  std::string value = "yes";
+  hooks.dress = [&](const http::Request&, const http::Route* route, http::Response& response) {
+    response.headers.set("Dressed", route == nullptr ? "without a route" : value);
+  };
+  auto server = http::Server::start({}, one_route([](http::Request&) { return http::Response::text(200, "thing"); }), hooks).value();
+  {
+    Client client(server->port());
+    CHECK(client.ask(get("/thing")).field("Dressed") == "yes");
+    CHECK(client.ask(get("/elsewhere")).field("Dressed") == "without a route");
+    CHECK(client.ask("no request at all\r\n\r\n").field("Dressed") == "without a route");
+  }
+  value = "a line\r\nanother: one";
+  Client client(server->port());
+  const Reply reply = client.ask(get("/thing"));
+  CHECK(reply.status == 200);
+  CHECK(reply.body == "thing");
+  CHECK_FALSE(reply.field("Dressed"));
+}
