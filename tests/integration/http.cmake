@@ -11,5 +11,6 @@ if(MEDIA_BUILD_SERVER)
     ${CMAKE_CURRENT_LIST_DIR}/http_limits_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/http_protocol_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/http_serve_test.cpp
-    ${CMAKE_CURRENT_LIST_DIR}/http_stop_test.cpp)
+    ${CMAKE_CURRENT_LIST_DIR}/http_stop_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/http_wait_test.cpp)
 endif()

@@ -6,7 +6,13 @@
 namespace media::http {
 namespace {
 using State = Connection::State;
-constexpr std::array kTimedStates{State::idle, State::head, State::collecting, State::writing, State::lingering};
+constexpr std::array kTimedStates{State::idle, State::head, State::collecting, State::waiting, State::writing, State::lingering};
+
+std::uint32_t events_of(State state) {
+  if (state == State::writing) return EPOLLOUT;
+  // What a waiting client sends is its next request, which has time; only that it goes away matters.
+  return state == State::waiting ? EPOLLRDHUP : EPOLLIN;
+}
 }  // namespace
 
 void ConnectionTable::move(Connection& connection, State state) {
@@ -15,21 +21,24 @@ void ConnectionTable::move(Connection& connection, State state) {
   connection.state = state;
 }
 
-Connection& ConnectionTable::add(Descriptor socket, const HeadLimits& limits, std::atomic<std::size_t>& buffered) {
+Connection& ConnectionTable::add(Descriptor socket, Peer peer, const HeadLimits& limits, std::atomic<std::size_t>& buffered) {
   std::list<Connection> one;
   one.emplace_back(std::move(socket), limits, buffered);
   one.front().self = one.begin();
+  one.front().remote_address = std::move(peer.address);
+  one.front().remote_port = peer.port;
   const std::lock_guard lock(mutex_);
   auto& idle = list_of(State::idle);
   // A deadline is set by park; until then it must not look expired.
   one.front().deadline = SteadyTime::max();
+  ++by_address_[one.front().remote_address];
   idle.splice(idle.end(), one);
   return idle.back();
 }
 
 bool ConnectionTable::park(Connection& connection, State state, SteadyTime deadline) {
   epoll_event event{};
-  event.events = (state == State::writing ? EPOLLOUT : EPOLLIN) | static_cast<std::uint32_t>(EPOLLONESHOT);
+  event.events = events_of(state) | static_cast<std::uint32_t>(EPOLLONESHOT);
   event.data.ptr = &connection;
   const std::lock_guard lock(mutex_);
   // First the state, then the arming: the loop looks at the state of a connection whose event it gets, and an armed one can have its event
@@ -55,6 +64,12 @@ void ConnectionTable::set_running(Connection& connection) {
   move(connection, State::running);
 }
 
+void ConnectionTable::take_back(Connection& connection) {
+  // Removed, for one that is armed for nothing would still be told of a hang-up.
+  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, connection.socket.get(), nullptr);
+  set_running(connection);
+}
+
 void ConnectionTable::close(Connection& connection, bool reset) {
   if (reset) {
     const linger hard{1, 0};
@@ -70,6 +85,8 @@ void ConnectionTable::close(Connection& connection, bool reset) {
     const std::lock_guard lock(mutex_);
     socket = std::move(connection.socket);
     closed_.splice(closed_.end(), list_of(connection.state), connection.self);
+    const auto count = by_address_.find(connection.remote_address);
+    if (--count->second == 0) by_address_.erase(count);
   }
 }
 
@@ -129,6 +146,12 @@ std::size_t ConnectionTable::size() const {
 std::size_t ConnectionTable::count(State state) const {
   const std::lock_guard lock(mutex_);
   return lists_[static_cast<std::size_t>(state)].size();
+}
+
+std::size_t ConnectionTable::count_from(const std::string& address) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_address_.find(address);
+  return found == by_address_.end() ? 0 : found->second;
 }
 
 }  // namespace media::http

@@ -9,11 +9,13 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "http/descriptor.hpp"
 #include "http/head.hpp"
 #include "http/inbox.hpp"
+#include "http/listener.hpp"
 #include "http/output.hpp"
 #include "http/request_body.hpp"
 #include "http/router.hpp"
@@ -36,6 +38,8 @@ struct Exchange {
   int status = 0;
   std::size_t head_bytes = 0;  ///< Of the answer.
   bool keep_alive = false;     ///< Decided with the answer.
+  bool admitted = false;       ///< The admit hook has been asked.
+  std::string wait_key;        ///< While it waits.
   bool linger = false;         ///< The client may still be sending: do not reset it before it has read the answer.
 };
 
@@ -44,11 +48,12 @@ struct Connection {
     idle,        ///< Waits for the first byte of a request.
     head,        ///< Has a part of a head.
     collecting,  ///< Has the head and a part of the body.
+    waiting,     ///< Its handler has no answer yet.
     running,     ///< Belongs to a pool's thread, or waits for one. Not armed in epoll.
     writing,     ///< Waits for the client to take more of the answer.
     lingering,   ///< The answer is out; what the client still sends is thrown away for a moment.
   };
-  static constexpr std::size_t kStates = 6;
+  static constexpr std::size_t kStates = 7;
 
   Connection(Descriptor from, const HeadLimits& limits, std::atomic<std::size_t>& buffered)
       : socket(std::move(from)), inbox(buffered), scanner(limits) {}
@@ -77,10 +82,12 @@ class ConnectionTable {
   explicit ConnectionTable(int epoll) : epoll_(epoll) {}
 
   /// A new connection, in state idle, not armed. Throws std::bad_alloc only.
-  Connection& add(Descriptor socket, const HeadLimits& limits, std::atomic<std::size_t>& buffered);
+  Connection& add(Descriptor socket, Peer peer, const HeadLimits& limits, std::atomic<std::size_t>& buffered);
   /// Arms it for what its state waits for. False where the kernel refuses: the caller still owns it and closes it.
   bool park(Connection& connection, Connection::State state, SteadyTime deadline);
   void set_running(Connection& connection);
+  /// As set_running, for a connection whose event has not come: it is disarmed, so that none comes while a pool's thread has it.
+  void take_back(Connection& connection);
   /// The state of a connection whose event has come. Whoever parked it did so under the mutex: past it the loop sees all that they wrote,
   /// which the kernel's queue of events alone does not promise in the terms of C++.
   [[nodiscard]] Connection::State take_over(const Connection& connection) const;
@@ -101,6 +108,7 @@ class ConnectionTable {
   void shut_running();
   [[nodiscard]] std::size_t size() const;
   [[nodiscard]] std::size_t count(Connection::State state) const;
+  [[nodiscard]] std::size_t count_from(const std::string& address) const;
 
  private:
   std::list<Connection>& list_of(Connection::State state) { return lists_[static_cast<std::size_t>(state)]; }
@@ -110,6 +118,7 @@ class ConnectionTable {
   mutable std::mutex mutex_;
   std::array<std::list<Connection>, Connection::kStates> lists_;
   std::list<Connection> closed_;
+  std::unordered_map<std::string, std::size_t> by_address_;
 };
 
 }  // namespace media::http

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <exception>
 #include <new>
+#include <utility>
 
 #include "http/loop.hpp"
 #include "http/random_id.hpp"
@@ -43,6 +44,7 @@ void Server::Loop::start_exchange(Connection& connection, Head head) {
   request.remote_address = connection.remote_address;
   request.remote_port = connection.remote_port;
   request.request_id = request_id_of(request.headers);
+  request.begun = exchange.begun;
   request.content_length = exchange.head.content_length;
   request.has_body = exchange.head.has_body();
   request.body = &exchange.body;
@@ -54,7 +56,7 @@ void Server::Loop::start_exchange(Connection& connection, Head head) {
 }
 
 void Server::Loop::refuse(Connection& connection, const HeadFailure& failure) {
-  if (failure.status == 503) ++refused_;
+  if (failure.status == 503 || failure.status == 429) ++refused_;
   if (!connection.exchange) start_exchange(connection, Head());
   // What the client still sends is no request, so nothing must wait in the inbox for one.
   connection.exchange->linger = true;
@@ -64,13 +66,27 @@ void Server::Loop::refuse(Connection& connection, const HeadFailure& failure) {
 
 void Server::Loop::run_exchange(Connection& connection, Engine& engine) {
   Exchange& exchange = *connection.exchange;
+  const std::uint64_t wakes = wake_count_;
+  exchange.request.may_wait = !stopping_ && table_.count(State::waiting) < options_.max_waiting;
   Response response = answer(exchange);
+  if (!response.wait_for.empty()) {
+    if (exchange.request.may_wait) return wait(connection, std::move(response.wait_for), wakes);
+    if (hooks_.fault) hooks_.fault("an answer that may not wait was put off", exchange.request);
+    response = failure_response(503, "the answer is not there yet", exchange.request);
+  }
   if (const auto& failure = exchange.body.failure()) {
     if (failure->status == 0) return finish(connection, false);
     // A handler that succeeds without the whole body may say so; any failure of its own is the consequence of this one.
     if (response.status >= 400) response = failure_response(failure->status, "request body: " + failure->message, exchange.request);
   }
   send_answer(connection, engine, std::move(response));
+}
+
+void Server::Loop::wait(Connection& connection, std::string key, std::uint64_t wakes) {
+  connection.exchange->wait_key = std::move(key);
+  // Woken since the handler looked: it may have looked too early. What comes after this line finds the connection at the next tick.
+  if (wake_count_ != wakes || stopping_) return ask_again(connection);
+  if (!table_.park(connection, State::waiting, steady_clock::now() + options_.wait_tick)) finish(connection, false);
 }
 
 Response Server::Loop::answer(Exchange& exchange) {
@@ -95,7 +111,7 @@ Response Server::Loop::call_handler(Exchange& exchange) {
   std::string_view fault = "an exception of an unknown kind";
   std::string what;
   try {
-    if (hooks_.admit) {
+    if (hooks_.admit && !std::exchange(exchange.admitted, true)) {
       if (auto refusal = hooks_.admit(exchange.request, *exchange.match.route)) return std::move(*refusal);
     }
     return exchange.match.route->handler(exchange.request);
@@ -127,7 +143,7 @@ Response Server::Loop::failure_response(int status, std::string message, const R
     response = Response::text(status, std::to_string(status) + " " + std::string(reason_phrase(status)) + ": " + message + "\n");
   }
   response.status = status;
-  if (status == 503 && !response.headers.find("Retry-After")) {
+  if ((status == 503 || status == 429) && !response.headers.find("Retry-After")) {
     response.headers.set("Retry-After", std::to_string(options_.retry_after.count()));
   }
   return response;

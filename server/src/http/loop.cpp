@@ -27,6 +27,8 @@ constexpr int kAcceptsPerTurn = 64;
 constexpr std::size_t kAlwaysBuffered = 4 * 1024;
 /// Connections above the limit that may be told 503; the rest is closed without a word.
 constexpr std::size_t kToldOfOverload = 64;
+/// The same for connections above the limit of their address.
+constexpr std::size_t kToldOfCrowd = 16;
 
 HeadLimits limits_of(const ServerOptions& options) { return {options.max_head_bytes, options.max_target_bytes, options.max_header_count}; }
 
@@ -90,6 +92,7 @@ Server::Stats Server::Loop::stats() const {
   stats.idle = table_.count(State::idle);
   stats.running = table_.count(State::running);
   stats.queued = readers_.queued() + bodies_.queued();
+  stats.waiting = table_.count(State::waiting);
   stats.buffered_bytes = buffered_;
   stats.accepted = accepted_;
   stats.requests = requests_;
@@ -119,6 +122,7 @@ void Server::Loop::run() {
       }
     }
     take_returned();
+    take_wakes();
     for (Connection* connection : table_.expired(steady_clock::now())) {
       guarded(*connection, [&] { on_deadline(*connection); });
     }
@@ -170,6 +174,11 @@ void Server::Loop::pause_accepting() {
 
 void Server::Loop::accept_one(Descriptor socket, Peer peer) {
   ++accepted_;
+  if (is_crowded(peer.address, kToldOfCrowd)) {
+    ++refused_;
+    return;
+  }
+  const bool crowded = is_crowded(peer.address, 0);
   bool overloaded = false;
   if (table_.size() >= options_.max_connections) {
     if (Connection* idle = table_.oldest_idle()) {
@@ -181,13 +190,18 @@ void Server::Loop::accept_one(Descriptor socket, Peer peer) {
       overloaded = true;
     }
   }
-  Connection& connection = table_.add(std::move(socket), head_limits_, buffered_);
+  Connection& connection = table_.add(std::move(socket), std::move(peer), head_limits_, buffered_);
   guarded(connection, [&] {
-    connection.remote_address = std::move(peer.address);
-    connection.remote_port = peer.port;
+    if (crowded) return refuse(connection, {429, "too many connections from this address"});
     if (overloaded) return refuse(connection, {503, "too many connections"});
     park(connection, State::idle, steady_clock::now() + options_.idle_timeout);
   });
+}
+
+bool Server::Loop::is_crowded(const std::string& address, std::size_t allowance) const {
+  const std::size_t limit = options_.max_connections_per_address;
+  if (limit == 0 || table_.count_from(address) < limit + allowance) return false;
+  return !options_.is_shared_address || !options_.is_shared_address(address);
 }
 
 void Server::Loop::park(Connection& connection, State state, SteadyTime deadline) {
@@ -195,7 +209,9 @@ void Server::Loop::park(Connection& connection, State state, SteadyTime deadline
 }
 
 void Server::Loop::on_event(Connection& connection) {
-  if (table_.take_over(connection) == State::writing) {
+  const State state = table_.take_over(connection);
+  if (state == State::waiting) return finish(connection, false);
+  if (state == State::writing) {
     table_.set_running(connection);
     if (!readers_.submit_continuation([this, &connection](Engine&) { guarded(connection, [&] { go_on_writing(connection); }); }))
       finish(connection, false);
@@ -299,8 +315,38 @@ void Server::Loop::on_deadline(Connection& connection) {
     case State::writing:
       if (!taken_enough(connection)) return finish(connection, false);
       return park(connection, State::writing, steady_clock::now() + options_.write_window);
+    case State::waiting:
+      return ask_again(connection);
     case State::running:
       return;
+  }
+}
+
+void Server::Loop::ask_again(Connection& connection) {
+  table_.take_back(connection);
+  if (!readers_.submit_continuation(
+          [this, &connection](Engine& engine) { guarded(connection, [&] { run_exchange(connection, engine); }); }))
+    finish(connection, false);
+}
+
+void Server::Loop::wake_waiting(std::string_view key) {
+  ++wake_count_;
+  {
+    const std::lock_guard lock(wakes_mutex_);
+    wakes_.emplace(key);
+  }
+  wake();
+}
+
+void Server::Loop::take_wakes() {
+  std::unordered_set<std::string> keys;
+  {
+    const std::lock_guard lock(wakes_mutex_);
+    keys.swap(wakes_);
+  }
+  if (keys.empty()) return;
+  for (Connection* connection : table_.in_state(State::waiting)) {
+    if (keys.contains(connection->exchange->wait_key)) guarded(*connection, [&] { ask_again(*connection); });
   }
 }
 
@@ -343,6 +389,8 @@ void Server::Loop::begin_drain() {
     const bool request_is_there = ::recv(connection->socket.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
     if (!request_is_there) table_.close(*connection, false);
   }
+  // Asked again they may wait no longer, and say how things stand.
+  for (Connection* connection : table_.in_state(State::waiting)) guarded(*connection, [&] { ask_again(*connection); });
 }
 
 void Server::Loop::cut_everything() {
@@ -350,7 +398,9 @@ void Server::Loop::cut_everything() {
   for (const State state : {State::idle, State::head, State::collecting, State::lingering}) {
     for (Connection* connection : table_.in_state(state)) table_.close(*connection, true);
   }
-  for (Connection* connection : table_.in_state(State::writing)) finish(*connection, false);
+  for (const State state : {State::writing, State::waiting}) {
+    for (Connection* connection : table_.in_state(state)) finish(*connection, false);
+  }
   table_.shut_running();
 }
 

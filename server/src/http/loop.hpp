@@ -5,6 +5,7 @@
 #include <mutex>
 #include <new>
 #include <thread>
+#include <unordered_set>
 #include <vector>
 
 #include "http/connection.hpp"
@@ -28,6 +29,7 @@ class Server::Loop {
   [[nodiscard]] Result<void> begin();
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
   [[nodiscard]] Stats stats() const;
+  void wake_waiting(std::string_view key);
   void stop(std::chrono::milliseconds grace);
 
  private:
@@ -49,6 +51,8 @@ class Server::Loop {
   /// Bytes of the answer that the client's side has acknowledged.
   [[nodiscard]] static std::uint64_t delivered(const Connection& connection);
   void take_returned();
+  void take_wakes();
+  [[nodiscard]] bool is_crowded(const std::string& address, std::size_t allowance) const;
   void begin_drain();
   void cut_everything();
   /// Answers with a failure without a handler, and closes.
@@ -57,6 +61,10 @@ class Server::Loop {
   // Any thread that owns the connection.
   void start_exchange(Connection& connection, Head head);
   void run_exchange(Connection& connection, Engine& engine);
+  /// Has a waiting connection's handler asked again, on a pool's thread.
+  void ask_again(Connection& connection);
+  /// Parks an exchange whose handler has no answer yet; `wakes` is how many wake-ups there had been when it was asked.
+  void wait(Connection& connection, std::string key, std::uint64_t wakes);
   Response answer(Exchange& exchange);
   Response call_handler(Exchange& exchange);
   Response failure_response(int status, std::string message, const Request& request);
@@ -99,6 +107,10 @@ class Server::Loop {
 
   std::mutex returned_mutex_;
   std::vector<Connection*> returned_;  ///< Kept alive, with the next request in their inbox already.
+
+  std::mutex wakes_mutex_;
+  std::unordered_set<std::string> wakes_;  ///< Keys whose waiting connections are to be asked again.
+  std::atomic<std::uint64_t> wake_count_{0};
 
   std::mutex stop_mutex_;
   std::atomic<bool> stopping_{false};

@@ -57,6 +57,12 @@ std::size_t Request::query_count(std::string_view name) const noexcept {
   return static_cast<std::size_t>(std::count_if(query.begin(), query.end(), [&](const Parameter& p) { return p.name == name; }));
 }
 
+Response Response::later(std::string key) {
+  Response response;
+  response.wait_for = std::move(key);
+  return response;
+}
+
 Response Response::empty(int status) {
   Response response;
   response.status = status;

@@ -65,6 +65,8 @@ struct Request {
   std::optional<std::uint64_t> content_length;  ///< As announced; absent for chunks.
   bool has_body = false;                        ///< Chunked, or a Content-Length above 0.
   Body* body = nullptr;                         ///< Never null in a handler; ends at once where there is no body.
+  std::chrono::steady_clock::time_point begun;  ///< When the head was complete.
+  bool may_wait = false;                        ///< Whether `Response::wait_for` may be answered to this call.
   std::any caller;                              ///< What `Hooks::admit` found out, for handlers; nothing here looks inside.
 
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const noexcept { return headers.find(name); }
@@ -92,7 +94,12 @@ struct Response {
   Fields headers;
   std::vector<Piece> pieces;
   bool close = false;  ///< Close the connection after this answer.
+  /// Not empty: there is no answer yet. The connection is parked, without a thread, and the handler is asked again once
+  /// `Server::wake(wait_for)` is called, and now and then (`ServerOptions::wait_tick`) without that. For requests that `may_wait` only.
+  std::string wait_for;
 
+  /// No answer yet: see `wait_for`.
+  static Response later(std::string key);
   /// An answer without a body.
   static Response empty(int status);
   static Response text(int status, std::string body, std::string_view media_type = "text/plain; charset=utf-8");

@@ -22,6 +22,7 @@ Server::Server(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
 Server::~Server() = default;
 std::uint16_t Server::port() const noexcept { return loop_->port(); }
 Server::Stats Server::stats() const { return loop_->stats(); }
+void Server::wake(std::string_view key) { loop_->wake_waiting(key); }
 void Server::stop(std::chrono::milliseconds grace) { loop_->stop(grace); }
 
 }  // namespace media::http

@@ -42,11 +42,18 @@ struct ServerOptions {
 
   /// Above it the connection idle longest gives way, else the new one is told 503.
   std::size_t max_connections = 8192;
+  /// From one address; above it a new one is told 429. 0: as many as there is room for.
+  std::size_t max_connections_per_address = 0;
+  /// Addresses that this does not count for, because many clients stand behind them. Called by the loop: it must be quick.
+  std::function<bool(std::string_view address)> is_shared_address{};
   std::size_t reader_threads = 16;  ///< Threads start when there is work for them.
   std::size_t body_threads = 32;
   std::size_t reader_queue = 512;  ///< Requests waiting for a thread; above it 503.
   std::size_t body_queue = 256;
   std::chrono::seconds retry_after{1};
+  /// Answers that are not there yet (`Response::wait_for`), at most; a request beyond it may not wait.
+  std::size_t max_waiting = 256;
+  std::chrono::milliseconds wait_tick{std::chrono::seconds(1)};
 };
 
 /// One finished exchange. `method` and `path` are empty where the head could not be read.
@@ -79,7 +86,7 @@ struct Hooks {
   std::function<void(std::string_view what, const Request& request)> fault;
 };
 
-/// Thread-safety: `port`, `stats` and `stop` may be called from any thread but the server's own.
+/// Thread-safety: `wake` may be called from any thread; `port`, `stats` and `stop` may be called from any thread but the server's own.
 class Server {
  public:
   /// Binds, starts the loop and returns: requests are answered from then on. SIGPIPE is ignored from here on in the whole process,
@@ -96,13 +103,16 @@ class Server {
     std::size_t idle = 0;     ///< Parked between requests.
     std::size_t running = 0;  ///< With a thread or waiting for one.
     std::size_t queued = 0;   ///< Waiting for a thread.
+    std::size_t waiting = 0;  ///< Parked until their answer is there.
     std::size_t buffered_bytes = 0;
     std::uint64_t accepted = 0;
     std::uint64_t requests = 0;
-    std::uint64_t refused = 0;  ///< 503, or no room for the connection.
+    std::uint64_t refused = 0;  ///< 503 or 429 by the loop, or no room for the connection.
   };
   [[nodiscard]] Stats stats() const;
 
+  /// Asks those that wait for `key` again. Any thread, the handlers' too.
+  void wake(std::string_view key);
   /// Takes no new connections, closes idle ones, tells heads that arrive meanwhile 503, lets requests whose head is in (uploads included)
   /// finish within `grace`, then cuts what is left. Returns when the last handler has returned; a second call does nothing.
   void stop(std::chrono::milliseconds grace);
