@@ -26,6 +26,8 @@ struct RouteOptions {
   bool accepts_body = false;
   /// Where a route that accepts a body runs when there is one; anything else runs with the readers.
   Pool pool = Pool::bodies;
+  /// A POST, PUT or PATCH that announces no body has an empty one; without this it is answered 411.
+  bool body_optional = false;
 };
 
 struct Route {
