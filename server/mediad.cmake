@@ -14,15 +14,19 @@ add_library(media_server STATIC
   src/routes/links.cpp
   src/routes/media.cpp
   src/routes/promised_upload.cpp
+  src/routes/tus.cpp
   src/routes/upload.cpp
   src/service.cpp
   src/signing_key_file.cpp
   src/telemetry/log.cpp
+  src/tus_checksum.cpp
+  src/tus_fields.cpp
+  src/upload_rules.cpp
   src/url.cpp
   src/url_signer.cpp)
 target_link_libraries(media_server
   PUBLIC media_server_http media::media nlohmann_json::nlohmann_json
-  PRIVATE media_flags spdlog::spdlog)
+  PRIVATE media_flags spdlog::spdlog OpenSSL::Crypto)
 
 add_executable(mediad src/main.cpp)
 target_link_libraries(mediad PRIVATE media_flags media_server)

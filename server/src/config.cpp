@@ -214,6 +214,9 @@ const std::vector<Setting>& settings() {
       {"MEDIA_SERVICE_UPLOAD_URL_LIFETIME_SECONDS", "1 to 604800",
        [](Config& c, const std::string& text) { return read_seconds(text, c.upload_url_lifetime, 1, 604'800); },
        [](const Config& c) { return std::to_string(c.upload_url_lifetime.count()); }},
+      {"MEDIA_SERVICE_UPLOAD_RESUMABLE_LIFETIME_SECONDS", "1 to 2592000",
+       [](Config& c, const std::string& text) { return read_seconds(text, c.resumable_lifetime, 1, 2'592'000); },
+       [](const Config& c) { return std::to_string(c.resumable_lifetime.count()); }},
       {"MEDIA_SERVICE_PROCESSING_FREE_SIZES", "sides in pixels, separated by commas, for pictures without a signature",
        [](Config& c, const std::string& text) { return read_sizes(text, c.free_sizes); },
        [](const Config& c) {

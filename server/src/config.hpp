@@ -45,6 +45,7 @@ struct Config {
   /// The first signs URLs, all verify. Empty: a key of the library's own, kept beside it.
   std::vector<std::string> url_secrets;
   std::chrono::seconds upload_url_lifetime{900};
+  std::chrono::seconds resumable_lifetime{std::chrono::hours{24}};
   /// Lower case, with the dot.
   std::vector<std::string> blocked_extensions = {".exe", ".bat", ".cmd", ".com", ".scr", ".vbs", ".js"};
   /// Widths and heights of pictures on the fly that need no signature.

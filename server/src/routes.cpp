@@ -28,6 +28,7 @@ http::Router make_router(RouteContext& context) {
   add_media_routes(router, context);
   add_upload_routes(router, context);
   add_promised_upload_routes(router, context);
+  add_tus_routes(router, context);
   add_link_routes(router, context);
   add_content_routes(router, context);
   return router;

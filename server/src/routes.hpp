@@ -46,11 +46,15 @@ http::Handler with_own_media(RouteContext& context, MediaHandler handler);
 /// Every route of the contract that this version has.
 http::Router make_router(RouteContext& context);
 
+/// Adds to an answer what the clients of routes/tus.cpp expect of every answer to their paths, whoever made it.
+http::Response with_tus_fields(http::Response response, const http::Request& request);
+
 // One function for each file in routes/.
 void add_health_routes(http::Router& router, RouteContext& context);
 void add_media_routes(http::Router& router, RouteContext& context);
 void add_upload_routes(http::Router& router, RouteContext& context);
 void add_promised_upload_routes(http::Router& router, RouteContext& context);
+void add_tus_routes(http::Router& router, RouteContext& context);
 void add_link_routes(http::Router& router, RouteContext& context);
 void add_content_routes(http::Router& router, RouteContext& context);
 

@@ -24,7 +24,7 @@ void lower_priority() {
 http::Hooks make_hooks(Log& log) {
   http::Hooks hooks;
   hooks.error = [](int status, const std::string& message, const http::Request& request) {
-    return error_response(status, message, request);
+    return with_tus_fields(error_response(status, message, request), request);
   };
   hooks.access = [&log](const http::AccessRecord& record) {
     const LogLevel level = record.status >= 500 ? LogLevel::warn : LogLevel::info;

@@ -23,6 +23,7 @@ void check_media_lists(const MakeRepository& make);
 void check_blobs_and_references(const MakeRepository& make);
 void check_renditions(const MakeRepository& make);
 void check_uploads(const MakeRepository& make);
+void check_resumable_uploads(const MakeRepository& make);
 void check_links(const MakeRepository& make);
 // Transactions, jobs, threads: repository_contract_work.cpp.
 void check_removal_cascades(const MakeRepository& make);

@@ -440,6 +440,56 @@ void check_uploads(const MakeRepository& make) {
   CHECK(repository->write([&](Transaction& transaction) { return transaction.put_upload(later); }).error().code == Errc::not_found);
 }
 
+void check_resumable_uploads(const MakeRepository& make) {
+  const auto repository = make();
+  ResumableUpload open;
+  open.id = "open";
+  open.owner = "owner";
+  open.kind = ResumableKind::joined;
+  open.filename = kAnyBytes;
+  open.media_type = "video/mp4";
+  open.metadata = "filename d29ybGQ=,is_public";
+  open.parts = {"first", "second"};
+  open.size_bytes = 5'000'000'000;
+  open.created_at = at(1);
+  open.expires_at = at(200);
+  ResumableUpload done;
+  done.id = "done";
+  done.owner = "owner";
+  done.media_id = insert(*repository, a_media("owner"));
+  done.created_at = at(2);
+  done.expires_at = at(100);
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY(transaction.put_resumable_upload(open));
+    return transaction.put_resumable_upload(done);
+  });
+  CHECK(repository->find_resumable_upload("open").value() == open);
+  CHECK(repository->find_resumable_upload("done").value() == done);
+  CHECK_FALSE(repository->find_resumable_upload("none").value().has_value());
+
+  CHECK(repository->list_expired_resumable_uploads(at(99), 10).value().empty());
+  CHECK(repository->list_expired_resumable_uploads(at(100), 10).value() == std::vector<ResumableUpload>{done});
+  CHECK(repository->list_expired_resumable_uploads(at(1000), 10).value() == std::vector<ResumableUpload>{done, open});
+  CHECK(repository->list_expired_resumable_uploads(at(1000), 1).value() == std::vector<ResumableUpload>{done});
+
+  // Finished by being put again; a media that is not there cannot be what it became.
+  ResumableUpload wrong = open;
+  wrong.media_id = 999;
+  CHECK(repository->write([&](Transaction& transaction) { return transaction.put_resumable_upload(wrong); }).error().code ==
+        Errc::not_found);
+  open.media_id = insert(*repository, a_media("owner"));
+  open.parts.clear();
+  do_write(*repository, [&](Transaction& transaction) { return transaction.put_resumable_upload(open); });
+  CHECK(repository->find_resumable_upload("open").value() == open);
+
+  CHECK(in_write(*repository, [&](Transaction& transaction) { return transaction.remove_media(open.media_id); }));
+  CHECK_FALSE(repository->find_resumable_upload("open").value().has_value());
+  CHECK(repository->find_resumable_upload("done").value() == done);
+  CHECK(in_write(*repository, [](Transaction& transaction) { return transaction.remove_resumable_upload("done"); }));
+  CHECK_FALSE(in_write(*repository, [](Transaction& transaction) { return transaction.remove_resumable_upload("done"); }));
+  CHECK(repository->find_media(done.media_id).value().has_value());
+}
+
 void check_links(const MakeRepository& make) {
   const auto repository = make();
   std::vector<MediaId> ids;

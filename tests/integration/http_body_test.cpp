@@ -1,6 +1,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <thread>
 
 #include "catch.hpp"
@@ -127,6 +128,53 @@ TEST_CASE("http: a body without a length is refused where one is expected") {
   CHECK(client.ask(get("/no-body", "", "POST")).body == "0");
   CHECK(client.ask(get("/nowhere", "", "POST")).status == 404);
   CHECK(client.ask(put("/body", "")).status == 200);
+}
+
+TEST_CASE("http: a route that takes requests without a body takes them without a length too") {
+  TestServer server({}, [](http::Router& router) {
+    const auto size = [](http::Request& request) {
+      std::vector<std::byte> buffer(1000);
+      const auto got = request.body->read(buffer);
+      return http::Response::text(200, got ? std::to_string(*got) : got.error().message);
+    };
+    router.add("POST", "/optional", size, {.accepts_body = true, .body_optional = true});
+  });
+  Client client(server.port());
+  CHECK(client.ask(get("/optional", "", "POST")).body == "0");
+  CHECK(client.ask(put("/optional", "abc", "", "POST")).body == "3");
+  CHECK(client.ask(get("/optional", "", "POST")).body == "0");
+}
+
+TEST_CASE("http: a body that is cancelled from elsewhere ends a read that waits for it, and the answer still goes out") {
+  std::atomic<http::Body*> waiting{nullptr};
+  TestServer server({}, [&](http::Router& router) {
+    const auto read = [&](http::Request& request) {
+      waiting = request.body;
+      std::vector<std::byte> buffer(1000);
+      while (true) {
+        const auto got = request.body->read(buffer);
+        if (got && *got > 0) continue;
+        waiting = nullptr;
+        if (got) return http::Response::text(200, "whole");
+        CHECK(got.error().code == Errc::cancelled);
+        CHECK(request.body->read(buffer).error().code == Errc::cancelled);
+        return http::Response::text(request.header("Succeed") ? 200 : 500, "cancelled");
+      }
+    };
+    router.add("PATCH", "/slow", read, {.accepts_body = true});
+  });
+  for (const bool succeed : {false, true}) {
+    Client client(server.port());
+    const std::string fields = std::string(succeed ? "Succeed: yes\r\n" : "") + "Content-Length: 100000\r\n";
+    REQUIRE(client.send(get("/slow", fields, "PATCH") + std::string(50'000, 'x')));
+    while (waiting == nullptr) std::this_thread::sleep_for(1ms);
+    waiting.load()->cancel();
+    const Reply reply = client.read_reply();
+    CHECK(reply.status == (succeed ? 200 : 409));
+    CHECK(client.closed_within(10s));
+  }
+  Client whole(server.port());
+  CHECK(whole.ask(put("/slow", std::string(50'000, 'x'), "", "PATCH")).body == "whole");
 }
 
 TEST_CASE("http: a client that expects to be told is told when the handler reads, and not before") {

@@ -52,6 +52,9 @@ TEST_CASE("repository: no statement of the hot path walks a table or sorts") {
                                      sql::kListExpiredUploads,
                                      sql::kChangeUploadState,
                                      sql::kRemoveUpload,
+                                     sql::kFindResumableUpload,
+                                     sql::kListExpiredResumableUploads,
+                                     sql::kRemoveResumableUpload,
                                      sql::kListLinks,
                                      sql::kListLinksOfMedia,
                                      sql::kRemoveLink}) {

@@ -22,6 +22,7 @@
 #include "media/repository.hpp"
 #include "media/result.hpp"
 #include "media/transform.hpp"
+#include "media/upload_spool.hpp"
 
 namespace media {
 
@@ -39,6 +40,8 @@ struct LibraryOptions {
   std::unique_ptr<BlobStore> store{};
   std::unique_ptr<Repository> repository{};
   std::unique_ptr<Processor> processor{};
+  /// Default: `<base_path>/uploads`; in memory where there is no base path.
+  std::unique_ptr<UploadSpool> spool{};
   std::shared_ptr<const Clock> clock{};  ///< Default: the system's.
 
   AdmissionPolicy policy{};
@@ -86,6 +89,46 @@ struct UploadPromise {
   std::chrono::seconds lifetime{std::chrono::minutes{15}};
 };
 
+/// What somebody begins to send over as many requests as it takes.
+struct ResumableRequest {
+  std::string owner = "local";
+  bool is_part = false;         ///< Of a file that `join` makes.
+  std::string filename{};       ///< As in `IngestRequest`.
+  std::string declared_type{};  ///< As in `IngestRequest`.
+  std::string metadata{};       ///< Kept and told again, never read.
+  std::uint64_t size_bytes = 0;
+  /// Whatever has not become a media by then is forgotten, and what it became is told no longer.
+  std::chrono::seconds lifetime{std::chrono::hours{24}};
+};
+
+/// One request's turn at a resumable upload: as long as it lives nobody else writes to that upload. Destroying it keeps what was settled.
+///
+/// Thread-safety: none, but for the stop token; one request, one stream of bytes.
+class MEDIA_EXPORT Resumption {
+ public:
+  virtual ~Resumption() = default;
+  Resumption(const Resumption&) = delete;
+  Resumption& operator=(const Resumption&) = delete;
+
+  /// As it was when the turn began.
+  [[nodiscard]] virtual const ResumableUpload& upload() const noexcept = 0;
+  /// Everything written. Only after `settle` may anybody be told of it.
+  [[nodiscard]] virtual std::uint64_t offset() const noexcept = 0;
+  [[nodiscard]] virtual std::uint64_t settled_offset() const noexcept = 0;
+  /// From now on nothing is settled until `settle` is called; else it is now and then.
+  virtual void hold_back() noexcept = 0;
+  /// Errors: `too_large` (beyond the size announced; nothing of the piece is kept), those of SpooledUpload::append.
+  virtual Result<void> write(std::span<const std::byte> piece) = 0;
+  virtual Result<void> settle() = 0;
+  /// Forgets what was written since the last `settle`.
+  virtual Result<void> discard() = 0;
+  /// Requested once somebody else wants to go on with this upload: settle, and end the turn.
+  [[nodiscard]] virtual std::stop_token asked_to_stop() const noexcept = 0;
+
+ protected:
+  Resumption() = default;
+};
+
 /// What `update` changes; absent: left as it is.
 struct MediaChanges {
   std::optional<std::string> filename{};
@@ -122,6 +165,12 @@ class MEDIA_EXPORT Ingest {
 
  protected:
   Ingest() = default;
+};
+
+/// What became of parts that were joined.
+struct JoinOutcome {
+  ResumableUpload upload{};  ///< Meaningless where refused.
+  IngestOutcome outcome{};
 };
 
 /// Renditions are disposable: a `Picture` is one with its bytes opened.
@@ -205,7 +254,28 @@ class MEDIA_EXPORT Library {
   /// key was used for something else; `too_large` beyond the policy's limit; `invalid_argument` for a promise that nothing can keep.
   virtual Result<UploadSession> promise(const UploadPromise& promise) = 0;
   virtual Result<std::optional<UploadSession>> find_upload(const std::string& token) const = 0;
-  /// Forgets promises that ran out, with the media that still wait for their bytes; says how many.
+  /// Begins an upload and takes the first turn at it. `invalid_argument`, `too_large` beyond the policy's limit.
+  virtual Result<std::unique_ptr<Resumption>> begin_resumable(const ResumableRequest& request) = 0;
+  /// Takes a turn at an upload. Whoever has it in this process is asked to stop and waited for; another process's turn is waited
+  /// for. Of an upload that is done the turn has nothing left to write. Errors: `not_found`, `expired`, `unavailable` (nobody gave way
+  /// within `patience`).
+  virtual Result<std::unique_ptr<Resumption>> resume(const std::string& id, std::chrono::milliseconds patience) = 0;
+  virtual Result<std::optional<ResumableUpload>> find_resumable(const std::string& id) const = 0;
+  /// The bytes of an upload that are on stable storage, whoever writes to it. `expired` where they are gone.
+  virtual Result<std::uint64_t> settled_offset(const ResumableUpload& upload) const = 0;
+  /// Makes a media of an upload whose last byte is settled, by the judgement that every file meets, and notes it down in the same
+  /// transaction. Again, after a crash or a lost answer, it answers the media that is there (`duplicate`). Where the content is refused
+  /// the upload is forgotten. Errors: `invalid_argument` (bytes are missing; a part), `expired` (forgotten meanwhile).
+  virtual Result<IngestOutcome> finish(std::unique_ptr<Resumption> turn) = 0;
+  /// Makes a media of finished parts of the same owner in the order given, and an upload that tells of it. The parts are of no further
+  /// use and go soon. The request's size is not looked at. Errors: `not_found` (a part), `conflict` (a part is not complete),
+  /// `invalid_argument` (no parts; one that is not a part), `too_large`.
+  virtual Result<JoinOutcome> join(const ResumableRequest& request, std::span<const std::string> parts) = 0;
+  /// Forgets an upload, its bytes too; what it became stays. False where there was none. `unavailable` as in `resume`.
+  virtual Result<bool> remove_resumable(const std::string& id, std::chrono::milliseconds patience) = 0;
+
+  /// Forgets promises that ran out, with the media that still wait for their bytes, and resumable uploads that did; says how many. Removes
+  /// bytes of uploads that nobody knows of any more.
   virtual Result<std::size_t> sweep_uploads() = 0;
 
   virtual Result<std::optional<Media>> find(MediaId id) const = 0;

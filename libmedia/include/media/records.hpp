@@ -122,6 +122,29 @@ struct UploadSession {
   friend bool operator==(const UploadSession&, const UploadSession&) = default;
 };
 
+enum class ResumableKind : std::uint8_t {
+  whole,    ///< Becomes a media by itself.
+  partial,  ///< A part for a concatenation: its bytes alone are nothing.
+  joined,   ///< Made of parts, at once.
+};
+
+/// An upload that arrives over many requests. How many of its bytes are there is the spool's knowledge.
+struct ResumableUpload {
+  std::string id{};
+  std::string owner{};
+  ResumableKind kind = ResumableKind::whole;
+  std::string filename{};    ///< A claim; empty: none.
+  std::string media_type{};  ///< A claim; empty: none.
+  std::string metadata{};    ///< What the sender wants to be told again, as it was sent; ASCII.
+  std::vector<std::string> parts{};
+  std::uint64_t size_bytes = 0;
+  MediaId media_id = 0;  ///< What it became; 0: nothing yet.
+  Timestamp created_at{};
+  Timestamp expires_at{};
+
+  friend bool operator==(const ResumableUpload&, const ResumableUpload&) = default;
+};
+
 /// A media attached to a subject such as "recipe/42/step/7".
 struct Link {
   std::string subject{};

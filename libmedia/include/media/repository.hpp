@@ -68,6 +68,9 @@ class MEDIA_EXPORT RepositoryReader {
   virtual Result<std::optional<UploadSession>> find_upload_of_media(MediaId id) const = 0;
   virtual Result<std::vector<UploadSession>> list_expired_uploads(Timestamp now, std::size_t limit) const = 0;
 
+  virtual Result<std::optional<ResumableUpload>> find_resumable_upload(const std::string& id) const = 0;
+  virtual Result<std::vector<ResumableUpload>> list_expired_resumable_uploads(Timestamp now, std::size_t limit) const = 0;
+
   /// Ascending by position, then media id.
   virtual Result<std::vector<Link>> list_links(const std::string& subject) const = 0;
   virtual Result<std::vector<Link>> list_links_of_media(MediaId id) const = 0;
@@ -82,7 +85,7 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   virtual Result<MediaId> insert_media(const Media& media) = 0;
   /// Replaces every field of the row with this id. `not_found`.
   virtual Result<void> update_media(const Media& media) = 0;
-  /// With its links, jobs and upload session. False where there was none.
+  /// With its links, jobs, upload session and resumable uploads. False where there was none.
   virtual Result<bool> remove_media(MediaId id) = 0;
 
   /// Inserts or replaces.
@@ -116,6 +119,10 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   /// Changes the state only where it is `from` (compare and set); false otherwise.
   virtual Result<bool> change_upload_state(const std::string& token, UploadState from, UploadState to) = 0;
   virtual Result<bool> remove_upload(const std::string& token) = 0;
+
+  /// Inserts or replaces by id. `not_found` where it names a media that is not there.
+  virtual Result<void> put_resumable_upload(const ResumableUpload& upload) = 0;
+  virtual Result<bool> remove_resumable_upload(const std::string& id) = 0;
 
   /// Inserts, or moves to the position. `not_found` where there is no such media.
   virtual Result<void> put_link(const Link& link) = 0;

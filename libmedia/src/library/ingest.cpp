@@ -5,52 +5,17 @@
 
 #include "library/hashing.hpp"
 #include "library/library_impl.hpp"
+#include "library/pending_ingest.hpp"
 
 namespace media {
-namespace {
-
-std::string without_folders(std::string name) {
-  const auto slash = name.find_last_of("/\\");
-  if (slash != std::string::npos) name.erase(0, slash + 1);
-  return name;
-}
-
-}  // namespace
-
-class PendingIngest final : public Ingest {
- public:
-  PendingIngest(IngestRequest wanted, std::uint64_t limit) : request(std::move(wanted)), limit_bytes(limit) {
-    request.filename = without_folders(std::move(request.filename));
-  }
-
-  Result<void> write(std::span<const std::byte> piece) override {
-    if (piece.size() > limit_bytes - std::min(limit_bytes, size_bytes)) {
-      return Error{Errc::too_large, "the file is larger than the limit of " + std::to_string(limit_bytes) + " bytes"};
-    }
-    MEDIA_TRY(writer->write(piece));
-    size_bytes += piece.size();
-    return {};
-  }
-  void rename(std::string filename) override { request.filename = without_folders(std::move(filename)); }
-
-  IngestRequest request;
-  std::uint64_t limit_bytes;
-  std::uint64_t size_bytes = 0;
-  std::unique_ptr<BlobWriter> writer;
-  /// The promise that this fills, if it fills one.
-  std::optional<UploadSession> upload;
-  /// Set by `prepare`: read again where the store turns out to lack the bytes after all.
-  const ByteReader* content = nullptr;
-  std::optional<Digest> hashed;
-  std::optional<Verdict> verdict;
-};
-
 namespace {
 
 /// Contents up to this size are staged at once: the store keeps them in memory, so that finding a duplicate costs no file.
 constexpr std::uint64_t kStageAtOnceBytes = 256U << 10U;
 /// The same owner sending the same bytes under the same name within this time meant one upload.
 constexpr std::chrono::seconds kSameUpload{60};
+/// How long the parts of a joined upload live on.
+constexpr std::chrono::minutes kPartsAfterwards{10};
 
 Media media_from(const IngestRequest& request, const Verdict& verdict, const Keeping& keeping, Timestamp now) {
   Media media;
@@ -147,6 +112,30 @@ Result<void> fill_promised(Transaction& transaction, const PendingIngest& ingest
   return queue_derivation(transaction, outcome.media, now);
 }
 
+/// What a resumable upload became already, by a request whose answer was lost. `expired` where it was forgotten meanwhile.
+Result<std::optional<Media>> find_completed(Transaction& transaction, const ResumableUpload& upload) {
+  if (upload.kind == ResumableKind::joined) return std::optional<Media>();
+  MEDIA_TRY_ASSIGN(const auto row, transaction.find_resumable_upload(upload.id));
+  if (!row) return Error{Errc::expired, "the upload has expired"};
+  if (row->media_id == 0) return std::optional<Media>();
+  return transaction.find_media(row->media_id);
+}
+
+Result<void> note_completed(Transaction& transaction, const PendingIngest& ingest, MediaId id) {
+  if (!ingest.completes) return {};
+  ResumableUpload done = *ingest.completes;
+  done.media_id = id;
+  MEDIA_TRY(transaction.put_resumable_upload(done));
+  for (const std::string& part : done.parts) {
+    MEDIA_TRY_ASSIGN(auto row, transaction.find_resumable_upload(part));
+    if (!row) continue;
+    // Not at once: a client that lost the answer asks for the same again.
+    row->expires_at = std::min(row->expires_at, done.created_at + kPartsAfterwards);
+    MEDIA_TRY(transaction.put_resumable_upload(*row));
+  }
+  return {};
+}
+
 Result<IngestOutcome> catalogue(Transaction& transaction, const PendingIngest& ingest, const Keeping& keeping, Timestamp now) {
   IngestOutcome outcome;
   outcome.verdict = *ingest.verdict;
@@ -156,17 +145,27 @@ Result<IngestOutcome> catalogue(Transaction& transaction, const PendingIngest& i
     MEDIA_TRY(fill_promised(transaction, ingest, keeping, now, outcome));
     return outcome;
   }
+  if (ingest.completes) {
+    MEDIA_TRY_ASSIGN(auto done, find_completed(transaction, *ingest.completes));
+    if (done) {
+      outcome.status = IngestStatus::duplicate;
+      outcome.media = std::move(*done);
+      return outcome;
+    }
+  }
   MEDIA_TRY_ASSIGN(auto same, find_same_upload(transaction, ingest.request, keeping.digest, now));
   if (same) {
     outcome.status = IngestStatus::duplicate;
     outcome.media = std::move(*same);
     outcome.deduplicated = true;
+    MEDIA_TRY(note_completed(transaction, ingest, outcome.media.id));
     return outcome;
   }
   MEDIA_TRY_ASSIGN(const auto known, transaction.find_media_by_content(ingest.request.owner, keeping.digest, std::nullopt));
   outcome.deduplicated = known.has_value();
   outcome.media = media_from(ingest.request, *ingest.verdict, keeping, now);
   MEDIA_TRY_ASSIGN(outcome.media.id, transaction.insert_media(outcome.media));
+  MEDIA_TRY(note_completed(transaction, ingest, outcome.media.id));
   MEDIA_TRY(queue_derivation(transaction, outcome.media, now));
   return outcome;
 }

@@ -8,10 +8,11 @@
 namespace media {
 
 LibraryImpl::LibraryImpl(LibraryOptions options, std::unique_ptr<BlobStore> store, std::unique_ptr<Repository> repository,
-                         std::unique_ptr<Processor> processor)
+                         std::unique_ptr<UploadSpool> spool, std::unique_ptr<Processor> processor)
     : options_(std::move(options)),
       store_(std::move(store)),
       repository_(std::move(repository)),
+      spool_(std::move(spool)),
       processor_(std::move(processor)),
       clock_(options_.clock) {}
 
@@ -52,8 +53,10 @@ Result<std::unique_ptr<Library>> Library::open(LibraryOptions options) {
     sqlite.read_only = options.read_only;
     MEDIA_TRY_ASSIGN(repository, open_sqlite_repository(sqlite));
   }
+  auto spool = std::move(options.spool);
+  if (!spool) spool = options.base_path.empty() ? make_memory_spool() : make_filesystem_spool(options.base_path / "uploads");
   return std::unique_ptr<Library>(
-      std::make_unique<LibraryImpl>(std::move(options), std::move(store), std::move(repository), std::move(processor)));
+      std::make_unique<LibraryImpl>(std::move(options), std::move(store), std::move(repository), std::move(spool), std::move(processor)));
 }
 
 Result<IngestOutcome> Library::finish(std::unique_ptr<Ingest> ingest) {

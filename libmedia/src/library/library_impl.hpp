@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "library/upload_turns.hpp"
 #include "media/library.hpp"
 
 namespace media {
@@ -31,7 +32,7 @@ class PendingIngest;
 class LibraryImpl final : public Library {
  public:
   LibraryImpl(LibraryOptions options, std::unique_ptr<BlobStore> store, std::unique_ptr<Repository> repository,
-              std::unique_ptr<Processor> processor);
+              std::unique_ptr<UploadSpool> spool, std::unique_ptr<Processor> processor);
 
   Result<std::unique_ptr<Ingest>> begin(IngestRequest request) override;
   Result<std::unique_ptr<Ingest>> prepare(const ByteReader& content, IngestRequest request) override;
@@ -41,6 +42,14 @@ class LibraryImpl final : public Library {
   Result<UploadSession> promise(const UploadPromise& promise) override;
   Result<std::optional<UploadSession>> find_upload(const std::string& token) const override { return repository_->find_upload(token); }
   Result<std::size_t> sweep_uploads() override;
+
+  Result<std::unique_ptr<Resumption>> begin_resumable(const ResumableRequest& request) override;
+  Result<std::unique_ptr<Resumption>> resume(const std::string& id, std::chrono::milliseconds patience) override;
+  Result<std::optional<ResumableUpload>> find_resumable(const std::string& id) const override;
+  Result<std::uint64_t> settled_offset(const ResumableUpload& upload) const override;
+  Result<IngestOutcome> finish(std::unique_ptr<Resumption> turn) override;
+  Result<JoinOutcome> join(const ResumableRequest& request, std::span<const std::string> parts) override;
+  Result<bool> remove_resumable(const std::string& id, std::chrono::milliseconds patience) override;
 
   Result<std::optional<Media>> find(MediaId id) const override { return repository_->find_media(id); }
   Result<std::vector<Media>> list(const MediaQuery& query) const override { return repository_->list_media(query); }
@@ -71,6 +80,13 @@ class LibraryImpl final : public Library {
   /// where the media still waits.
   Result<std::optional<IngestOutcome>> settle_promised(const PendingIngest& ingest, const Keeping& keeping) const;
 
+  // resumable.cpp
+  /// Takes in a content that is an upload's, and notes in the same transaction what the upload became.
+  Result<IngestOutcome> ingest_resumable(const ByteReader& content, const ResumableUpload& upload);
+  Result<std::size_t> sweep_resumable();
+  /// Removes the bytes of one upload where no row waits for them; false where they stay.
+  Result<bool> sweep_spooled(const std::string& id);
+
   // catalogue.cpp: the one path by which bytes become durable and catalogued.
 
   /// Publishes what the store lacks, then runs `rows` and the blob rows in one transaction. `rows` may run again.
@@ -99,6 +115,7 @@ class LibraryImpl final : public Library {
   LibraryOptions options_;
   std::unique_ptr<BlobStore> store_;
   std::unique_ptr<Repository> repository_;
+  std::unique_ptr<UploadSpool> spool_;
   std::unique_ptr<Processor> processor_;
   std::shared_ptr<const Clock> clock_;
 
@@ -109,6 +126,8 @@ class LibraryImpl final : public Library {
   std::mutex flights_mutex_;
   std::condition_variable_any flights_changed_;
   std::unordered_map<std::string, std::shared_ptr<Flight>> flights_;
+
+  UploadTurns turns_;
 
   /// Woken when jobs were queued by this process.
   std::mutex jobs_mutex_;

@@ -91,8 +91,10 @@ Result<std::size_t> LibraryImpl::sweep_uploads() {
       return {};
     }));
     swept += found;
-    if (found < kSweepAtOnce) return swept;
+    if (found < kSweepAtOnce) break;
   }
+  MEDIA_TRY_ASSIGN(const std::size_t resumable, sweep_resumable());
+  return swept + resumable;
 }
 
 }  // namespace media

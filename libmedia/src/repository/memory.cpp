@@ -37,10 +37,12 @@ class MemoryTransaction final : public Reads<Transaction> {
     // Copies, for removing changes what is walked.
     const auto jobs = copy_of(tables_.jobs_by_media, id);
     const auto uploads = copy_of(tables_.uploads_by_media, id);
+    const auto resumable = copy_of(tables_.resumable_uploads_by_media, id);
     const auto subjects = copy_of(tables_.links_by_media, id);
     if (!tables_.erase(tables_.media, id)) return false;
     for (const std::int64_t job : jobs) tables_.erase(tables_.jobs, job);
     for (const std::string& token : uploads) tables_.erase(tables_.uploads, token);
+    for (const std::string& upload : resumable) tables_.erase(tables_.resumable_uploads, upload);
     for (const std::string& subject : subjects) tables_.erase(tables_.links, LinkKey(subject, id));
     return true;
   }
@@ -133,6 +135,13 @@ class MemoryTransaction final : public Reads<Transaction> {
     return true;
   }
   Result<bool> remove_upload(const std::string& token) override { return tables_.erase(tables_.uploads, token); }
+
+  Result<void> put_resumable_upload(const ResumableUpload& upload) override {
+    if (upload.media_id != 0) MEDIA_TRY(require_media("put resumable upload", upload.media_id));
+    tables_.put(upload);
+    return {};
+  }
+  Result<bool> remove_resumable_upload(const std::string& id) override { return tables_.erase(tables_.resumable_uploads, id); }
 
   Result<void> put_link(const Link& link) override {
     MEDIA_TRY(require_media("put link", link.media_id));

@@ -155,6 +155,16 @@ class Reads : public Base {
     return rows;
   }
 
+  Result<std::optional<ResumableUpload>> find_resumable_upload(const std::string& id) const final {
+    return find_in(view().tables.resumable_uploads, id);
+  }
+  Result<std::vector<ResumableUpload>> list_expired_resumable_uploads(Timestamp now, std::size_t limit) const final {
+    auto rows = rows_where(view().tables.resumable_uploads, [&](const ResumableUpload& upload) { return upload.expires_at <= now; });
+    std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.expires_at < b.expires_at; });
+    rows.resize(std::min(rows.size(), limit));
+    return rows;
+  }
+
   Result<std::vector<Link>> list_links(const std::string& subject) const final {
     const View now = view();
     std::vector<Link> rows;

@@ -62,6 +62,9 @@ void Tables::index(const Job& row, bool present) {
 }
 
 void Tables::index(const UploadSession& row, bool present) { set_present(uploads_by_media, row.media_id, row.token, present); }
+void Tables::index(const ResumableUpload& row, bool present) {
+  if (row.media_id != 0) set_present(resumable_uploads_by_media, row.media_id, row.id, present);
+}
 void Tables::index(const Link& row, bool present) { set_present(links_by_media, row.media_id, row.subject, present); }
 
 }  // namespace media::memory

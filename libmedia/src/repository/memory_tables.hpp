@@ -27,6 +27,7 @@ struct Tables {
   std::map<RenditionKey, Rendition> renditions;
   std::map<std::int64_t, Job> jobs;
   std::map<std::string, UploadSession> uploads;
+  std::map<std::string, ResumableUpload> resumable_uploads;
   std::map<LinkKey, Link> links;
 
   std::map<Digest, std::set<MediaId>> media_by_digest;
@@ -36,6 +37,7 @@ struct Tables {
   std::set<std::pair<Timestamp, std::int64_t>> due_jobs;  ///< When a job may be claimed; dead ones left out.
   std::map<MediaId, std::set<std::int64_t>> jobs_by_media;
   std::map<MediaId, std::set<std::string>> uploads_by_media;
+  std::map<MediaId, std::set<std::string>> resumable_uploads_by_media;  ///< Unfinished ones left out.
   std::map<MediaId, std::set<std::string>> links_by_media;
 
   // The highest ever given; never taken back, so that an id is never used twice.
@@ -50,6 +52,7 @@ struct Tables {
   void put(const Rendition& row) { set(renditions, key_of(row), row); }
   void put(const Job& row) { set(jobs, row.id, row); }
   void put(const UploadSession& row) { set(uploads, row.token, row); }
+  void put(const ResumableUpload& row) { set(resumable_uploads, row.id, row); }
   void put(const Link& row) { set(links, LinkKey(row.subject, row.media_id), row); }
 
   /// False where there was no such row.
@@ -90,6 +93,7 @@ struct Tables {
   void index(const Rendition& row, bool present);
   void index(const Job& row, bool present);
   void index(const UploadSession& row, bool present);
+  void index(const ResumableUpload& row, bool present);
   void index(const Link& row, bool present);
 };
 

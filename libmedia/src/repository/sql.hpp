@@ -16,6 +16,7 @@
 #define MEDIA_SQL_JOB_FIELDS "kind, media_id, state, attempts, run_after, lease_owner, lease_until, progress, last_error, created_at"
 #define MEDIA_SQL_JOB "id, " MEDIA_SQL_JOB_FIELDS
 #define MEDIA_SQL_UPLOAD "token, media_id, owner, filename, media_type, size_bytes, digest, state, created_at, expires_at"
+#define MEDIA_SQL_RESUMABLE_UPLOAD "id, owner, kind, filename, media_type, metadata, parts, size_bytes, media_id, created_at, expires_at"
 #define MEDIA_SQL_LINK "subject, media_id, position"
 
 namespace media::sql {
@@ -119,6 +120,18 @@ inline constexpr std::string_view kPutUpload =
 inline constexpr std::string_view kChangeUploadState = "UPDATE upload SET state = ?3 WHERE token = ?1 AND state = ?2";
 inline constexpr std::string_view kRemoveUpload = "DELETE FROM upload WHERE token = ?1";
 
+// resumable upload
+
+inline constexpr std::string_view kFindResumableUpload = "SELECT " MEDIA_SQL_RESUMABLE_UPLOAD " FROM resumable_upload WHERE id = ?1";
+inline constexpr std::string_view kListExpiredResumableUploads =
+    "SELECT " MEDIA_SQL_RESUMABLE_UPLOAD " FROM resumable_upload WHERE expires_at <= ?1 ORDER BY expires_at, id LIMIT ?2";
+inline constexpr std::string_view kPutResumableUpload =
+    "INSERT INTO resumable_upload (" MEDIA_SQL_RESUMABLE_UPLOAD
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, kind = excluded.kind, "
+    "filename = excluded.filename, media_type = excluded.media_type, metadata = excluded.metadata, parts = excluded.parts, "
+    "size_bytes = excluded.size_bytes, media_id = excluded.media_id, created_at = excluded.created_at, expires_at = excluded.expires_at";
+inline constexpr std::string_view kRemoveResumableUpload = "DELETE FROM resumable_upload WHERE id = ?1";
+
 // link
 
 inline constexpr std::string_view kListLinks = "SELECT " MEDIA_SQL_LINK " FROM link WHERE subject = ?1 ORDER BY position, media_id";
@@ -141,4 +154,5 @@ inline constexpr std::string_view kCheck = "SELECT count(*) FROM schema_migratio
 #undef MEDIA_SQL_JOB_FIELDS
 #undef MEDIA_SQL_JOB
 #undef MEDIA_SQL_UPLOAD
+#undef MEDIA_SQL_RESUMABLE_UPLOAD
 #undef MEDIA_SQL_LINK

@@ -170,6 +170,17 @@ Result<std::vector<UploadSession>> Reads<Base>::list_expired_uploads(Timestamp n
 }
 
 template <class Base>
+Result<std::optional<ResumableUpload>> Reads<Base>::find_resumable_upload(const std::string& id) const {
+  return find(connection(), "find resumable upload", read_resumable_upload, sql::kFindResumableUpload, id);
+}
+
+template <class Base>
+Result<std::vector<ResumableUpload>> Reads<Base>::list_expired_resumable_uploads(Timestamp now, std::size_t limit) const {
+  return list(connection(), "list expired resumable uploads", read_resumable_upload, sql::kListExpiredResumableUploads, now,
+              row_limit(limit));
+}
+
+template <class Base>
 Result<std::vector<Link>> Reads<Base>::list_links(const std::string& subject) const {
   return list(connection(), "list links", read_link, sql::kListLinks, subject);
 }

@@ -34,6 +34,9 @@ class Reads : public Base {
   Result<std::optional<UploadSession>> find_upload_of_media(MediaId id) const final;
   Result<std::vector<UploadSession>> list_expired_uploads(Timestamp now, std::size_t limit) const final;
 
+  Result<std::optional<ResumableUpload>> find_resumable_upload(const std::string& id) const final;
+  Result<std::vector<ResumableUpload>> list_expired_resumable_uploads(Timestamp now, std::size_t limit) const final;
+
   Result<std::vector<Link>> list_links(const std::string& subject) const final;
   Result<std::vector<Link>> list_links_of_media(MediaId id) const final;
 

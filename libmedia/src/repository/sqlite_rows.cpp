@@ -1,6 +1,7 @@
 #include "repository/sqlite_rows.hpp"
 
 #include <limits>
+#include <sstream>
 #include <utility>
 
 namespace media::sqlite {
@@ -16,6 +17,8 @@ static_assert(static_cast<int>(BlobState::live) == 0 && static_cast<int>(BlobSta
 static_assert(static_cast<int>(JobState::queued) == 0 && static_cast<int>(JobState::running) == 1 && static_cast<int>(JobState::dead) == 2);
 static_assert(static_cast<int>(UploadState::open) == 0 && static_cast<int>(UploadState::receiving) == 1 &&
               static_cast<int>(UploadState::complete) == 2);
+static_assert(static_cast<int>(ResumableKind::whole) == 0 && static_cast<int>(ResumableKind::partial) == 1 &&
+              static_cast<int>(ResumableKind::joined) == 2);
 
 template <class Enum>
 Enum enumeration(std::int64_t value, Enum last) {
@@ -41,6 +44,19 @@ std::int64_t number(Enum value) noexcept {
 }
 
 std::optional<std::int64_t> null_for_zero(MediaId id) noexcept { return id == 0 ? std::nullopt : std::optional<std::int64_t>(id); }
+
+std::vector<std::string> words_of(const std::string& text) {
+  std::vector<std::string> words;
+  std::istringstream stream(text);
+  for (std::string word; stream >> word;) words.push_back(std::move(word));
+  return words;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
 
 // Formats are stored by their word, which stays when the enumeration grows. Members are initialized in their order,
 // which is that of the columns.
@@ -196,6 +212,34 @@ void bind_upload(Query& query, const UploadSession& session) {
   query.add(number(session.state));
   query.add(session.created_at);
   query.add(session.expires_at);
+}
+
+ResumableUpload read_resumable_upload(Query& row) {
+  return {.id = row.string(),
+          .owner = row.string(),
+          .kind = enumeration(row.integer(), ResumableKind::joined),
+          .filename = row.string(),
+          .media_type = row.string(),
+          .metadata = row.string(),
+          .parts = words_of(row.string()),
+          .size_bytes = size_of(row.integer()),
+          .media_id = row.optional(&Query::integer).value_or(0),
+          .created_at = row.time(),
+          .expires_at = row.time()};
+}
+
+void bind_resumable_upload(Query& query, const ResumableUpload& upload) {
+  query.add(upload.id);
+  query.add(upload.owner);
+  query.add(number(upload.kind));
+  query.add(Bytes{upload.filename});
+  query.add(upload.media_type);
+  query.add(upload.metadata);
+  query.add_copy(joined(upload.parts));
+  query.add(column_of(upload.size_bytes));
+  query.add(null_for_zero(upload.media_id));
+  query.add(upload.created_at);
+  query.add(upload.expires_at);
 }
 
 Link read_link(Query& row) { return {.subject = row.string(), .media_id = row.integer(), .position = row.integer()}; }

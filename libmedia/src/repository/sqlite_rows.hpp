@@ -12,6 +12,7 @@ Blob read_blob(Query& row);
 Rendition read_rendition(Query& row);
 Job read_job(Query& row);
 UploadSession read_upload(Query& row);
+ResumableUpload read_resumable_upload(Query& row);
 Link read_link(Query& row);
 
 /// Binds every field but the id.
@@ -21,5 +22,6 @@ void bind_rendition(Query& query, const Rendition& rendition);
 /// Binds every field but the id.
 void bind_job(Query& query, const Job& job);
 void bind_upload(Query& query, const UploadSession& session);
+void bind_resumable_upload(Query& query, const ResumableUpload& upload);
 
 }  // namespace media::sqlite

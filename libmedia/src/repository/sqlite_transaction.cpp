@@ -139,6 +139,19 @@ Result<bool> SqliteTransaction::change_upload_state(const std::string& token, Up
 
 Result<bool> SqliteTransaction::remove_upload(const std::string& token) { return change_one("remove upload", sql::kRemoveUpload, token); }
 
+Result<void> SqliteTransaction::put_resumable_upload(const ResumableUpload& upload) {
+  return guarded(connection_, "put resumable upload", [&]() -> Result<void> {
+    Query query(connection_, sql::kPutResumableUpload);
+    bind_resumable_upload(query, upload);
+    query.run();
+    return {};
+  });
+}
+
+Result<bool> SqliteTransaction::remove_resumable_upload(const std::string& id) {
+  return change_one("remove resumable upload", sql::kRemoveResumableUpload, id);
+}
+
 Result<void> SqliteTransaction::put_link(const Link& link) {
   MEDIA_TRY(change("put link", sql::kPutLink, link.subject, link.media_id, link.position));
   return {};

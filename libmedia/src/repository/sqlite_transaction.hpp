@@ -35,6 +35,9 @@ class SqliteTransaction final : public Reads<Transaction> {
   Result<bool> change_upload_state(const std::string& token, UploadState from, UploadState to) override;
   Result<bool> remove_upload(const std::string& token) override;
 
+  Result<void> put_resumable_upload(const ResumableUpload& upload) override;
+  Result<bool> remove_resumable_upload(const std::string& id) override;
+
   Result<void> put_link(const Link& link) override;
   Result<bool> remove_link(const std::string& subject, MediaId id) override;
 

@@ -101,7 +101,8 @@ Response Server::Loop::answer(Exchange& exchange) {
   }
   if (!route->options.accepts_body) {
     exchange.body.hide();
-  } else if (may_have_a_body_without_length(request.method) && !request.content_length && !exchange.head.chunked) {
+  } else if (!route->options.body_optional && may_have_a_body_without_length(request.method) && !request.content_length &&
+             !exchange.head.chunked) {
     return failure_response(411, "a Content-Length or a chunked body is needed", request);
   }
   return call_handler(exchange);

@@ -29,11 +29,11 @@ struct BodyPace {
 /// The body of one request, read once and in order, decoded from chunks where the client sent chunks.
 ///
 /// `read` errors: `too_large` (the limit), `invalid_argument` (the body is shorter than announced, or its chunks are malformed),
-/// `expired` (too slow), `io` (the client is gone), `cancelled` (the server stops). After an error the connection is closed, and
-/// if the handler then answers with a failure, the server answers in its place with the status that belongs to the
-/// error (413, 400, 408): a route needs no table for them. What a handler does not read is never taken for the next request.
+/// `expired` (too slow), `io` (the client is gone), `cancelled` (the server stops, or `cancel` was called). After an error the connection
+/// is closed, and if the handler then answers with a failure, the server answers in its place with the status that belongs to the error
+/// (413, 400, 408): a route needs no table for them. What a handler does not read is never taken for the next request.
 ///
-/// Thread-safety: none; it has a position.
+/// Thread-safety: none, for it has a position; `cancel` alone may be called from any thread while the handler runs.
 class Body : public ByteSource {
  public:
   /// Says how many bytes the route takes at most, before chunks are decoded away or after: it is payload that counts. `too_large` at once
@@ -42,6 +42,8 @@ class Body : public ByteSource {
   virtual Result<void> limit(std::uint64_t bytes) = 0;
   /// Replaces the pace of `ServerOptions`.
   virtual void pace(const BodyPace& pace) = 0;
+  /// Ends a `read` that waits for the client, and every later one, with `cancelled`; a failure is answered with 409.
+  virtual void cancel() noexcept = 0;
   /// Payload bytes handed out so far.
   [[nodiscard]] virtual std::uint64_t received() const noexcept = 0;
 };

@@ -45,6 +45,12 @@ Result<void> RequestBody::limit(std::uint64_t bytes) {
 
 void RequestBody::pace(const BodyPace& pace) { pace_ = pace; }
 
+void RequestBody::cancel() noexcept {
+  cancelled_ = true;
+  // Wakes whoever polls the socket for more to read; the answer can still be written.
+  ::shutdown(connection_.socket, SHUT_RD);
+}
+
 Result<void> RequestBody::say_continue() {
   constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   must_say_continue_ = false;
@@ -79,6 +85,7 @@ Result<void> RequestBody::wait_readable() {
 }
 
 Result<std::size_t> RequestBody::take(std::span<std::byte> into) {
+  if (cancelled_) return fail(Errc::cancelled, 409, "another request took over");
   if (const std::string_view buffered = connection_.inbox.view(); !buffered.empty()) {
     const std::size_t count = std::min(buffered.size(), into.size());
     std::memcpy(into.data(), buffered.data(), count);
@@ -94,6 +101,7 @@ Result<std::size_t> RequestBody::take(std::span<std::byte> into) {
       return static_cast<std::size_t>(got);
     }
     if (got == 0) {
+      if (cancelled_) return fail(Errc::cancelled, 409, "another request took over");
       if (connection_.cut) return fail(Errc::cancelled, 0, "the server stops");
       return fail(Errc::invalid_argument, 400, "it ended before it was complete");
     }

@@ -26,6 +26,7 @@ class RequestBody final : public Body {
   Result<std::size_t> read(std::span<std::byte> into) override;
   Result<void> limit(std::uint64_t bytes) override;
   void pace(const BodyPace& pace) override;
+  void cancel() noexcept override;
   [[nodiscard]] std::uint64_t received() const noexcept override { return received_; }
 
   /// Makes the body look empty to a handler that accepts none. What came is dealt with by `drop_buffered`.
@@ -56,6 +57,7 @@ class RequestBody final : public Body {
   bool must_say_continue_;
   bool finished_;
   bool hidden_ = false;
+  std::atomic<bool> cancelled_{false};
   ChunkDecoder decoder_;
   std::uint64_t limit_;
   std::uint64_t received_ = 0;

@@ -28,6 +28,8 @@ struct RouteOptions {
   Pool pool = Pool::bodies;
   /// The application's own mark, for its hooks.
   unsigned tag = 0;
+  /// A POST, PUT or PATCH that announces no body has an empty one; without this it is answered 411.
+  bool body_optional = false;
 };
 
 struct Route {

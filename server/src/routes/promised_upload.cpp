@@ -1,43 +1,17 @@
 // Uploads by signed URL: asked for with a name, a type and a size, then sent by whoever holds the URL.
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "errors.hpp"
 #include "media_json.hpp"
 #include "request_json.hpp"
 #include "routes.hpp"
+#include "upload_rules.hpp"
 
 namespace media::server {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr std::size_t kMaxFilenameBytes = 255;
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
-}
-
-/// The first of the blocked extensions that the name has, at its end or further in; empty for none.
-std::string blocked_extension(const std::string& filename, const std::vector<std::string>& blocked) {
-  const std::string name = lower(filename);
-  for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
-    // Systems that drop what stands behind a name's end would see the extension.
-    std::string extension = name.substr(dot, name.find('.', dot + 1) - dot);
-    extension.erase(std::min(extension.find(':'), extension.size()));
-    extension.erase(extension.find_last_not_of(' ') + 1);
-    if (std::find(blocked.begin(), blocked.end(), extension) != blocked.end()) return extension;
-  }
-  return {};
-}
-
-std::string extension_of(const std::string& filename) {
-  const auto dot = filename.find_last_of('.');
-  return dot == std::string::npos ? std::string() : lower(filename.substr(dot + 1));
-}
 
 struct Wanted {
   UploadPromise promise;
@@ -56,7 +30,7 @@ Wanted read_wanted(const Json& body, const http::Request& request, const RouteCo
     if (name == "filename" && value.is_string()) {
       promise.filename = value.get<std::string>();
     } else if (name == "content_type" && value.is_string()) {
-      promise.media_type = lower(value.get<std::string>());
+      promise.media_type = ascii_lower(value.get<std::string>());
     } else if (name == "file_size" && value.is_number_unsigned()) {
       promise.size_bytes = value.get<std::uint64_t>();
     } else if (name == "sha256" && value.is_string()) {
@@ -66,26 +40,12 @@ Wanted read_wanted(const Json& body, const http::Request& request, const RouteCo
     }
   }
   if (body.contains("sha256") && !promise.digest) return refuse("sha256", "64 hexadecimal digits");
-  const auto slash = promise.filename.find_last_of("/\\");
-  if (slash != std::string::npos) promise.filename.erase(0, slash + 1);
-  if (promise.filename.empty() || promise.filename.size() > kMaxFilenameBytes) return refuse("filename", "a name of 1 to 255 bytes");
-  const bool printable =
-      std::none_of(promise.filename.begin(), promise.filename.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-  if (!printable) return refuse("filename", "a name without control characters");
-  const std::string blocked = blocked_extension(promise.filename, context.config.blocked_extensions);
-  if (!blocked.empty()) return refuse("filename", "names without the extension " + blocked);
-
+  promise.filename = without_path(std::move(promise.filename));
   const auto& policy = context.library.policy();
-  const Format format = format_from_mime(promise.media_type);
-  if (format == Format::unknown || std::find(policy.allowed.begin(), policy.allowed.end(), format) == policy.allowed.end()) {
-    std::string types;
-    for (const Format allowed : policy.allowed) types += (types.empty() ? "" : ", ") + std::string(mime_type(allowed));
-    return refuse("content_type", types);
-  }
-  const Format named = format_from_name(extension_of(promise.filename));
-  if (named != Format::unknown && named != format)
-    return refuse("filename", "a name that ends as " + promise.media_type + " does, or in no media type's extension");
-  const std::uint64_t limit = std::min(is_image(format) ? policy.max_image_bytes : policy.max_video_bytes, context.config.max_upload_bytes);
+  if (const auto accepts = refuse_filename(promise.filename, context.config.blocked_extensions)) return refuse("filename", *accepts);
+  if (const auto accepts = refuse_type(promise.media_type, policy)) return refuse("content_type", *accepts);
+  if (const auto accepts = refuse_mismatch(promise.filename, promise.media_type)) return refuse("filename", *accepts);
+  const std::uint64_t limit = upload_limit(promise.media_type, policy, context.config);
   if (promise.size_bytes == 0 || promise.size_bytes > limit)
     return refuse("file_size", "a size of 1 to " + std::to_string(limit) + " bytes");
   return wanted;

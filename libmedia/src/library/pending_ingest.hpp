@@ -1,0 +1,50 @@
+/// The built-in Ingest.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "media/library.hpp"
+
+namespace media {
+
+inline std::string without_folders(std::string name) {
+  const auto slash = name.find_last_of("/\\");
+  if (slash != std::string::npos) name.erase(0, slash + 1);
+  return name;
+}
+
+class PendingIngest final : public Ingest {
+ public:
+  PendingIngest(IngestRequest wanted, std::uint64_t limit) : request(std::move(wanted)), limit_bytes(limit) {
+    request.filename = without_folders(std::move(request.filename));
+  }
+
+  Result<void> write(std::span<const std::byte> piece) override {
+    if (piece.size() > limit_bytes - std::min(limit_bytes, size_bytes)) {
+      return Error{Errc::too_large, "the file is larger than the limit of " + std::to_string(limit_bytes) + " bytes"};
+    }
+    MEDIA_TRY(writer->write(piece));
+    size_bytes += piece.size();
+    return {};
+  }
+  void rename(std::string filename) override { request.filename = without_folders(std::move(filename)); }
+
+  IngestRequest request;
+  std::uint64_t limit_bytes;
+  std::uint64_t size_bytes = 0;
+  std::unique_ptr<BlobWriter> writer;
+  /// The promise that this fills, if it fills one.
+  std::optional<UploadSession> upload;
+  /// The resumable upload that becomes a media by this.
+  std::optional<ResumableUpload> completes;
+  /// Set by `prepare`: read again where the store turns out to lack the bytes after all.
+  const ByteReader* content = nullptr;
+  std::optional<Digest> hashed;
+  std::optional<Verdict> verdict;
+};
+
+}  // namespace media
