@@ -118,6 +118,18 @@ bool read_url(const std::string& text, std::string& into) {
   return true;
 }
 
+bool read_scope_map(const std::string& text, std::vector<std::pair<std::string, Scope>>& into) {
+  std::vector<std::pair<std::string, Scope>> pairs;
+  for (const std::string& word : split(text)) {
+    const auto equals = word.rfind('=');
+    const auto ours = equals == std::string::npos ? std::nullopt : scope_from(word.substr(equals + 1));
+    if (!ours || equals == 0) return false;
+    pairs.emplace_back(word.substr(0, equals), *ours);
+  }
+  into = std::move(pairs);
+  return true;
+}
+
 const std::vector<Setting>& settings() {
   static const std::vector<Setting> kSettings = {
       {"MEDIA_SERVICE_SERVER_HOST", "an address to listen on",
@@ -184,9 +196,27 @@ const std::vector<Setting>& settings() {
          return text == "json" || text == "pretty";
        },
        [](const Config& c) { return std::string(c.log_format == LogFormat::json ? "json" : "pretty"); }},
-      {"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "false (this version has no authentication)",
-       [](Config& c, const std::string& text) { return read_bool(text, c.auth_enabled) && !c.auth_enabled; },
+      {"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "true or false",
+       [](Config& c, const std::string& text) { return read_bool(text, c.auth_enabled); },
        [](const Config& c) { return write_bool(c.auth_enabled); }},
+      {"MEDIA_SERVICE_AUTH_JWKS_FILE", "a file with a JWK set", [](Config& c, const std::string& text) { return c.jwks_file = text, true; },
+       [](const Config& c) { return c.jwks_file; }},
+      {"MEDIA_SERVICE_AUTH_ISSUER", "the iss of tokens for this service",
+       [](Config& c, const std::string& text) { return c.claim_rules.issuer = text, true; },
+       [](const Config& c) { return c.claim_rules.issuer; }},
+      {"MEDIA_SERVICE_AUTH_AUDIENCE", "the aud of tokens for this service",
+       [](Config& c, const std::string& text) { return c.claim_rules.audience = text, true; },
+       [](const Config& c) { return c.claim_rules.audience; }},
+      {"MEDIA_SERVICE_AUTH_REQUIRE_SCOPES", "true or false",
+       [](Config& c, const std::string& text) { return read_bool(text, c.claim_rules.require_scopes); },
+       [](const Config& c) { return write_bool(c.claim_rules.require_scopes); }},
+      {"MEDIA_SERVICE_AUTH_SCOPE_MAP", "theirs=ours, separated by commas; ours is media:read, media:write or media:admin",
+       [](Config& c, const std::string& text) { return read_scope_map(text, c.claim_rules.scope_map); },
+       [](const Config& c) {
+         std::vector<std::string> pairs;
+         for (const auto& [theirs, ours] : c.claim_rules.scope_map) pairs.push_back(theirs + "=" + std::string(to_string(ours)));
+         return joined(pairs);
+       }},
       {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_ENABLED", "false (this version has no rate limits)",
        [](Config&, const std::string& text) {
          bool enabled = false;
@@ -261,24 +291,61 @@ bool is_guessable(const std::string& secret) {
   return text.size() < 8;
 }
 
-void read_url_secrets(const Environment& environment, bool production, LoadedConfig& loaded) {
-  bool has_current = false;
-  for (const char* const name : {"UPLOAD_URL_SECRET", "UPLOAD_URL_SECRET_PREVIOUS"}) {
-    const auto secret = find_secret(environment, name, loaded.faults);
-    if (!secret) continue;
-    has_current = has_current || std::string_view(name) == "UPLOAD_URL_SECRET";
-    if (secret->size() < SigningKeys::kMinSecretBytes || secret->size() > 4096) {
-      loaded.faults.push_back(std::string(name) + ": accepts " + std::to_string(SigningKeys::kMinSecretBytes) + " to 4096 bytes");
-    } else if (production && is_guessable(*secret)) {
-      loaded.faults.push_back(std::string(name) + ": accepts a secret drawn by chance (openssl rand -hex 32)");
-    } else {
-      loaded.config.url_secrets.push_back(*secret);
-    }
+/// Empty where there is none, or none that is good enough.
+std::string read_secret(const Environment& environment, const std::string& name, bool production, LoadedConfig& loaded) {
+  const auto secret = find_secret(environment, name, loaded.faults);
+  if (!secret) return {};
+  if (secret->size() < SigningKeys::kMinSecretBytes || secret->size() > 4096) {
+    loaded.faults.push_back(name + ": accepts " + std::to_string(SigningKeys::kMinSecretBytes) + " to 4096 bytes");
+    return {};
   }
-  if (!has_current && !loaded.config.url_secrets.empty()) {
+  if (production && is_guessable(*secret)) {
+    loaded.faults.push_back(name + ": accepts a secret drawn by chance (openssl rand -hex 32)");
+    return {};
+  }
+  return *secret;
+}
+
+/// Is it there at all, good or not?
+bool has_secret(const Environment& environment, const std::string& name) {
+  const auto filled = [&](const std::string& variable) {
+    const auto found = environment.find(variable);
+    return found != environment.end() && !found->second.empty();
+  };
+  return filled(name) || filled(name + "_FILE");
+}
+
+void read_url_secrets(const Environment& environment, bool production, LoadedConfig& loaded) {
+  const bool has_current = has_secret(environment, "UPLOAD_URL_SECRET");
+  const std::string current = read_secret(environment, "UPLOAD_URL_SECRET", production, loaded);
+  const std::string previous = read_secret(environment, "UPLOAD_URL_SECRET_PREVIOUS", production, loaded);
+  if (!current.empty()) loaded.config.url_secrets.push_back(current);
+  if (!previous.empty() && !has_current) {
     loaded.faults.emplace_back("UPLOAD_URL_SECRET_PREVIOUS: accepts a key beside UPLOAD_URL_SECRET only");
+  } else if (!previous.empty() && previous == current) {
+    loaded.faults.emplace_back("UPLOAD_URL_SECRET_PREVIOUS: accepts another key than UPLOAD_URL_SECRET");
+  } else if (!previous.empty()) {
+    loaded.config.url_secrets.push_back(previous);
   }
   if (production && !has_current) loaded.faults.emplace_back("UPLOAD_URL_SECRET: production needs one (openssl rand -hex 32)");
+}
+
+void read_auth(const Environment& environment, bool production, LoadedConfig& loaded) {
+  Config& config = loaded.config;
+  const bool has_jwt_secret = has_secret(environment, "JWT_SECRET");
+  config.jwt_secret = read_secret(environment, "JWT_SECRET", production, loaded);
+  const auto& url_secrets = config.url_secrets;
+  if (!config.jwt_secret.empty() && std::find(url_secrets.begin(), url_secrets.end(), config.jwt_secret) != url_secrets.end()) {
+    loaded.faults.emplace_back("JWT_SECRET: accepts another secret than UPLOAD_URL_SECRET and UPLOAD_URL_SECRET_PREVIOUS");
+  }
+  const bool said = environment.contains("MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED");
+  const bool has_source = has_jwt_secret || !config.jwks_file.empty();
+  if (!said) config.auth_enabled = has_source;
+  if (production && !said && !has_source) {
+    loaded.faults.emplace_back(
+        "MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED: production needs a way to authenticate (JWT_SECRET or MEDIA_SERVICE_AUTH_JWKS_FILE), or it "
+        "said in so many words: false, behind something that authenticates");
+  }
 }
 
 /// Known to deployments of the earlier service, about things that this version does not have: refused rather than ignored.
@@ -289,7 +356,7 @@ bool is_contradicting(const std::string& name, const std::string& value, std::st
   }
   bool enabled = false;
   if ((name == "OAUTH2_SERVICE_ENABLED" || name == "OAUTH2_INTROSPECTION_ENABLED") && (!read_bool(value, enabled) || enabled)) {
-    fault = name + ": accepts false (this version has no authentication)";
+    fault = name + ": accepts false (this version has no introspection)";
     return true;
   }
   return false;
@@ -364,27 +431,25 @@ LoadedConfig load_config(Environment environment, const std::filesystem::path& w
   for (const auto& [name, value] : environment) {
     std::string contradiction;
     if (is_contradicting(name, value, contradiction)) loaded.faults.push_back(contradiction);
-    if (!name.starts_with(kPrefix)) continue;
     const auto known = std::find_if(settings().begin(), settings().end(), [&](const Setting& setting) { return setting.name == name; });
     if (known == settings().end()) {
-      loaded.faults.push_back(name + ": not a setting of this version (mediad --print-config lists them)");
+      if (name.starts_with(kPrefix)) loaded.faults.push_back(name + ": not a setting of this version (mediad --print-config lists them)");
     } else if (!known->read(config, value)) {
       loaded.faults.push_back(name + ": accepts " + std::string(known->accepts));
     }
   }
   read_url_secrets(environment, production, loaded);
-  if (production && !environment.contains("MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED")) {
-    loaded.faults.emplace_back(
-        "MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED: production needs it said in so many words; this version has no authentication, so the one "
-        "value is false, behind something that authenticates");
-  }
+  read_auth(environment, production, loaded);
   return loaded;
 }
 
 std::string print_config(const Config& config) {
   std::string text = "RUN_MODE=" + std::string(config.run_mode == RunMode::production ? "production" : "local") + "\n";
   for (const Setting& setting : settings()) text += std::string(setting.name) + "=" + setting.write(config) + "\n";
-  text += std::string("UPLOAD_URL_SECRET=") + (config.url_secrets.empty() ? "" : "********") + "\n";
+  const auto masked = [](bool there) { return there ? "********\n" : "\n"; };
+  text += std::string("UPLOAD_URL_SECRET=") + masked(!config.url_secrets.empty());
+  text += std::string("UPLOAD_URL_SECRET_PREVIOUS=") + masked(config.url_secrets.size() > 1);
+  text += std::string("JWT_SECRET=") + masked(!config.jwt_secret.empty());
   return text;
 }
 

@@ -6,9 +6,11 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "auth/claims.hpp"
 #include "media/library.hpp"
 
 namespace media::server {
@@ -40,7 +42,12 @@ struct Config {
 
   std::string log_level = "info";
   LogFormat log_format = LogFormat::pretty;
+
+  /// Off: everybody is the one local user.
   bool auth_enabled = false;
+  std::string jwt_secret;  ///< Of HS256; empty: none.
+  std::string jwks_file;
+  ClaimRules claim_rules;
 
   /// The first signs URLs, all verify. Empty: a key of the library's own, kept beside it.
   std::vector<std::string> url_secrets;

@@ -1,0 +1,57 @@
+#include "auth/authenticator.hpp"
+
+#include "http/fields.hpp"
+
+namespace media::server {
+namespace {
+
+/// A file is read again at most so often; the same text costs no parsing.
+constexpr std::chrono::seconds kFileRefresh{1};
+
+Error denied(const char* why) { return Error{Errc::denied, why}; }
+
+/// The one credential of a request; nothing where there is none.
+Result<std::optional<std::string_view>> find_credential(const http::Request& request) {
+  const auto fields = request.headers.all("Authorization");
+  if (fields.empty()) return std::optional<std::string_view>();
+  if (fields.size() > 1) return denied("more than one credential");
+  constexpr std::string_view kScheme = "Bearer ";
+  std::string_view token = fields.front();
+  if (!http::equal_ignoring_case(token.substr(0, kScheme.size()), kScheme)) return denied("another scheme than Bearer");
+  token.remove_prefix(kScheme.size());
+  token.remove_prefix(std::min(token.find_first_not_of(' '), token.size()));
+  if (token.empty()) return denied("an empty token");
+  return std::optional<std::string_view>(token);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Authenticator>> Authenticator::open(const Config& config, const Clock& clock, Log& log) {
+  auto made = std::unique_ptr<Authenticator>(new Authenticator(clock));
+  if (!config.jwks_file.empty()) {
+    made->keys_ = std::make_unique<KeyRing>([path = config.jwks_file] { return read_key_file(path); },
+                                            KeyRing::Options{.refresh = kFileRefresh, .least_pause = kFileRefresh});
+    MEDIA_TRY(made->keys_->refresh());
+  }
+  if (!config.jwt_secret.empty() || made->keys_) {
+    made->tokens_ = std::make_unique<JwtVerifier>(config.jwt_secret, made->keys_.get(), config.claim_rules);
+    if (config.claim_rules.audience.empty()) {
+      log.write(LogLevel::warn, "tokens for any audience are taken; MEDIA_SERVICE_AUTH_AUDIENCE narrows that");
+    }
+  }
+  return made;
+}
+
+Result<Caller> Authenticator::authenticate(const http::Request& request) const {
+  MEDIA_TRY_ASSIGN(const auto credential, find_credential(request));
+  if (!credential) return Caller{};
+  return judge(*credential);
+}
+
+Result<Caller> Authenticator::judge(std::string_view token) const {
+  if (!tokens_) return denied("no tokens are configured");
+  MEDIA_TRY_ASSIGN(auto bearer, tokens_->verify(token, clock_.now()));
+  return std::move(bearer.caller);
+}
+
+}  // namespace media::server
