@@ -126,7 +126,7 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   MEDIA_TRY_ASSIGN(auto keys, open_signing_keys(config));
   parts->signer = std::make_unique<UrlSigner>(std::move(keys), parts->clock);
   if (config.auth_enabled) {
-    MEDIA_TRY_ASSIGN(parts->authenticator, Authenticator::open(parts->config, parts->clock, log));
+    MEDIA_TRY_ASSIGN(parts->authenticator, Authenticator::open(parts->config, library, parts->clock, log));
   } else {
     log.write(config.run_mode == RunMode::production ? LogLevel::warn : LogLevel::info,
               "authentication is off: everybody is one local user");

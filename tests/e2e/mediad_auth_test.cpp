@@ -244,6 +244,52 @@ TEST_CASE("mediad: a key file that is of no use stops the start") {
   CHECK(mediad.daemon->wait(20) == 3);
 }
 
+TEST_CASE("mediad: a program comes with an API key until it is revoked or runs out") {
+  const Mediad mediad({"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED=true"});
+  const auto apikey = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {Mediad::mediactl(), "apikey"});
+    arguments.insert(arguments.end(), {"--store", mediad.store().string(), "--json"});
+    const auto ran = run(arguments);
+    REQUIRE(ran.exit_code == 0);
+    std::vector<Json> lines;
+    std::istringstream text(ran.out);
+    for (std::string line; std::getline(text, line);) lines.push_back(Json::parse(line));
+    return lines;
+  };
+  const Json made = apikey({"create", "--owner", "ann", "--label", "importer"})[0];
+  const std::string token = made["token"];
+  CHECK(made["scopes"] == Json::array({"media:read", "media:write"}));
+  As program(mediad.port, token);
+  const auto id = program.upload(60);
+  CHECK(Json::parse(program.get(As::path_of(id))->body)["owner_id"] == "ann");
+  Client plain(mediad.port);
+  CHECK(plain.get("/media", {{"X-API-Key", token}})->status == 200);
+  CHECK(plain.get("/media", {{"X-API-Key", token}, {"Authorization", "Bearer " + token}})->status == 401);
+  CHECK(plain.get("/media", {{"X-API-Key", "eyJ.eyJ.x"}})->status == 401);
+  CHECK(plain.get("/media", {{"Authorization", "Bearer " + token_of("ann")}})->status == 401);
+  check_refusal(plain.get("/media", {{"X-API-Key", token.substr(0, token.size() - 1) + "x"}}), 401);
+  check_refusal(plain.get("/media"), 401);
+
+  const Json reading = apikey({"create", "--owner", "ann", "--scope", "media:read", "--expires", "2s"})[0];
+  As reader(mediad.port, reading["token"]);
+  CHECK(reader.status("GET", As::path_of(id)) == 200);
+  CHECK(reader.status("DELETE", As::path_of(id)) == 403);
+
+  CHECK(apikey({"revoke", made["id"]})[0]["status"] == "revoked");
+  CHECK(program.status("GET", "/media") == 401);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2100));
+  CHECK(reader.status("GET", "/media") == 401);
+  const auto listed = apikey({"list"});
+  REQUIRE(listed.size() == 3);
+  CHECK(listed[0]["state"] == "revoked");
+  CHECK(listed[1]["state"] == "expired");
+  for (const Json& line : listed) CHECK(line.dump().find(token.substr(20)) == std::string::npos);
+  CHECK(read_text(mediad.log()).find(token.substr(20)) == std::string::npos);
+  CHECK(run({Mediad::mediactl(), "--store", mediad.store().string(), "apikey", "revoke", made["id"]}).exit_code == 1);
+  CHECK(run({Mediad::mediactl(), "--store", mediad.store().string(), "apikey", "create", "--owner", ""}).exit_code == 2);
+  CHECK(run({Mediad::mediactl(), "--store", mediad.store().string(), "apikey", "create", "--owner", "a", "--quiet"}).exit_code == 2);
+}
+
 TEST_CASE("mediad: locally and without a source everybody is the local user") {
   const Mediad mediad;
   As nobody(mediad.port, "");

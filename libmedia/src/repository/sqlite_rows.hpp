@@ -13,6 +13,7 @@ Rendition read_rendition(Query& row);
 Job read_job(Query& row);
 UploadSession read_upload(Query& row);
 Link read_link(Query& row);
+ApiKey read_api_key(Query& row);
 
 /// Binds every field but the id.
 void bind_media(Query& query, const Media& media);
@@ -21,5 +22,6 @@ void bind_rendition(Query& query, const Rendition& rendition);
 /// Binds every field but the id.
 void bind_job(Query& query, const Job& job);
 void bind_upload(Query& query, const UploadSession& session);
+void bind_api_key(Query& query, const ApiKey& key);
 
 }  // namespace media::sqlite

@@ -1,5 +1,7 @@
 #include "auth/authenticator.hpp"
 
+#include <sstream>
+
 #include "http/fields.hpp"
 
 namespace media::server {
@@ -10,11 +12,20 @@ constexpr std::chrono::seconds kFileRefresh{1};
 
 Error denied(const char* why) { return Error{Errc::denied, why}; }
 
+constexpr std::string_view kApiKeyField = "X-API-Key";
+/// What every API key begins with, and no JWT: those begin as base64 of a brace.
+constexpr std::string_view kApiKeyPrefix = "mk_";
+
 /// The one credential of a request; nothing where there is none.
 Result<std::optional<std::string_view>> find_credential(const http::Request& request) {
   const auto fields = request.headers.all("Authorization");
-  if (fields.empty()) return std::optional<std::string_view>();
-  if (fields.size() > 1) return denied("more than one credential");
+  const auto keys = request.headers.all(kApiKeyField);
+  if (fields.empty() && keys.empty()) return std::optional<std::string_view>();
+  if (fields.size() + keys.size() > 1) return denied("more than one credential");
+  if (!keys.empty()) {
+    if (!keys.front().starts_with(kApiKeyPrefix)) return denied("not an API key");
+    return std::optional<std::string_view>(keys.front());
+  }
   constexpr std::string_view kScheme = "Bearer ";
   std::string_view token = fields.front();
   if (!http::equal_ignoring_case(token.substr(0, kScheme.size()), kScheme)) return denied("another scheme than Bearer");
@@ -26,8 +37,8 @@ Result<std::optional<std::string_view>> find_credential(const http::Request& req
 
 }  // namespace
 
-Result<std::unique_ptr<Authenticator>> Authenticator::open(const Config& config, const Clock& clock, Log& log) {
-  auto made = std::unique_ptr<Authenticator>(new Authenticator(clock));
+Result<std::unique_ptr<Authenticator>> Authenticator::open(const Config& config, const Library& library, const Clock& clock, Log& log) {
+  auto made = std::unique_ptr<Authenticator>(new Authenticator(library, clock));
   if (!config.jwks_file.empty()) {
     made->keys_ = std::make_unique<KeyRing>([path = config.jwks_file] { return read_key_file(path); },
                                             KeyRing::Options{.refresh = kFileRefresh, .least_pause = kFileRefresh});
@@ -45,13 +56,25 @@ Result<std::unique_ptr<Authenticator>> Authenticator::open(const Config& config,
 Result<Caller> Authenticator::authenticate(const http::Request& request) const {
   MEDIA_TRY_ASSIGN(const auto credential, find_credential(request));
   if (!credential) return Caller{};
-  return judge(*credential);
+  return credential->starts_with(kApiKeyPrefix) ? judge_api_key(*credential) : judge_token(*credential);
 }
 
-Result<Caller> Authenticator::judge(std::string_view token) const {
+Result<Caller> Authenticator::judge_token(std::string_view token) const {
   if (!tokens_) return denied("no tokens are configured");
   MEDIA_TRY_ASSIGN(auto bearer, tokens_->verify(token, clock_.now()));
   return std::move(bearer.caller);
+}
+
+Result<Caller> Authenticator::judge_api_key(std::string_view token) const {
+  auto key = library_.find_api_key(token);
+  if (!key) return Error{Errc::unavailable, key.error().message};
+  if (!*key) return denied("no API key in force");
+  Caller caller{(*key)->owner, {}, CallerKind::api_key};
+  std::istringstream words((*key)->scopes);
+  for (std::string word; words >> word;) {
+    if (const auto scope = scope_from(word)) caller.scopes = caller.scopes.with(*scope);
+  }
+  return caller;
 }
 
 }  // namespace media::server
