@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "media/sign.hpp"
+#include "url.hpp"
 
 extern char** environ;
 
@@ -118,6 +119,13 @@ bool read_url(const std::string& text, std::string& into) {
   return true;
 }
 
+/// Empty: none.
+bool read_service_url(const std::string& text, std::string& into) {
+  if (!text.empty() && (host_of_url(text).empty() || text.find_first_of(" \t\"<>\\#") != std::string::npos)) return false;
+  into = text;
+  return true;
+}
+
 bool read_scope_map(const std::string& text, std::vector<std::pair<std::string, Scope>>& into) {
   std::vector<std::pair<std::string, Scope>> pairs;
   for (const std::string& word : split(text)) {
@@ -201,6 +209,31 @@ const std::vector<Setting>& settings() {
        [](const Config& c) { return write_bool(c.auth_enabled); }},
       {"MEDIA_SERVICE_AUTH_JWKS_FILE", "a file with a JWK set", [](Config& c, const std::string& text) { return c.jwks_file = text, true; },
        [](const Config& c) { return c.jwks_file; }},
+      {"MEDIA_SERVICE_AUTH_JWKS_URL", "an https URL of a JWK set (http on loopback, and in local mode)",
+       [](Config& c, const std::string& text) { return read_service_url(text, c.jwks_url); }, [](const Config& c) { return c.jwks_url; }},
+      {"MEDIA_SERVICE_AUTH_JWKS_REFRESH_SECONDS", "10 to 86400",
+       [](Config& c, const std::string& text) { return read_seconds(text, c.jwks_refresh, 10, 86'400); },
+       [](const Config& c) { return std::to_string(c.jwks_refresh.count()); }},
+      {"MEDIA_SERVICE_AUTH_INTROSPECTION_PATH", "a path that begins with a slash, below OAUTH2_SERVICE_BASE_URL",
+       [](Config& c, const std::string& text) {
+         c.introspection_path = text;
+         return text.starts_with('/') && text.find_first_of(" \t\"<>\\?#") == std::string::npos;
+       },
+       [](const Config& c) { return c.introspection_path; }},
+      {"OAUTH2_SERVICE_ENABLED", "true or false", [](Config& c, const std::string& text) { return read_bool(text, c.oauth2_enabled); },
+       [](const Config& c) { return write_bool(c.oauth2_enabled); }},
+      {"OAUTH2_INTROSPECTION_ENABLED", "true or false",
+       [](Config& c, const std::string& text) { return read_bool(text, c.introspection_enabled); },
+       [](const Config& c) { return write_bool(c.introspection_enabled); }},
+      {"OAUTH2_SERVICE_BASE_URL", "an https URL without a query (http on loopback, and in local mode)",
+       [](Config& c, const std::string& text) { return text.empty() || (read_url(text, c.oauth2_base_url) && !host_of_url(text).empty()); },
+       [](const Config& c) { return c.oauth2_base_url; }},
+      {"OAUTH2_CLIENT_ID", "the name by which the issuer knows this service",
+       [](Config& c, const std::string& text) { return c.oauth2_client_id = text, true; },
+       [](const Config& c) { return c.oauth2_client_id; }},
+      {"OAUTH2_TOKEN_CACHE_TTL_SECONDS", "0 to 3600",
+       [](Config& c, const std::string& text) { return read_seconds(text, c.token_cache_lifetime, 0, 3600); },
+       [](const Config& c) { return std::to_string(c.token_cache_lifetime.count()); }},
       {"MEDIA_SERVICE_AUTH_ISSUER", "the iss of tokens for this service",
        [](Config& c, const std::string& text) { return c.claim_rules.issuer = text, true; },
        [](const Config& c) { return c.claim_rules.issuer; }},
@@ -330,6 +363,36 @@ void read_url_secrets(const Environment& environment, bool production, LoadedCon
   if (production && !has_current) loaded.faults.emplace_back("UPLOAD_URL_SECRET: production needs one (openssl rand -hex 32)");
 }
 
+constexpr std::size_t kMinClientSecretBytes = 16;
+
+/// Of the issuer's choosing, so production alone is strict about it.
+void read_client_secret(const Environment& environment, bool production, LoadedConfig& loaded) {
+  const std::string name = "OAUTH2_CLIENT_SECRET";
+  const auto secret = find_secret(environment, name, loaded.faults);
+  if (!secret) return;
+  loaded.config.oauth2_client_secret = *secret;
+  if (secret->size() > 4096 || (production && secret->size() < kMinClientSecretBytes)) {
+    loaded.faults.push_back(name + ": accepts 16 to 4096 bytes");
+  } else if (production && is_guessable(*secret)) {
+    loaded.faults.push_back(name + ": accepts a secret drawn by chance");
+  }
+}
+
+void check_introspection(const Environment& environment, LoadedConfig& loaded) {
+  const Config& config = loaded.config;
+  auto& faults = loaded.faults;
+  if (config.oauth2_enabled && !config.introspection_enabled && config.jwt_secret.empty() && config.jwks_file.empty() &&
+      config.jwks_url.empty() && !has_secret(environment, "JWT_SECRET")) {
+    faults.emplace_back(
+        "OAUTH2_SERVICE_ENABLED: accepts true beside OAUTH2_INTROSPECTION_ENABLED=true, JWT_SECRET, MEDIA_SERVICE_AUTH_JWKS_URL or _FILE");
+  }
+  if (!config.introspection_enabled) return;
+  if (!config.oauth2_enabled) faults.emplace_back("OAUTH2_INTROSPECTION_ENABLED: accepts true beside OAUTH2_SERVICE_ENABLED=true only");
+  if (config.oauth2_base_url.empty()) faults.emplace_back("OAUTH2_SERVICE_BASE_URL: introspection needs it");
+  if (config.oauth2_client_id.empty()) faults.emplace_back("OAUTH2_CLIENT_ID: introspection needs it");
+  if (!has_secret(environment, "OAUTH2_CLIENT_SECRET")) faults.emplace_back("OAUTH2_CLIENT_SECRET: introspection needs it");
+}
+
 void read_auth(const Environment& environment, bool production, LoadedConfig& loaded) {
   Config& config = loaded.config;
   const bool has_jwt_secret = has_secret(environment, "JWT_SECRET");
@@ -339,11 +402,23 @@ void read_auth(const Environment& environment, bool production, LoadedConfig& lo
     loaded.faults.emplace_back("JWT_SECRET: accepts another secret than UPLOAD_URL_SECRET and UPLOAD_URL_SECRET_PREVIOUS");
   }
   const bool said = environment.contains("MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED");
-  const bool has_source = has_jwt_secret || !config.jwks_file.empty();
+  read_client_secret(environment, production, loaded);
+  check_introspection(environment, loaded);
+  if (!config.jwks_file.empty() && !config.jwks_url.empty()) {
+    loaded.faults.emplace_back("MEDIA_SERVICE_AUTH_JWKS_URL: accepts either itself or MEDIA_SERVICE_AUTH_JWKS_FILE");
+  }
+  for (const auto& [name, url] : {std::pair<std::string, std::string>("MEDIA_SERVICE_AUTH_JWKS_URL", config.jwks_url),
+                                  std::pair<std::string, std::string>("OAUTH2_SERVICE_BASE_URL", config.oauth2_base_url)}) {
+    if (production && url.starts_with("http://") && !is_loopback_url(url)) {
+      loaded.faults.push_back(name + ": accepts https in production, since whoever stands between could answer in the issuer's place");
+    }
+  }
+  const bool has_source = has_jwt_secret || !config.jwks_file.empty() || !config.jwks_url.empty() || config.introspection_enabled;
   if (!said) config.auth_enabled = has_source;
   if (production && !said && !has_source) {
     loaded.faults.emplace_back(
-        "MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED: production needs a way to authenticate (JWT_SECRET or MEDIA_SERVICE_AUTH_JWKS_FILE), or it "
+        "MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED: production needs a way to authenticate (JWT_SECRET, MEDIA_SERVICE_AUTH_JWKS_URL "
+        "or _FILE, OAUTH2_INTROSPECTION_ENABLED; true by itself for API keys alone), or it "
         "said in so many words: false, behind something that authenticates");
   }
 }
@@ -352,11 +427,6 @@ void read_auth(const Environment& environment, bool production, LoadedConfig& lo
 bool is_contradicting(const std::string& name, const std::string& value, std::string& fault) {
   if (name == "POSTGRES_HOST" && !value.empty()) {
     fault = "POSTGRES_HOST: this version keeps its catalog in SQLite below the base path; leave it unset";
-    return true;
-  }
-  bool enabled = false;
-  if ((name == "OAUTH2_SERVICE_ENABLED" || name == "OAUTH2_INTROSPECTION_ENABLED") && (!read_bool(value, enabled) || enabled)) {
-    fault = name + ": accepts false (this version has no introspection)";
     return true;
   }
   return false;
@@ -450,6 +520,7 @@ std::string print_config(const Config& config) {
   text += std::string("UPLOAD_URL_SECRET=") + masked(!config.url_secrets.empty());
   text += std::string("UPLOAD_URL_SECRET_PREVIOUS=") + masked(config.url_secrets.size() > 1);
   text += std::string("JWT_SECRET=") + masked(!config.jwt_secret.empty());
+  text += std::string("OAUTH2_CLIENT_SECRET=") + masked(!config.oauth2_client_secret.empty());
   return text;
 }
 

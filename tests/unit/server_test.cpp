@@ -123,7 +123,7 @@ TEST_CASE("server: every wrong variable gets a line of its own that says what it
                             {"MEDIA_SERVICE_AUTH_SCOPE_MAP", "recipe:read=media:everything"},
                             {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_ENABLED", "true"},
                             {"POSTGRES_HOST", "db"},
-                            {"OAUTH2_SERVICE_ENABLED", "true"},
+                            {"OAUTH2_SERVICE_ENABLED", "perhaps"},
                             {"PATH", "/bin"}});
   CHECK(loaded.faults.size() == 11);
   for (const auto& fault : loaded.faults) CHECK(fault.find(": ") != std::string::npos);

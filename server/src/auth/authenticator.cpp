@@ -1,8 +1,10 @@
 #include "auth/authenticator.hpp"
 
+#include <algorithm>
 #include <sstream>
 
 #include "http/fields.hpp"
+#include "url.hpp"
 
 namespace media::server {
 namespace {
@@ -35,14 +37,58 @@ Result<std::optional<std::string_view>> find_credential(const http::Request& req
   return std::optional<std::string_view>(token);
 }
 
+/// The body of a 200; everything else is no answer.
+Result<std::string> body_of(Result<WebReply> reply, const std::string& url) {
+  if (!reply) return std::move(reply).error();
+  if (reply->status != 200) {
+    return Error{Errc::unavailable, std::string(host_of_url(url)) + " answers with status " + std::to_string(reply->status)};
+  }
+  return std::move(reply->body);
+}
+
+KeyRing::Fetch fetch_keys(WebClient& web, const std::string& url) {
+  return [&web, url] { return body_of(web.ask({.url = url, .max_bytes = KeySet::kMaxBytes}), url); };
+}
+
+Introspection::Ask ask_issuer(WebClient& web, const Config& config) {
+  WebRequest request{.url = config.oauth2_base_url + config.introspection_path};
+  // Encoded before they become HTTP Basic (RFC 6749, section 2.3.1).
+  request.user = percent_encode(config.oauth2_client_id);
+  request.password = percent_encode(config.oauth2_client_secret);
+  return [&web, request](std::string_view token) {
+    WebRequest one = request;
+    one.form = "token=" + percent_encode(token) + "&token_type_hint=access_token";
+    return body_of(web.ask(one), one.url);
+  };
+}
+
+/// Half of them: the other half goes on serving what needs no issuer.
+int waiting_threads(const Config& config) { return static_cast<int>(std::max<std::size_t>(1, config.reader_threads / 2)); }
+
 }  // namespace
 
 Result<std::unique_ptr<Authenticator>> Authenticator::open(const Config& config, const Library& library, const Clock& clock, Log& log) {
   auto made = std::unique_ptr<Authenticator>(new Authenticator(library, clock));
+  if (config.introspection_enabled || !config.jwks_url.empty()) made->web_ = std::make_unique<WebClient>();
+  if (config.introspection_enabled) {
+    made->introspection_ = std::make_unique<Introspection>(
+        ask_issuer(*made->web_, config), config.claim_rules,
+        Introspection::Options{.lifetime = config.token_cache_lifetime, .most_asking = waiting_threads(config)});
+    if (!config.jwt_secret.empty() || !config.jwks_file.empty() || !config.jwks_url.empty()) {
+      log.write(LogLevel::warn, "tokens are judged by introspection; JWT_SECRET and key sets are not used");
+    }
+    return made;
+  }
   if (!config.jwks_file.empty()) {
     made->keys_ = std::make_unique<KeyRing>([path = config.jwks_file] { return read_key_file(path); },
                                             KeyRing::Options{.refresh = kFileRefresh, .least_pause = kFileRefresh});
     MEDIA_TRY(made->keys_->refresh());
+  } else if (!config.jwks_url.empty()) {
+    made->keys_ = std::make_unique<KeyRing>(fetch_keys(*made->web_, config.jwks_url), KeyRing::Options{.refresh = config.jwks_refresh});
+    // Both may be starting at once: tokens are answered with 503 until the issuer is there.
+    if (const auto fetched = made->keys_->refresh(); !fetched) {
+      log.write(LogLevel::warn, "the issuer's keys cannot be had yet", {{"reason", fetched.error().message}});
+    }
   }
   if (!config.jwt_secret.empty() || made->keys_) {
     made->tokens_ = std::make_unique<JwtVerifier>(config.jwt_secret, made->keys_.get(), config.claim_rules);
@@ -60,6 +106,10 @@ Result<Caller> Authenticator::authenticate(const http::Request& request) const {
 }
 
 Result<Caller> Authenticator::judge_token(std::string_view token) const {
+  if (introspection_) {
+    MEDIA_TRY_ASSIGN(auto introspected, introspection_->verify(token, clock_.now()));
+    return std::move(introspected.caller);
+  }
   if (!tokens_) return denied("no tokens are configured");
   MEDIA_TRY_ASSIGN(auto bearer, tokens_->verify(token, clock_.now()));
   return std::move(bearer.caller);

@@ -6,7 +6,9 @@
 #include <string_view>
 
 #include "auth/caller.hpp"
+#include "auth/introspection.hpp"
 #include "auth/jwt.hpp"
+#include "auth/web_client.hpp"
 #include "config.hpp"
 #include "http/message.hpp"
 #include "media/clock.hpp"
@@ -32,8 +34,10 @@ class Authenticator {
 
   const Library& library_;
   const Clock& clock_;
+  std::unique_ptr<WebClient> web_;  ///< Outlives those that ask by it.
   std::unique_ptr<KeyRing> keys_;
-  std::unique_ptr<JwtVerifier> tokens_;  ///< Null: no tokens.
+  std::unique_ptr<JwtVerifier> tokens_;           ///< Null: no tokens are judged here.
+  std::unique_ptr<Introspection> introspection_;  ///< Null: none are judged by their issuer.
 };
 
 }  // namespace media::server

@@ -124,4 +124,12 @@ Result<Bearer> judge_claims(std::string_view json, const ClaimRules& rules, Time
   return bearer;
 }
 
+Result<bool> is_active(std::string_view json) {
+  const auto answer = parse_strict_object(json);
+  if (!answer || !answer->contains("active") || !answer->at("active").is_boolean()) {
+    return Error{Errc::corrupt, "introspection: the answer says neither active nor not"};
+  }
+  return answer->at("active").get<bool>();
+}
+
 }  // namespace media::server

@@ -33,9 +33,12 @@ struct Bearer {
   std::optional<Timestamp> expires_at{};
 };
 
-/// Reads claims (RFC 7519, section 4) and judges them: `exp`, `nbf`, `iss`, `aud` and whose token it is. A name
+/// Reads claims (RFC 7519, section 4; RFC 7662, section 2.2) and judges them: `exp`, `nbf`, `iss`, `aud` and whose token it is. A name
 /// that stands twice, or a claim of a wrong type, makes all of it worthless: two readers would see two tokens.
 /// `denied` where it is not, or no longer, a token for us; the message is for a log.
 Result<Bearer> judge_claims(std::string_view json, const ClaimRules& rules, Timestamp now, bool must_expire);
+
+/// Of an introspection's answer: whether the token is active. `corrupt` where it says neither that nor the opposite.
+Result<bool> is_active(std::string_view json);
 
 }  // namespace media::server

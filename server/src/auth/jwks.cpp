@@ -66,34 +66,57 @@ std::vector<const PublicKey*> KeySet::find(const std::optional<std::string>& id,
   return found;
 }
 
+/// One question under way. Counts as failed until it is known not to be.
+struct KeyRing::Asking {
+  explicit Asking(KeyRing& ring) : of(ring) {
+    of.asking_ = true;
+    of.failed_ = true;
+  }
+  ~Asking() {
+    of.asking_ = false;
+    of.answered_.notify_all();
+  }
+  Asking(const Asking&) = delete;
+  Asking& operator=(const Asking&) = delete;
+
+  KeyRing& of;
+};
+
+/// Without the mutex for its lifetime.
+struct KeyRing::Unlocked {
+  explicit Unlocked(Lock& held) : lock(held) { lock.unlock(); }
+  ~Unlocked() { lock.lock(); }
+  Unlocked(const Unlocked&) = delete;
+  Unlocked& operator=(const Unlocked&) = delete;
+
+  Lock& lock;
+};
+
 Result<void> KeyRing::ask(Lock& lock) {
-  asking_ = true;
   asked_at_ = options_.now();
   const std::string before = text_;
-  lock.unlock();
-  std::shared_ptr<const KeySet> fresh;
-  auto text = fetch_();
-  std::optional<Error> failure;
-  if (!text) {
-    failure = text.error();
-  } else if (*text != before) {
-    auto parsed = KeySet::parse(*text);
-    if (parsed) {
-      fresh = std::make_shared<const KeySet>(std::move(parsed).value());
-    } else {
-      failure = parsed.error();
-    }
+  // Whatever happens, an end of memory included, those who wait are told.
+  const Asking asking(*this);
+  Answer answer;
+  {
+    const Unlocked unlocked(lock);
+    MEDIA_TRY_ASSIGN(answer, fetch_new(before));
   }
-  lock.lock();
-  asking_ = false;
-  failed_ = failure.has_value();
-  if (fresh) {
-    set_ = std::move(fresh);
-    text_ = std::move(text).value();
+  if (answer.set) {
+    set_ = std::move(answer.set);
+    text_ = std::move(answer.text);
   }
-  answered_.notify_all();
-  if (failure) return *failure;
+  failed_ = false;
   return {};
+}
+
+Result<KeyRing::Answer> KeyRing::fetch_new(const std::string& before) const {
+  Answer answer;
+  MEDIA_TRY_ASSIGN(answer.text, fetch_());
+  if (answer.text == before) return answer;
+  MEDIA_TRY_ASSIGN(auto parsed, KeySet::parse(answer.text));
+  answer.set = std::make_shared<const KeySet>(std::move(parsed));
+  return answer;
 }
 
 Result<void> KeyRing::refresh() {

@@ -67,7 +67,15 @@ class KeyRing {
 
  private:
   using Lock = std::unique_lock<std::mutex>;
+  struct Asking;
+  struct Unlocked;
+  /// No set where the text is the same as before.
+  struct Answer {
+    std::string text;
+    std::shared_ptr<const KeySet> set;
+  };
   Result<void> ask(Lock& lock);
+  [[nodiscard]] Result<Answer> fetch_new(const std::string& before) const;
   [[nodiscard]] bool may_ask() const { return !asked_at_ || options_.now() - *asked_at_ >= options_.least_pause; }
 
   Fetch fetch_;
