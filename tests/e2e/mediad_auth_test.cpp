@@ -239,6 +239,38 @@ TEST_CASE("mediad: keys come from a file, and another file's keys are taken with
   CHECK(by_second.status("GET", "/media") == 200);
 }
 
+TEST_CASE("mediad: an issuer judges tokens, and while it is silent nobody new comes in") {
+  httplib::Server issuer;
+  std::atomic<bool> revoked{false};
+  issuer.Post("/oauth2/introspect", [&](const httplib::Request& request, httplib::Response& response) {
+    const bool known = !revoked && request.get_param_value("token") == "opaque" && request.has_header("Authorization");
+    response.set_content(known ? R"({"active":true,"user_id":7,"scope":"media:read media:write"})" : R"({"active":false})",
+                         "application/json");
+  });
+  const int port = issuer.bind_to_any_port("127.0.0.1");
+  auto serving = std::make_unique<std::jthread>([&] { issuer.listen_after_bind(); });
+  while (!issuer.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const Mediad mediad({"OAUTH2_SERVICE_ENABLED=true", "OAUTH2_INTROSPECTION_ENABLED=true", "OAUTH2_CLIENT_ID=media",
+                       "OAUTH2_CLIENT_SECRET=b7d4e09c1f5a2836", "OAUTH2_TOKEN_CACHE_TTL_SECONDS=1",
+                       "OAUTH2_SERVICE_BASE_URL=http://127.0.0.1:" + std::to_string(port)});
+  As ann(mediad.port, "opaque");
+  As other(mediad.port, "other");
+  const auto id = ann.upload(70);
+  CHECK(Json::parse(ann.get(As::path_of(id))->body)["owner_id"] == "7");
+  check_refusal(other.get(As::path_of(id)), 401);
+  revoked = true;
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  CHECK(ann.status("GET", "/media") == 401);
+  issuer.stop();
+  serving.reset();
+  As third(mediad.port, "third");
+  const auto silent = third.get(As::path_of(id));
+  check_refusal(silent, 503);
+  CHECK_FALSE(silent->get_header_value("Retry-After").empty());
+  CHECK(third.status("GET", "/health") == 200);
+  CHECK(As(mediad.port, "").status("GET", As::path_of(id)) == 401);
+}
+
 TEST_CASE("mediad: a key file that is of no use stops the start") {
   Mediad mediad({"MEDIA_SERVICE_AUTH_JWKS_FILE=/no/such/file"}, false);
   CHECK(mediad.daemon->wait(20) == 3);

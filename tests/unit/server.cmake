@@ -1,5 +1,6 @@
 if(MEDIA_BUILD_SERVER)
   media_test(test_server SOURCES
+    ${CMAKE_CURRENT_LIST_DIR}/auth_issuer_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/auth_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/server_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/url_signer_test.cpp

@@ -101,6 +101,49 @@ TEST_CASE("server: authentication is on where there is a way to authenticate, an
   CHECK(production({{"JWT_SECRET", url_secret}}).size() == 1);
 }
 
+TEST_CASE("server: introspection wants all of its settings, and production wants https") {
+  const Environment good = {{"OAUTH2_SERVICE_ENABLED", "true"},
+                            {"OAUTH2_INTROSPECTION_ENABLED", "true"},
+                            {"OAUTH2_SERVICE_BASE_URL", "https://id.example/api/"},
+                            {"OAUTH2_CLIENT_ID", "media"},
+                            {"OAUTH2_CLIENT_SECRET", "b7d4e09c1f5a2836"}};
+  const auto loaded = load(good);
+  CHECK(loaded.faults.empty());
+  CHECK(loaded.config.auth_enabled);
+  CHECK(loaded.config.oauth2_base_url == "https://id.example/api");
+  CHECK(print_config(loaded.config).find("b7d4e09c1f5a2836") == std::string::npos);
+  for (const auto& [name, value] : good) {
+    Environment without = good;
+    without.erase(name);
+    INFO(name);
+    CHECK(load(without).faults.size() == 1);
+  }
+  Environment production = good;
+  production["RUN_MODE"] = "production";
+  production["UPLOAD_URL_SECRET"] = "0a91c7d2ab5595859014ebf0951522d9";
+  CHECK(load(production).faults.empty());
+  const auto with = [&](const std::string& name, const std::string& value) {
+    Environment changed = production;
+    changed[name] = value;
+    return load(changed).faults.size();
+  };
+  CHECK(with("OAUTH2_SERVICE_BASE_URL", "http://id.example/api") == 1);
+  CHECK(with("OAUTH2_SERVICE_BASE_URL", "http://127.0.0.1:8080") == 0);
+  CHECK(with("OAUTH2_SERVICE_BASE_URL", "http://127.evil.example") == 1);
+  CHECK(with("OAUTH2_SERVICE_BASE_URL", "http://localhost.evil.example") == 1);
+  CHECK(with("OAUTH2_SERVICE_BASE_URL", "http://127.0.0.1@evil.example") == 2);
+  CHECK(with("OAUTH2_CLIENT_SECRET", "short") == 1);
+  CHECK(with("OAUTH2_CLIENT_SECRET", "your-client-secret-here") == 1);
+  CHECK(with("OAUTH2_TOKEN_CACHE_TTL_SECONDS", "-1") == 1);
+  CHECK(with("MEDIA_SERVICE_AUTH_JWKS_URL", "http://id.example/keys") == 1);
+  CHECK(with("MEDIA_SERVICE_AUTH_JWKS_URL", "https://id.example/keys?v=1") == 0);
+  CHECK(with("MEDIA_SERVICE_AUTH_JWKS_URL", "file:///keys") == 1);
+  CHECK(load({{"MEDIA_SERVICE_AUTH_JWKS_URL", "http://id.example/keys"}}).faults.empty());
+  CHECK(load({{"MEDIA_SERVICE_AUTH_JWKS_URL", "https://id.example/keys"}, {"MEDIA_SERVICE_AUTH_JWKS_FILE", "/keys"}}).faults.size() == 1);
+  CHECK(load({{"OAUTH2_SERVICE_ENABLED", "true"}}).faults.size() == 1);
+  CHECK(load({{"OAUTH2_SERVICE_ENABLED", "true"}, {"JWT_SECRET", "6f1ed002ab5595859014ebf0951522d9"}}).faults.empty());
+}
+
 TEST_CASE("server: a scope map reads back, and two names may mean the same") {
   const auto loaded =
       load({{"MEDIA_SERVICE_AUTH_SCOPE_MAP", "recipe:read=media:read, recipe:all=media:read,recipe:all=media:write,a=b=media:admin"}});
