@@ -1,5 +1,15 @@
 # The application: configuration, routes, telemetry, wiring; and mediad, which is little more than its main.
 add_library(media_server STATIC
+  src/admission.cpp
+  src/auth/authenticator.cpp
+  src/auth/claims.cpp
+  src/auth/introspection.cpp
+  src/auth/jwks.cpp
+  src/auth/jwt.cpp
+  src/auth/public_key.cpp
+  src/auth/refusal.cpp
+  src/auth/strict_json.cpp
+  src/auth/web_client.cpp
   src/base64.cpp
   src/config.cpp
   src/cursor.cpp
@@ -26,7 +36,7 @@ add_library(media_server STATIC
   src/url_signer.cpp)
 target_link_libraries(media_server
   PUBLIC media_server_http media::media nlohmann_json::nlohmann_json
-  PRIVATE media_flags spdlog::spdlog OpenSSL::Crypto)
+  PRIVATE media_flags spdlog::spdlog OpenSSL::Crypto CURL::libcurl)
 
 add_executable(mediad src/main.cpp)
 target_link_libraries(mediad PRIVATE media_flags media_server)

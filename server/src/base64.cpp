@@ -52,4 +52,14 @@ std::optional<std::string> base64_decode(std::string_view text) {
   return out;
 }
 
+std::optional<std::string> base64url_decode(std::string_view text) {
+  if (text.find_first_of("+/=") != std::string_view::npos) return std::nullopt;
+  auto decoded = base64_decode(text);
+  if (!decoded || text.size() % 4 == 0) return decoded;
+  const auto last = static_cast<unsigned>(value_of(text.back()));
+  const unsigned unused = text.size() % 4 == 2 ? 0xFU : 0x3U;
+  if ((last & unused) != 0) return std::nullopt;
+  return decoded;
+}
+
 }  // namespace media::server

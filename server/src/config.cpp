@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "media/sign.hpp"
+#include "url.hpp"
 
 extern char** environ;
 
@@ -118,6 +119,25 @@ bool read_url(const std::string& text, std::string& into) {
   return true;
 }
 
+/// Empty: none.
+bool read_service_url(const std::string& text, std::string& into) {
+  if (!text.empty() && (host_of_url(text).empty() || text.find_first_of(" \t\"<>\\#") != std::string::npos)) return false;
+  into = text;
+  return true;
+}
+
+bool read_scope_map(const std::string& text, std::vector<std::pair<std::string, Scope>>& into) {
+  std::vector<std::pair<std::string, Scope>> pairs;
+  for (const std::string& word : split(text)) {
+    const auto equals = word.rfind('=');
+    const auto ours = equals == std::string::npos ? std::nullopt : scope_from(word.substr(equals + 1));
+    if (!ours || equals == 0) return false;
+    pairs.emplace_back(word.substr(0, equals), *ours);
+  }
+  into = std::move(pairs);
+  return true;
+}
+
 const std::vector<Setting>& settings() {
   static const std::vector<Setting> kSettings = {
       {"MEDIA_SERVICE_SERVER_HOST", "an address to listen on",
@@ -184,9 +204,52 @@ const std::vector<Setting>& settings() {
          return text == "json" || text == "pretty";
        },
        [](const Config& c) { return std::string(c.log_format == LogFormat::json ? "json" : "pretty"); }},
-      {"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "false (this version has no authentication)",
-       [](Config& c, const std::string& text) { return read_bool(text, c.auth_enabled) && !c.auth_enabled; },
+      {"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "true or false",
+       [](Config& c, const std::string& text) { return read_bool(text, c.auth_enabled); },
        [](const Config& c) { return write_bool(c.auth_enabled); }},
+      {"MEDIA_SERVICE_AUTH_JWKS_FILE", "a file with a JWK set", [](Config& c, const std::string& text) { return c.jwks_file = text, true; },
+       [](const Config& c) { return c.jwks_file; }},
+      {"MEDIA_SERVICE_AUTH_JWKS_URL", "an https URL of a JWK set (http on loopback, and in local mode)",
+       [](Config& c, const std::string& text) { return read_service_url(text, c.jwks_url); }, [](const Config& c) { return c.jwks_url; }},
+      {"MEDIA_SERVICE_AUTH_JWKS_REFRESH_SECONDS", "10 to 86400",
+       [](Config& c, const std::string& text) { return read_seconds(text, c.jwks_refresh, 10, 86'400); },
+       [](const Config& c) { return std::to_string(c.jwks_refresh.count()); }},
+      {"MEDIA_SERVICE_AUTH_INTROSPECTION_PATH", "a path that begins with a slash, below OAUTH2_SERVICE_BASE_URL",
+       [](Config& c, const std::string& text) {
+         c.introspection_path = text;
+         return text.starts_with('/') && text.find_first_of(" \t\"<>\\?#") == std::string::npos;
+       },
+       [](const Config& c) { return c.introspection_path; }},
+      {"OAUTH2_SERVICE_ENABLED", "true or false", [](Config& c, const std::string& text) { return read_bool(text, c.oauth2_enabled); },
+       [](const Config& c) { return write_bool(c.oauth2_enabled); }},
+      {"OAUTH2_INTROSPECTION_ENABLED", "true or false",
+       [](Config& c, const std::string& text) { return read_bool(text, c.introspection_enabled); },
+       [](const Config& c) { return write_bool(c.introspection_enabled); }},
+      {"OAUTH2_SERVICE_BASE_URL", "an https URL without a query (http on loopback, and in local mode)",
+       [](Config& c, const std::string& text) { return text.empty() || (read_url(text, c.oauth2_base_url) && !host_of_url(text).empty()); },
+       [](const Config& c) { return c.oauth2_base_url; }},
+      {"OAUTH2_CLIENT_ID", "the name by which the issuer knows this service",
+       [](Config& c, const std::string& text) { return c.oauth2_client_id = text, true; },
+       [](const Config& c) { return c.oauth2_client_id; }},
+      {"OAUTH2_TOKEN_CACHE_TTL_SECONDS", "0 to 3600",
+       [](Config& c, const std::string& text) { return read_seconds(text, c.token_cache_lifetime, 0, 3600); },
+       [](const Config& c) { return std::to_string(c.token_cache_lifetime.count()); }},
+      {"MEDIA_SERVICE_AUTH_ISSUER", "the iss of tokens for this service",
+       [](Config& c, const std::string& text) { return c.claim_rules.issuer = text, true; },
+       [](const Config& c) { return c.claim_rules.issuer; }},
+      {"MEDIA_SERVICE_AUTH_AUDIENCE", "the aud of tokens for this service",
+       [](Config& c, const std::string& text) { return c.claim_rules.audience = text, true; },
+       [](const Config& c) { return c.claim_rules.audience; }},
+      {"MEDIA_SERVICE_AUTH_REQUIRE_SCOPES", "true or false",
+       [](Config& c, const std::string& text) { return read_bool(text, c.claim_rules.require_scopes); },
+       [](const Config& c) { return write_bool(c.claim_rules.require_scopes); }},
+      {"MEDIA_SERVICE_AUTH_SCOPE_MAP", "theirs=ours, separated by commas; ours is media:read, media:write or media:admin",
+       [](Config& c, const std::string& text) { return read_scope_map(text, c.claim_rules.scope_map); },
+       [](const Config& c) {
+         std::vector<std::string> pairs;
+         for (const auto& [theirs, ours] : c.claim_rules.scope_map) pairs.push_back(theirs + "=" + std::string(to_string(ours)));
+         return joined(pairs);
+       }},
       {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_ENABLED", "false (this version has no rate limits)",
        [](Config&, const std::string& text) {
          bool enabled = false;
@@ -264,35 +327,109 @@ bool is_guessable(const std::string& secret) {
   return text.size() < 8;
 }
 
-void read_url_secrets(const Environment& environment, bool production, LoadedConfig& loaded) {
-  bool has_current = false;
-  for (const char* const name : {"UPLOAD_URL_SECRET", "UPLOAD_URL_SECRET_PREVIOUS"}) {
-    const auto secret = find_secret(environment, name, loaded.faults);
-    if (!secret) continue;
-    has_current = has_current || std::string_view(name) == "UPLOAD_URL_SECRET";
-    if (secret->size() < SigningKeys::kMinSecretBytes || secret->size() > 4096) {
-      loaded.faults.push_back(std::string(name) + ": accepts " + std::to_string(SigningKeys::kMinSecretBytes) + " to 4096 bytes");
-    } else if (production && is_guessable(*secret)) {
-      loaded.faults.push_back(std::string(name) + ": accepts a secret drawn by chance (openssl rand -hex 32)");
-    } else {
-      loaded.config.url_secrets.push_back(*secret);
-    }
+/// Empty where there is none, or none that is good enough.
+std::string read_secret(const Environment& environment, const std::string& name, bool production, LoadedConfig& loaded) {
+  const auto secret = find_secret(environment, name, loaded.faults);
+  if (!secret) return {};
+  if (secret->size() < SigningKeys::kMinSecretBytes || secret->size() > 4096) {
+    loaded.faults.push_back(name + ": accepts " + std::to_string(SigningKeys::kMinSecretBytes) + " to 4096 bytes");
+    return {};
   }
-  if (!has_current && !loaded.config.url_secrets.empty()) {
+  if (production && is_guessable(*secret)) {
+    loaded.faults.push_back(name + ": accepts a secret drawn by chance (openssl rand -hex 32)");
+    return {};
+  }
+  return *secret;
+}
+
+/// Is it there at all, good or not?
+bool has_secret(const Environment& environment, const std::string& name) {
+  const auto filled = [&](const std::string& variable) {
+    const auto found = environment.find(variable);
+    return found != environment.end() && !found->second.empty();
+  };
+  return filled(name) || filled(name + "_FILE");
+}
+
+void read_url_secrets(const Environment& environment, bool production, LoadedConfig& loaded) {
+  const bool has_current = has_secret(environment, "UPLOAD_URL_SECRET");
+  const std::string current = read_secret(environment, "UPLOAD_URL_SECRET", production, loaded);
+  const std::string previous = read_secret(environment, "UPLOAD_URL_SECRET_PREVIOUS", production, loaded);
+  if (!current.empty()) loaded.config.url_secrets.push_back(current);
+  if (!previous.empty() && !has_current) {
     loaded.faults.emplace_back("UPLOAD_URL_SECRET_PREVIOUS: accepts a key beside UPLOAD_URL_SECRET only");
+  } else if (!previous.empty() && previous == current) {
+    loaded.faults.emplace_back("UPLOAD_URL_SECRET_PREVIOUS: accepts another key than UPLOAD_URL_SECRET");
+  } else if (!previous.empty()) {
+    loaded.config.url_secrets.push_back(previous);
   }
   if (production && !has_current) loaded.faults.emplace_back("UPLOAD_URL_SECRET: production needs one (openssl rand -hex 32)");
+}
+
+constexpr std::size_t kMinClientSecretBytes = 16;
+
+/// Of the issuer's choosing, so production alone is strict about it.
+void read_client_secret(const Environment& environment, bool production, LoadedConfig& loaded) {
+  const std::string name = "OAUTH2_CLIENT_SECRET";
+  const auto secret = find_secret(environment, name, loaded.faults);
+  if (!secret) return;
+  loaded.config.oauth2_client_secret = *secret;
+  if (secret->size() > 4096 || (production && secret->size() < kMinClientSecretBytes)) {
+    loaded.faults.push_back(name + ": accepts 16 to 4096 bytes");
+  } else if (production && is_guessable(*secret)) {
+    loaded.faults.push_back(name + ": accepts a secret drawn by chance");
+  }
+}
+
+void check_introspection(const Environment& environment, LoadedConfig& loaded) {
+  const Config& config = loaded.config;
+  auto& faults = loaded.faults;
+  if (config.oauth2_enabled && !config.introspection_enabled && config.jwt_secret.empty() && config.jwks_file.empty() &&
+      config.jwks_url.empty() && !has_secret(environment, "JWT_SECRET")) {
+    faults.emplace_back(
+        "OAUTH2_SERVICE_ENABLED: accepts true beside OAUTH2_INTROSPECTION_ENABLED=true, JWT_SECRET, MEDIA_SERVICE_AUTH_JWKS_URL or _FILE");
+  }
+  if (!config.introspection_enabled) return;
+  if (!config.oauth2_enabled) faults.emplace_back("OAUTH2_INTROSPECTION_ENABLED: accepts true beside OAUTH2_SERVICE_ENABLED=true only");
+  if (config.oauth2_base_url.empty()) faults.emplace_back("OAUTH2_SERVICE_BASE_URL: introspection needs it");
+  if (config.oauth2_client_id.empty()) faults.emplace_back("OAUTH2_CLIENT_ID: introspection needs it");
+  if (!has_secret(environment, "OAUTH2_CLIENT_SECRET")) faults.emplace_back("OAUTH2_CLIENT_SECRET: introspection needs it");
+}
+
+void read_auth(const Environment& environment, bool production, LoadedConfig& loaded) {
+  Config& config = loaded.config;
+  const bool has_jwt_secret = has_secret(environment, "JWT_SECRET");
+  config.jwt_secret = read_secret(environment, "JWT_SECRET", production, loaded);
+  const auto& url_secrets = config.url_secrets;
+  if (!config.jwt_secret.empty() && std::find(url_secrets.begin(), url_secrets.end(), config.jwt_secret) != url_secrets.end()) {
+    loaded.faults.emplace_back("JWT_SECRET: accepts another secret than UPLOAD_URL_SECRET and UPLOAD_URL_SECRET_PREVIOUS");
+  }
+  const bool said = environment.contains("MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED");
+  read_client_secret(environment, production, loaded);
+  check_introspection(environment, loaded);
+  if (!config.jwks_file.empty() && !config.jwks_url.empty()) {
+    loaded.faults.emplace_back("MEDIA_SERVICE_AUTH_JWKS_URL: accepts either itself or MEDIA_SERVICE_AUTH_JWKS_FILE");
+  }
+  for (const auto& [name, url] : {std::pair<std::string, std::string>("MEDIA_SERVICE_AUTH_JWKS_URL", config.jwks_url),
+                                  std::pair<std::string, std::string>("OAUTH2_SERVICE_BASE_URL", config.oauth2_base_url)}) {
+    if (production && url.starts_with("http://") && !is_loopback_url(url)) {
+      loaded.faults.push_back(name + ": accepts https in production, since whoever stands between could answer in the issuer's place");
+    }
+  }
+  const bool has_source = has_jwt_secret || !config.jwks_file.empty() || !config.jwks_url.empty() || config.introspection_enabled;
+  if (!said) config.auth_enabled = has_source;
+  if (production && !said && !has_source) {
+    loaded.faults.emplace_back(
+        "MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED: production needs a way to authenticate (JWT_SECRET, MEDIA_SERVICE_AUTH_JWKS_URL "
+        "or _FILE, OAUTH2_INTROSPECTION_ENABLED; true by itself for API keys alone), or it "
+        "said in so many words: false, behind something that authenticates");
+  }
 }
 
 /// Known to deployments of the earlier service, about things that this version does not have: refused rather than ignored.
 bool is_contradicting(const std::string& name, const std::string& value, std::string& fault) {
   if (name == "POSTGRES_HOST" && !value.empty()) {
     fault = "POSTGRES_HOST: this version keeps its catalog in SQLite below the base path; leave it unset";
-    return true;
-  }
-  bool enabled = false;
-  if ((name == "OAUTH2_SERVICE_ENABLED" || name == "OAUTH2_INTROSPECTION_ENABLED") && (!read_bool(value, enabled) || enabled)) {
-    fault = name + ": accepts false (this version has no authentication)";
     return true;
   }
   return false;
@@ -367,27 +504,26 @@ LoadedConfig load_config(Environment environment, const std::filesystem::path& w
   for (const auto& [name, value] : environment) {
     std::string contradiction;
     if (is_contradicting(name, value, contradiction)) loaded.faults.push_back(contradiction);
-    if (!name.starts_with(kPrefix)) continue;
     const auto known = std::find_if(settings().begin(), settings().end(), [&](const Setting& setting) { return setting.name == name; });
     if (known == settings().end()) {
-      loaded.faults.push_back(name + ": not a setting of this version (mediad --print-config lists them)");
+      if (name.starts_with(kPrefix)) loaded.faults.push_back(name + ": not a setting of this version (mediad --print-config lists them)");
     } else if (!known->read(config, value)) {
       loaded.faults.push_back(name + ": accepts " + std::string(known->accepts));
     }
   }
   read_url_secrets(environment, production, loaded);
-  if (production && !environment.contains("MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED")) {
-    loaded.faults.emplace_back(
-        "MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED: production needs it said in so many words; this version has no authentication, so the one "
-        "value is false, behind something that authenticates");
-  }
+  read_auth(environment, production, loaded);
   return loaded;
 }
 
 std::string print_config(const Config& config) {
   std::string text = "RUN_MODE=" + std::string(config.run_mode == RunMode::production ? "production" : "local") + "\n";
   for (const Setting& setting : settings()) text += std::string(setting.name) + "=" + setting.write(config) + "\n";
-  text += std::string("UPLOAD_URL_SECRET=") + (config.url_secrets.empty() ? "" : "********") + "\n";
+  const auto masked = [](bool there) { return there ? "********\n" : "\n"; };
+  text += std::string("UPLOAD_URL_SECRET=") + masked(!config.url_secrets.empty());
+  text += std::string("UPLOAD_URL_SECRET_PREVIOUS=") + masked(config.url_secrets.size() > 1);
+  text += std::string("JWT_SECRET=") + masked(!config.jwt_secret.empty());
+  text += std::string("OAUTH2_CLIENT_SECRET=") + masked(!config.oauth2_client_secret.empty());
   return text;
 }
 

@@ -6,9 +6,11 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "auth/claims.hpp"
 #include "media/library.hpp"
 
 namespace media::server {
@@ -40,7 +42,22 @@ struct Config {
 
   std::string log_level = "info";
   LogFormat log_format = LogFormat::pretty;
+
+  /// Off: everybody is the one local user.
   bool auth_enabled = false;
+  std::string jwt_secret;  ///< Of HS256; empty: none.
+  std::string jwks_file;
+  std::string jwks_url;
+  std::chrono::seconds jwks_refresh{300};
+  ClaimRules claim_rules;
+  bool oauth2_enabled = false;
+  /// Every token is judged by its issuer then, and none here.
+  bool introspection_enabled = false;
+  std::string introspection_path = "/oauth2/introspect";  ///< Below `oauth2_base_url`.
+  std::string oauth2_base_url;
+  std::string oauth2_client_id;
+  std::string oauth2_client_secret;
+  std::chrono::seconds token_cache_lifetime{60};
 
   /// The first signs URLs, all verify. Empty: a key of the library's own, kept beside it.
   std::vector<std::string> url_secrets;

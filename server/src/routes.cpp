@@ -22,6 +22,18 @@ std::string RouteContext::base_url(const http::Request& request) const {
   return "http://" + authority + std::string(kBasePath);
 }
 
+bool RouteContext::may_see(const http::Request& request, const Media& media) const {
+  if (media.visibility == Visibility::is_public) return true;
+  const Caller& caller = caller_of(request);
+  if (caller.is_anonymous() || !caller.scopes.has(Scope::read)) return false;
+  return media.visibility == Visibility::authenticated || may_change(request, media);
+}
+
+bool RouteContext::may_change(const http::Request& request, const Media& media) const {
+  const Caller& caller = caller_of(request);
+  return !caller.is_anonymous() && (media.owner == caller.owner || caller.scopes.has(Scope::admin));
+}
+
 http::Router make_router(RouteContext& context) {
   http::Router router;
   add_health_routes(router, context);

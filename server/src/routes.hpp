@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "admission.hpp"
 #include "config.hpp"
 #include "health.hpp"
 #include "http/http.hpp"
@@ -27,18 +28,21 @@ struct RouteContext {
   /// Requests that wait for a picture at this moment.
   std::atomic<int> derivations{0};
 
-  /// Whose media a request is about. Without authentication everybody is the one local user.
-  [[nodiscard]] std::string owner_of(const http::Request&) const { return "local"; }
-  /// May this caller look at it? Its owner may; so may everybody at what is public.
-  [[nodiscard]] bool may_see(const http::Request& request, const Media& media) const {
-    return media.owner == owner_of(request) || media.visibility == Visibility::is_public;
-  }
+  [[nodiscard]] const Caller& caller_of(const http::Request& request) const { return server::caller_of(request); }
+  /// Whose media a request is about. Without authentication everybody is the one local user; the anonymous caller owns nothing.
+  [[nodiscard]] const std::string& owner_of(const http::Request& request) const { return caller_of(request).owner; }
+  /// May this caller look at it? Its owner may, and an admin; so may everybody at what is public, and whoever is known at what is
+  /// for the authenticated. Beyond what is public it takes the scope to read.
+  [[nodiscard]] bool may_see(const http::Request& request, const Media& media) const;
+  /// Its owner may, and an admin. The route has asked for the scope to write.
+  [[nodiscard]] bool may_change(const http::Request& request, const Media& media) const;
   /// "http://host:port/api/v1/media-management", by configuration, else as the client addressed us.
   [[nodiscard]] std::string base_url(const http::Request& request) const;
 };
 
 using MediaHandler = std::function<http::Response(http::Request&, RouteContext&, const Media&)>;
-/// Reads `{id}`, finds the media and hands it on where the caller may see it or the URL is signed; 400, 401 and 404 are answered here.
+/// Reads `{id}`, finds the media and hands it on where the caller may see it or the URL is signed; 400, 401, 403 and 404 are answered
+/// here. Routes made of it say `Access::by_media`.
 http::Handler with_media(RouteContext& context, MediaHandler handler);
 /// As above for what only the owner may do; a signature is no permission for it. 403 where the caller may see the media but not change it.
 http::Handler with_own_media(RouteContext& context, MediaHandler handler);

@@ -8,6 +8,8 @@
 #include <mutex>
 #include <thread>
 
+#include "admission.hpp"
+#include "auth/authenticator.hpp"
 #include "errors.hpp"
 #include "routes.hpp"
 #include "signing_key_file.hpp"
@@ -21,11 +23,12 @@ void lower_priority() {
   static_cast<void>(::setpriority(PRIO_PROCESS, thread, 10));  // refused only where it already is lower
 }
 
-http::Hooks make_hooks(Log& log) {
+http::Hooks make_hooks(const Authenticator* authenticator, Log& log) {
   http::Hooks hooks;
   hooks.error = [](int status, const std::string& message, const http::Request& request) {
     return with_tus_fields(error_response(status, message, request), request);
   };
+  hooks.admit = Admission(authenticator, log);
   hooks.access = [&log](const http::AccessRecord& record) {
     const LogLevel level = record.status >= 500 ? LogLevel::warn : LogLevel::info;
     log.write(level, "request",
@@ -93,6 +96,7 @@ struct Service::Parts {
   std::unique_ptr<HealthChecks> health;
   SystemClock clock;
   std::unique_ptr<UrlSigner> signer;
+  std::unique_ptr<Authenticator> authenticator;  ///< Null: authentication is off.
   std::unique_ptr<RouteContext> context;
   std::mutex pause_mutex;
   std::condition_variable_any paused;
@@ -121,6 +125,12 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
       {"database", [&library] { return library.check_repository(); }}, {"storage", [&library] { return library.check_store(); }}});
   MEDIA_TRY_ASSIGN(auto keys, open_signing_keys(config));
   parts->signer = std::make_unique<UrlSigner>(std::move(keys), parts->clock);
+  if (config.auth_enabled) {
+    MEDIA_TRY_ASSIGN(parts->authenticator, Authenticator::open(parts->config, library, parts->clock, log));
+  } else {
+    log.write(config.run_mode == RunMode::production ? LogLevel::warn : LogLevel::info,
+              "authentication is off: everybody is one local user");
+  }
   parts->context = std::make_unique<RouteContext>(library, parts->config, log, *parts->health, *parts->signer);
 
   http::ServerOptions http;
@@ -129,7 +139,7 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   http.max_connections = config.max_connections;
   http.reader_threads = config.reader_threads;
   http.body_threads = config.body_threads;
-  MEDIA_TRY_ASSIGN(parts->server, http::Server::start(http, make_router(*parts->context), make_hooks(log)));
+  MEDIA_TRY_ASSIGN(parts->server, http::Server::start(http, make_router(*parts->context), make_hooks(parts->authenticator.get(), log)));
 
   Parts* const self = parts.get();
   for (unsigned i = 0; i < config.job_threads; ++i) {

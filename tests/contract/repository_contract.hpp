@@ -25,6 +25,7 @@ void check_renditions(const MakeRepository& make);
 void check_uploads(const MakeRepository& make);
 void check_resumable_uploads(const MakeRepository& make);
 void check_links(const MakeRepository& make);
+void check_api_keys(const MakeRepository& make);
 // Transactions, jobs, threads: repository_contract_work.cpp.
 void check_removal_cascades(const MakeRepository& make);
 void check_jobs(const MakeRepository& make);

@@ -518,4 +518,42 @@ void check_links(const MakeRepository& make) {
   CHECK(repository->list_links(step).value().size() == 3);
 }
 
+void check_api_keys(const MakeRepository& make) {
+  const auto repository = make();
+  CHECK(repository->list_api_keys().value().empty());
+  CHECK_FALSE(repository->find_api_key("").value().has_value());
+
+  ApiKey full{.id = "b",
+              .secret_digest = digest_of("secret"),
+              .owner = "owner-1",
+              .scopes = "media:read media:write",
+              .label = kAnyBytes,
+              .created_at = at(1000),
+              .expires_at = at(2'000'000'000'123),
+              .revoked_at = std::nullopt};
+  ApiKey older{.id = "c", .secret_digest = digest_of("other"), .owner = "owner-2", .scopes = "media:admin", .created_at = at(999)};
+  ApiKey beside = older;
+  beside.id = "a";
+  for (const ApiKey& key : {full, older, beside})
+    do_write(*repository, [&](Transaction& transaction) { return transaction.insert_api_key(key); });
+  CHECK(repository->find_api_key("b").value() == full);
+  CHECK(repository->find_api_key("c").value() == older);
+  CHECK_FALSE(repository->find_api_key("B").value().has_value());
+  CHECK(repository->list_api_keys().value() == std::vector<ApiKey>{beside, older, full});
+
+  const auto again = repository->write([&](Transaction& transaction) { return transaction.insert_api_key(older); });
+  REQUIRE_FALSE(again.has_value());
+  CHECK(again.error().code == Errc::already_exists);
+
+  const auto revoke = [&](const std::string& id, std::int64_t time) {
+    return in_write(*repository, [&](Transaction& transaction) { return transaction.revoke_api_key(id, at(time)); });
+  };
+  CHECK(revoke("b", 3000));
+  CHECK_FALSE(revoke("b", 4000));
+  CHECK_FALSE(revoke("d", 3000));
+  full.revoked_at = at(3000);
+  CHECK(repository->find_api_key("b").value() == full);
+  CHECK(repository->find_api_key("c").value() == older);
+}
+
 }  // namespace test

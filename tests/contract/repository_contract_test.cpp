@@ -36,6 +36,7 @@ TEST_CASE("repository: renditions are found by source, transform and encoder") {
 TEST_CASE("repository: upload sessions change state by compare and set, and expire") { on_each(test::check_uploads); }
 TEST_CASE("repository: resumable uploads expire, and go with the media they became") { on_each(test::check_resumable_uploads); }
 TEST_CASE("repository: links keep their order and need a media") { on_each(test::check_links); }
+TEST_CASE("repository: API keys come back as they were written and are revoked once") { on_each(test::check_api_keys); }
 TEST_CASE("repository: removing a media takes its links, jobs and upload along") { on_each(test::check_removal_cascades); }
 TEST_CASE("repository: a job is leased to one owner at a time") { on_each(test::check_jobs); }
 TEST_CASE("repository: a transaction is whole or nothing") { on_each(test::check_transactions); }

@@ -42,9 +42,9 @@ class Client {
   httplib::Client& http() { return http_; }
 
   /// Polls until a media is no longer Processing.
-  nlohmann::json wait_processed(std::int64_t id) {
+  nlohmann::json wait_processed(std::int64_t id, const httplib::Headers& headers = {}) {
     for (int i = 0; i < 6000; ++i) {
-      const auto answer = get("/media/" + std::to_string(id) + "/status");
+      const auto answer = get("/media/" + std::to_string(id) + "/status", headers);
       REQUIRE(answer);
       REQUIRE(answer->status == 200);
       auto status = nlohmann::json::parse(answer->body);

@@ -57,17 +57,101 @@ TEST_CASE("server: secrets come from the environment or a file, long enough, and
   REQUIRE(by_file.config.url_secrets.size() == 2);
   CHECK(by_file.config.url_secrets[0] == "6f1ed002ab5595859014ebf0951522d9");
   CHECK(print_config(by_file.config).find("6f1ed002") == std::string::npos);
+  CHECK(print_config(by_file.config).find("UPLOAD_URL_SECRET_PREVIOUS=********\n") != std::string::npos);
 
   const auto faults = [](Environment environment) { return load(std::move(environment)).faults; };
   CHECK(faults({{"UPLOAD_URL_SECRET", "short"}}).size() == 1);
   CHECK(faults({{"UPLOAD_URL_SECRET_FILE", "/no/such/file"}}).size() == 1);
   CHECK(faults({{"UPLOAD_URL_SECRET", std::string(40, 'p')}, {"UPLOAD_URL_SECRET_FILE", (folder / "key").string()}}).size() == 1);
   CHECK(faults({{"UPLOAD_URL_SECRET_PREVIOUS", std::string(40, 'p')}}).size() == 1);
+  CHECK(faults({{"UPLOAD_URL_SECRET", std::string(40, 'p')}, {"UPLOAD_URL_SECRET_PREVIOUS", std::string(40, 'p')}}).size() == 1);
   for (const char* const weak :
        {"your-secret-key-here-0123456789-abcdef", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "CHANGE_ME_0123456789_0123456789_01"}) {
     INFO(weak);
     CHECK(faults({{"RUN_MODE", "production"}, {"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "false"}, {"UPLOAD_URL_SECRET", weak}}).size() ==
           1);
+  }
+}
+
+TEST_CASE("server: authentication is on where there is a way to authenticate, and off only where that is said") {
+  const std::string secret = "6f1ed002ab5595859014ebf0951522d9";
+  const std::string url_secret = "0a91c7d2ab5595859014ebf0951522d9";
+  CHECK_FALSE(load({}).config.auth_enabled);
+  const auto by_secret = load({{"JWT_SECRET", secret}});
+  CHECK(by_secret.faults.empty());
+  CHECK(by_secret.config.auth_enabled);
+  CHECK(by_secret.config.jwt_secret == secret);
+  CHECK(print_config(by_secret.config).find(secret) == std::string::npos);
+  CHECK(print_config(by_secret.config).find("JWT_SECRET=********\n") != std::string::npos);
+  CHECK(load({{"MEDIA_SERVICE_AUTH_JWKS_FILE", "/keys"}}).config.auth_enabled);
+  CHECK_FALSE(load({{"JWT_SECRET", secret}, {"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "false"}}).config.auth_enabled);
+  CHECK(load({{"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "true"}}).config.auth_enabled);
+
+  const auto production = [&](Environment more) {
+    more.emplace("RUN_MODE", "production");
+    more.emplace("UPLOAD_URL_SECRET", url_secret);
+    return load(std::move(more)).faults;
+  };
+  CHECK(production({}).size() == 1);
+  CHECK(production({{"JWT_SECRET", secret}}).empty());
+  CHECK(production({{"MEDIA_SERVICE_AUTH_JWKS_FILE", "/keys"}}).empty());
+  CHECK(production({{"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "true"}}).empty());
+  CHECK(production({{"JWT_SECRET", "your-secret-key-here-0123456789-abcdef"}}).size() == 1);
+  CHECK(production({{"JWT_SECRET", "short"}}).size() == 1);
+  CHECK(production({{"JWT_SECRET", url_secret}}).size() == 1);
+}
+
+TEST_CASE("server: introspection wants all of its settings, and production wants https") {
+  const Environment good = {{"OAUTH2_SERVICE_ENABLED", "true"},
+                            {"OAUTH2_INTROSPECTION_ENABLED", "true"},
+                            {"OAUTH2_SERVICE_BASE_URL", "https://id.example/api/"},
+                            {"OAUTH2_CLIENT_ID", "media"},
+                            {"OAUTH2_CLIENT_SECRET", "b7d4e09c1f5a2836"}};
+  const auto loaded = load(good);
+  CHECK(loaded.faults.empty());
+  CHECK(loaded.config.auth_enabled);
+  CHECK(loaded.config.oauth2_base_url == "https://id.example/api");
+  CHECK(print_config(loaded.config).find("b7d4e09c1f5a2836") == std::string::npos);
+  for (const auto& [name, value] : good) {
+    Environment without = good;
+    without.erase(name);
+    INFO(name);
+    CHECK(load(without).faults.size() == 1);
+  }
+  Environment production = good;
+  production["RUN_MODE"] = "production";
+  production["UPLOAD_URL_SECRET"] = "0a91c7d2ab5595859014ebf0951522d9";
+  CHECK(load(production).faults.empty());
+  const auto with = [&](const std::string& name, const std::string& value) {
+    Environment changed = production;
+    changed[name] = value;
+    return load(changed).faults.size();
+  };
+  CHECK(with("OAUTH2_SERVICE_BASE_URL", "http://id.example/api") == 1);
+  CHECK(with("OAUTH2_SERVICE_BASE_URL", "http://127.0.0.1:8080") == 0);
+  CHECK(with("OAUTH2_SERVICE_BASE_URL", "http://127.evil.example") == 1);
+  CHECK(with("OAUTH2_SERVICE_BASE_URL", "http://localhost.evil.example") == 1);
+  CHECK(with("OAUTH2_SERVICE_BASE_URL", "http://127.0.0.1@evil.example") == 2);
+  CHECK(with("OAUTH2_CLIENT_SECRET", "short") == 1);
+  CHECK(with("OAUTH2_CLIENT_SECRET", "your-client-secret-here") == 1);
+  CHECK(with("OAUTH2_TOKEN_CACHE_TTL_SECONDS", "-1") == 1);
+  CHECK(with("MEDIA_SERVICE_AUTH_JWKS_URL", "http://id.example/keys") == 1);
+  CHECK(with("MEDIA_SERVICE_AUTH_JWKS_URL", "https://id.example/keys?v=1") == 0);
+  CHECK(with("MEDIA_SERVICE_AUTH_JWKS_URL", "file:///keys") == 1);
+  CHECK(load({{"MEDIA_SERVICE_AUTH_JWKS_URL", "http://id.example/keys"}}).faults.empty());
+  CHECK(load({{"MEDIA_SERVICE_AUTH_JWKS_URL", "https://id.example/keys"}, {"MEDIA_SERVICE_AUTH_JWKS_FILE", "/keys"}}).faults.size() == 1);
+  CHECK(load({{"OAUTH2_SERVICE_ENABLED", "true"}}).faults.size() == 1);
+  CHECK(load({{"OAUTH2_SERVICE_ENABLED", "true"}, {"JWT_SECRET", "6f1ed002ab5595859014ebf0951522d9"}}).faults.empty());
+}
+
+TEST_CASE("server: a scope map reads back, and two names may mean the same") {
+  const auto loaded =
+      load({{"MEDIA_SERVICE_AUTH_SCOPE_MAP", "recipe:read=media:read, recipe:all=media:read,recipe:all=media:write,a=b=media:admin"}});
+  CHECK(loaded.faults.empty());
+  REQUIRE(loaded.config.claim_rules.scope_map.size() == 4);
+  CHECK(loaded.config.claim_rules.scope_map[3] == std::pair<std::string, Scope>("a=b", Scope::admin));
+  for (const char* const bad : {"=media:read", "recipe:read", "recipe:read=read", "a=media:read,,b=media:read"}) {
+    CHECK(load({{"MEDIA_SERVICE_AUTH_SCOPE_MAP", bad}}).faults.size() == 1);
   }
 }
 
@@ -78,12 +162,13 @@ TEST_CASE("server: every wrong variable gets a line of its own that says what it
                             {"MEDIA_SERVICE_SERVER_PUBLIC_URL", "ftp://x"},
                             {"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_ALLOWED_FILE_TYPES", "image/jpeg,text/html"},
                             {"MEDIA_SERVICE_NO_SUCH_THING", "1"},
-                            {"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "true"},
+                            {"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "maybe"},
+                            {"MEDIA_SERVICE_AUTH_SCOPE_MAP", "recipe:read=media:everything"},
                             {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_ENABLED", "true"},
                             {"POSTGRES_HOST", "db"},
-                            {"OAUTH2_SERVICE_ENABLED", "true"},
+                            {"OAUTH2_SERVICE_ENABLED", "perhaps"},
                             {"PATH", "/bin"}});
-  CHECK(loaded.faults.size() == 10);
+  CHECK(loaded.faults.size() == 11);
   for (const auto& fault : loaded.faults) CHECK(fault.find(": ") != std::string::npos);
 }
 

@@ -10,6 +10,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "media/blob_store.hpp"
@@ -135,6 +136,20 @@ struct MediaChanges {
   std::optional<Visibility> visibility{};
   /// Change only the media as it was then: `conflict` where it was changed since.
   std::optional<Timestamp> expected_updated_at{};
+};
+
+/// A credential to be made for a program.
+struct ApiKeyRequest {
+  std::string owner{};
+  std::vector<std::string> scopes{};               ///< Of "media:read", "media:write" and "media:admin", one at least.
+  std::string label{};                             ///< At most 255 bytes.
+  std::optional<std::chrono::seconds> lifetime{};  ///< Absent: until it is revoked.
+};
+
+/// A key and, this one time, the token that opens it.
+struct NewApiKey {
+  ApiKey key{};
+  std::string token{};  ///< "mk_<id>_<secret>".
 };
 
 enum class IngestStatus : std::uint8_t {
@@ -305,6 +320,15 @@ class MEDIA_EXPORT Library {
   virtual Result<bool> unlink(const std::string& subject, MediaId id) = 0;
   /// Ascending by position, then media id.
   virtual Result<std::vector<Link>> links(const std::string& subject) const = 0;
+
+  /// Draws a key. The token is answered here and nowhere else. `invalid_argument`.
+  virtual Result<NewApiKey> create_api_key(const ApiKeyRequest& request) = 0;
+  /// All, revoked and expired ones too, the oldest first.
+  virtual Result<std::vector<ApiKey>> list_api_keys() const = 0;
+  /// From now on it opens nothing. False where there is none, or it is revoked already.
+  virtual Result<bool> revoke_api_key(const std::string& id) = 0;
+  /// The key that a token opens; nothing for a token that is wrong, revoked or expired. Takes as long for one wrong secret as for another.
+  virtual Result<std::optional<ApiKey>> find_api_key(std::string_view token) const = 0;
 
   /// Re-reads every byte and compares catalog and store.
   virtual Result<VerifyReport> verify(const VerifyOptions& options) = 0;

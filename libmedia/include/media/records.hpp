@@ -154,4 +154,18 @@ struct Link {
   friend bool operator==(const Link&, const Link&) = default;
 };
 
+/// A program's credential. Its secret is known to whoever was given it; here is only what recognizes it.
+struct ApiKey {
+  std::string id{};        ///< Names it in lists and in the token; no secret.
+  Digest secret_digest{};  ///< SHA-256 of the secret.
+  std::string owner{};     ///< On whose behalf the program acts.
+  std::string scopes{};    ///< Words with a space between: "media:read media:write".
+  std::string label{};     ///< For people; any bytes.
+  Timestamp created_at{};
+  std::optional<Timestamp> expires_at{};
+  std::optional<Timestamp> revoked_at{};
+
+  friend bool operator==(const ApiKey&, const ApiKey&) = default;
+};
+
 }  // namespace media

@@ -74,6 +74,10 @@ class MEDIA_EXPORT RepositoryReader {
   /// Ascending by position, then media id.
   virtual Result<std::vector<Link>> list_links(const std::string& subject) const = 0;
   virtual Result<std::vector<Link>> list_links_of_media(MediaId id) const = 0;
+
+  virtual Result<std::optional<ApiKey>> find_api_key(const std::string& id) const = 0;
+  /// All, revoked and expired ones too, ascending by creation, then id.
+  virtual Result<std::vector<ApiKey>> list_api_keys() const = 0;
 };
 
 /// Changing, inside `Repository::write`. Sees its own changes.
@@ -127,6 +131,11 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   /// Inserts, or moves to the position. `not_found` where there is no such media.
   virtual Result<void> put_link(const Link& link) = 0;
   virtual Result<bool> remove_link(const std::string& subject, MediaId id) = 0;
+
+  /// `already_exists` where the id is taken.
+  virtual Result<void> insert_api_key(const ApiKey& key) = 0;
+  /// False where there is none, or it is revoked already: the time of a revocation is not moved.
+  virtual Result<bool> revoke_api_key(const std::string& id, Timestamp now) = 0;
 };
 
 /// The catalog. One contract suite (tests/contract) says what each implementation must do.

@@ -63,6 +63,10 @@ class LibraryImpl final : public Library {
   Result<void> link(const Link& link) override;
   Result<bool> unlink(const std::string& subject, MediaId id) override;
   Result<std::vector<Link>> links(const std::string& subject) const override { return repository_->list_links(subject); }
+  Result<NewApiKey> create_api_key(const ApiKeyRequest& request) override;
+  Result<std::vector<ApiKey>> list_api_keys() const override { return repository_->list_api_keys(); }
+  Result<bool> revoke_api_key(const std::string& id) override;
+  Result<std::optional<ApiKey>> find_api_key(std::string_view token) const override;
   Result<VerifyReport> verify(const VerifyOptions& options) override;
   Result<CollectReport> collect(std::optional<std::chrono::seconds> grace) override;
   Result<std::size_t> run_jobs(const RunJobsOptions& options) override;

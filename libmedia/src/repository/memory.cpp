@@ -150,6 +150,20 @@ class MemoryTransaction final : public Reads<Transaction> {
   }
   Result<bool> remove_link(const std::string& subject, MediaId id) override { return tables_.erase(tables_.links, LinkKey(subject, id)); }
 
+  Result<void> insert_api_key(const ApiKey& key) override {
+    if (tables_.api_keys.contains(key.id)) return Error{Errc::already_exists, "insert API key: there is a key " + key.id};
+    tables_.put(key);
+    return {};
+  }
+  Result<bool> revoke_api_key(const std::string& id, Timestamp now) override {
+    const auto found = tables_.api_keys.find(id);
+    if (found == tables_.api_keys.end() || found->second.revoked_at) return false;
+    ApiKey row = found->second;
+    row.revoked_at = now;
+    tables_.put(row);
+    return true;
+  }
+
  private:
   View view() const override { return {{}, tables_}; }
 

@@ -182,6 +182,13 @@ class Reads : public Base {
     return rows;
   }
 
+  Result<std::optional<ApiKey>> find_api_key(const std::string& id) const final { return find_in(view().tables.api_keys, id); }
+  Result<std::vector<ApiKey>> list_api_keys() const final {
+    auto rows = rows_where(view().tables.api_keys, [](const ApiKey&) { return true; });
+    std::stable_sort(rows.begin(), rows.end(), [](const ApiKey& a, const ApiKey& b) { return a.created_at < b.created_at; });
+    return rows;
+  }
+
  protected:
   virtual View view() const = 0;
 

@@ -29,6 +29,7 @@ struct Tables {
   std::map<std::string, UploadSession> uploads;
   std::map<std::string, ResumableUpload> resumable_uploads;
   std::map<LinkKey, Link> links;
+  std::map<std::string, ApiKey> api_keys;
 
   std::map<Digest, std::set<MediaId>> media_by_digest;
   std::map<std::pair<std::string, std::string>, MediaId> media_by_key;  ///< (owner, idempotency key); empty keys left out.
@@ -54,6 +55,7 @@ struct Tables {
   void put(const UploadSession& row) { set(uploads, row.token, row); }
   void put(const ResumableUpload& row) { set(resumable_uploads, row.id, row); }
   void put(const Link& row) { set(links, LinkKey(row.subject, row.media_id), row); }
+  void put(const ApiKey& row) { set(api_keys, row.id, row); }
 
   /// False where there was no such row.
   template <class Table>
@@ -95,6 +97,7 @@ struct Tables {
   void index(const UploadSession& row, bool present);
   void index(const ResumableUpload& row, bool present);
   void index(const Link& row, bool present);
+  void index(const ApiKey&, bool) {}
 };
 
 }  // namespace media::memory

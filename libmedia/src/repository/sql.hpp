@@ -18,6 +18,7 @@
 #define MEDIA_SQL_UPLOAD "token, media_id, owner, filename, media_type, size_bytes, digest, state, created_at, expires_at"
 #define MEDIA_SQL_RESUMABLE_UPLOAD "id, owner, kind, filename, media_type, metadata, parts, size_bytes, media_id, created_at, expires_at"
 #define MEDIA_SQL_LINK "subject, media_id, position"
+#define MEDIA_SQL_API_KEY "id, secret_digest, owner, scopes, label, created_at, expires_at, revoked_at"
 
 namespace media::sql {
 
@@ -140,6 +141,13 @@ inline constexpr std::string_view kPutLink =
     "INSERT INTO link (" MEDIA_SQL_LINK ") VALUES (?1, ?2, ?3) ON CONFLICT (subject, media_id) DO UPDATE SET position = excluded.position";
 inline constexpr std::string_view kRemoveLink = "DELETE FROM link WHERE subject = ?1 AND media_id = ?2";
 
+// api_key
+
+inline constexpr std::string_view kFindApiKey = "SELECT " MEDIA_SQL_API_KEY " FROM api_key WHERE id = ?1";
+inline constexpr std::string_view kListApiKeys = "SELECT " MEDIA_SQL_API_KEY " FROM api_key ORDER BY created_at, id";
+inline constexpr std::string_view kInsertApiKey = "INSERT INTO api_key (" MEDIA_SQL_API_KEY ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+inline constexpr std::string_view kRevokeApiKey = "UPDATE api_key SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL";
+
 // the catalog itself
 
 inline constexpr std::string_view kCheck = "SELECT count(*) FROM schema_migration";
@@ -156,3 +164,4 @@ inline constexpr std::string_view kCheck = "SELECT count(*) FROM schema_migratio
 #undef MEDIA_SQL_UPLOAD
 #undef MEDIA_SQL_RESUMABLE_UPLOAD
 #undef MEDIA_SQL_LINK
+#undef MEDIA_SQL_API_KEY

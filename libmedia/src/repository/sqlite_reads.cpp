@@ -190,6 +190,16 @@ Result<std::vector<Link>> Reads<Base>::list_links_of_media(MediaId id) const {
   return list(connection(), "list links of media", read_link, sql::kListLinksOfMedia, id);
 }
 
+template <class Base>
+Result<std::optional<ApiKey>> Reads<Base>::find_api_key(const std::string& id) const {
+  return find(connection(), "find API key", read_api_key, sql::kFindApiKey, id);
+}
+
+template <class Base>
+Result<std::vector<ApiKey>> Reads<Base>::list_api_keys() const {
+  return list(connection(), "list API keys", read_api_key, sql::kListApiKeys);
+}
+
 template class Reads<Repository>;
 template class Reads<Transaction>;
 

@@ -40,6 +40,9 @@ class Reads : public Base {
   Result<std::vector<Link>> list_links(const std::string& subject) const final;
   Result<std::vector<Link>> list_links_of_media(MediaId id) const final;
 
+  Result<std::optional<ApiKey>> find_api_key(const std::string& id) const final;
+  Result<std::vector<ApiKey>> list_api_keys() const final;
+
  protected:
   virtual Result<Lease> connection() const = 0;
 };

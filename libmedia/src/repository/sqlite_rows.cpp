@@ -244,4 +244,26 @@ void bind_resumable_upload(Query& query, const ResumableUpload& upload) {
 
 Link read_link(Query& row) { return {.subject = row.string(), .media_id = row.integer(), .position = row.integer()}; }
 
+ApiKey read_api_key(Query& row) {
+  return {.id = row.string(),
+          .secret_digest = row.digest(),
+          .owner = row.string(),
+          .scopes = row.string(),
+          .label = row.string(),
+          .created_at = row.time(),
+          .expires_at = row.optional(&Query::time),
+          .revoked_at = row.optional(&Query::time)};
+}
+
+void bind_api_key(Query& query, const ApiKey& key) {
+  query.add(key.id);
+  query.add(key.secret_digest);
+  query.add(key.owner);
+  query.add(key.scopes);
+  query.add(Bytes{key.label});
+  query.add(key.created_at);
+  query.add(key.expires_at);
+  query.add(key.revoked_at);
+}
+
 }  // namespace media::sqlite

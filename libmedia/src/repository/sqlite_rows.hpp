@@ -14,6 +14,7 @@ Job read_job(Query& row);
 UploadSession read_upload(Query& row);
 ResumableUpload read_resumable_upload(Query& row);
 Link read_link(Query& row);
+ApiKey read_api_key(Query& row);
 
 /// Binds every field but the id.
 void bind_media(Query& query, const Media& media);
@@ -23,5 +24,6 @@ void bind_rendition(Query& query, const Rendition& rendition);
 void bind_job(Query& query, const Job& job);
 void bind_upload(Query& query, const UploadSession& session);
 void bind_resumable_upload(Query& query, const ResumableUpload& upload);
+void bind_api_key(Query& query, const ApiKey& key);
 
 }  // namespace media::sqlite

@@ -161,4 +161,17 @@ Result<bool> SqliteTransaction::remove_link(const std::string& subject, MediaId 
   return change_one("remove link", sql::kRemoveLink, subject, id);
 }
 
+Result<void> SqliteTransaction::insert_api_key(const ApiKey& key) {
+  return guarded(connection_, "insert API key", [&]() -> Result<void> {
+    Query query(connection_, sql::kInsertApiKey);
+    bind_api_key(query, key);
+    query.run();
+    return {};
+  });
+}
+
+Result<bool> SqliteTransaction::revoke_api_key(const std::string& id, Timestamp now) {
+  return change_one("revoke API key", sql::kRevokeApiKey, id, now);
+}
+
 }  // namespace media::sqlite

@@ -41,6 +41,9 @@ class SqliteTransaction final : public Reads<Transaction> {
   Result<void> put_link(const Link& link) override;
   Result<bool> remove_link(const std::string& subject, MediaId id) override;
 
+  Result<void> insert_api_key(const ApiKey& key) override;
+  Result<bool> revoke_api_key(const std::string& id, Timestamp now) override;
+
  private:
   Result<Lease> connection() const override { return Lease(connection_); }
   /// Runs a statement without rows; the number of rows that it changed.

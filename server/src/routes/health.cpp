@@ -55,9 +55,11 @@ http::Response answer(HealthChecks& health, const Words& words) {
 
 void add_health_routes(http::Router& router, RouteContext& context) {
   const std::string base(kBasePath);
-  router.add("GET", base + "/live", [](http::Request&) { return json(200, head("alive")); });
-  router.add("GET", base + "/health", [&context](http::Request&) { return answer(context.health, {"healthy", "degraded", "unhealthy"}); });
-  router.add("GET", base + "/ready", [&context](http::Request&) { return answer(context.health, {"ready", "", "not_ready"}); });
+  const http::RouteOptions open{.tag = tag_of(Access::open)};
+  router.add("GET", base + "/live", [](http::Request&) { return json(200, head("alive")); }, open);
+  router.add(
+      "GET", base + "/health", [&context](http::Request&) { return answer(context.health, {"healthy", "degraded", "unhealthy"}); }, open);
+  router.add("GET", base + "/ready", [&context](http::Request&) { return answer(context.health, {"ready", "", "not_ready"}); }, open);
 }
 
 }  // namespace media::server

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "auth/refusal.hpp"
 #include "cursor.hpp"
 #include "errors.hpp"
 #include "media_json.hpp"
@@ -248,7 +249,7 @@ http::Response delete_many(http::Request& request, RouteContext& context) {
     const auto media = context.library.find(id);
     if (!media) return error_response(media.error(), request, context.log);
     // What others own is not told apart from what is not there: here a caller could ask for a hundred at a time.
-    bool deleted = *media && (*media)->owner == context.owner_of(request);
+    bool deleted = *media && context.may_change(request, **media);
     if (deleted) {
       const auto removed = context.library.remove(id);
       if (!removed) return error_response(removed.error(), request, context.log);
@@ -301,7 +302,11 @@ Result<std::optional<Media>> find_addressed(http::Request& request, const RouteC
   return context.library.find(*id);
 }
 
-http::Response no_such_media(const http::Request& request) {
+/// What a caller may not see is answered as what is not there, whoever he is.
+http::Response no_such_media(const http::Request& request, Scope needed) {
+  const Caller& caller = caller_of(request);
+  if (caller.is_anonymous() && request.query_count("signature") == 0) return refuse_anonymous(request);
+  if (!caller.is_anonymous() && !caller.scopes.has(needed)) return refuse_scope(request, needed);
   return error_response(404, "there is no media " + std::string(request.capture("id")), request);
 }
 
@@ -326,8 +331,7 @@ http::Handler with_media(RouteContext& context, MediaHandler handler) {
     const auto media = find_addressed(request, context, failure);
     if (failure) return std::move(*failure);
     if (!media) return error_response(media.error(), request, context.log);
-    // Another owner's media is not admitted to exist.
-    if (!*media || (!is_signed && !context.may_see(request, **media))) return no_such_media(request);
+    if (!*media || (!is_signed && !context.may_see(request, **media))) return no_such_media(request, Scope::read);
     return handler(request, context, **media);
   };
 }
@@ -338,8 +342,9 @@ http::Handler with_own_media(RouteContext& context, MediaHandler handler) {
     const auto media = find_addressed(request, context, failure);
     if (failure) return std::move(*failure);
     if (!media) return error_response(media.error(), request, context.log);
-    if (!*media || !context.may_see(request, **media)) return no_such_media(request);
-    if ((*media)->owner != context.owner_of(request)) return error_response(403, "only its owner may change a media", request);
+    const bool may_change = *media && context.may_change(request, **media);
+    if (!*media || (!may_change && !context.may_see(request, **media))) return no_such_media(request, Scope::write);
+    if (!may_change) return error_response(403, "only its owner may change a media", request);
     return handler(request, context, **media);
   };
 }
@@ -347,12 +352,12 @@ http::Handler with_own_media(RouteContext& context, MediaHandler handler) {
 void add_media_routes(http::Router& router, RouteContext& context) {
   const std::string base(kBasePath);
   router.add("GET", base + "/media", [&context](http::Request& request) { return list_media(request, context); });
-  router.add("GET", base + "/media/{id}", with_media(context, get_media));
+  router.add("GET", base + "/media/{id}", with_media(context, get_media), {.tag = tag_of(Access::by_media)});
   router.add("DELETE", base + "/media/{id}", with_own_media(context, delete_media));
   router.add("PATCH", base + "/media/{id}", with_own_media(context, patch_media), {.accepts_body = true});
   router.add("POST", base + "/media/bulk-delete", [&context](http::Request& request) { return delete_many(request, context); },
              {.accepts_body = true});
-  router.add("GET", base + "/media/{id}/status", with_media(context, get_status));
+  router.add("GET", base + "/media/{id}/status", with_media(context, get_status), {.tag = tag_of(Access::by_media)});
 }
 
 }  // namespace media::server

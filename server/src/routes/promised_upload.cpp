@@ -137,7 +137,7 @@ void add_promised_upload_routes(http::Router& router, RouteContext& context) {
   router.add("POST", base + "/media/upload-request", [&context](http::Request& request) { return request_upload(request, context); },
              {.accepts_body = true, .pool = http::Pool::bodies});
   router.add("PUT", base + "/media/upload/{token}", [&context](http::Request& request) { return receive_upload(request, context); },
-             {.accepts_body = true});
+             {.accepts_body = true, .tag = tag_of(Access::by_signature)});
 }
 
 }  // namespace media::server
