@@ -9,7 +9,6 @@ add_library(media_server STATIC
   src/auth/public_key.cpp
   src/auth/refusal.cpp
   src/auth/strict_json.cpp
-  src/auth/web_client.cpp
   src/base64.cpp
   src/config.cpp
   src/cursor.cpp
@@ -42,7 +41,9 @@ add_library(media_server STATIC
   src/tus_fields.cpp
   src/upload_rules.cpp
   src/url.cpp
-  src/url_signer.cpp)
+  src/url_signer.cpp
+  src/web_client.cpp
+  src/webhook.cpp)
 target_link_libraries(media_server
   PUBLIC media_server_http media::media nlohmann_json::nlohmann_json
   PRIVATE media_flags spdlog::spdlog OpenSSL::Crypto CURL::libcurl ZLIB::ZLIB)

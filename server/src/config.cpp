@@ -23,6 +23,10 @@ namespace media::server {
 namespace {
 
 constexpr std::string_view kPrefix = "MEDIA_SERVICE_";
+/// The one secret under the prefix; secrets are no settings that could be printed.
+constexpr std::string_view kWebhookSecret = "MEDIA_SERVICE_WEBHOOK_SECRET";
+
+bool is_secret(const std::string& name) { return name == kWebhookSecret || name == std::string(kWebhookSecret) + "_FILE"; }
 
 /// One variable: how it is read into the config, and how it is written out again.
 struct Setting {
@@ -357,6 +361,12 @@ const std::vector<Setting>& settings() {
       {"MEDIA_SERVICE_UPLOAD_RESUMABLE_LIFETIME_SECONDS", "1 to 2592000",
        [](Config& c, const std::string& text) { return read_seconds(text, c.resumable_lifetime, 1, 2'592'000); },
        [](const Config& c) { return std::to_string(c.resumable_lifetime.count()); }},
+      {"MEDIA_SERVICE_WEBHOOK_URL", "an http or https URL",
+       [](Config& c, const std::string& text) { return read_service_url(text, c.webhook_url); },
+       [](const Config& c) { return c.webhook_url; }},
+      {"MEDIA_SERVICE_WEBHOOK_TIMEOUT_SECONDS", "1 to 60",
+       [](Config& c, const std::string& text) { return read_seconds(text, c.webhook_timeout, 1, 60); },
+       [](const Config& c) { return std::to_string(c.webhook_timeout.count()); }},
       {"MEDIA_SERVICE_PROCESSING_FREE_SIZES", "sides in pixels, separated by commas, for pictures without a signature",
        [](Config& c, const std::string& text) { return read_sizes(text, c.free_sizes); },
        [](const Config& c) {
@@ -585,13 +595,19 @@ LoadedConfig load_config(Environment environment, const std::filesystem::path& w
     if (is_contradicting(name, value, contradiction)) loaded.faults.push_back(contradiction);
     const auto known = std::find_if(settings().begin(), settings().end(), [&](const Setting& setting) { return setting.name == name; });
     if (known == settings().end()) {
-      if (name.starts_with(kPrefix)) loaded.faults.push_back(name + ": not a setting of this version (mediad --print-config lists them)");
+      if (name.starts_with(kPrefix) && !is_secret(name))
+        loaded.faults.push_back(name + ": not a setting of this version (mediad --print-config lists them)");
     } else if (!known->read(config, value)) {
       loaded.faults.push_back(name + ": accepts " + std::string(known->accepts));
     }
   }
   read_url_secrets(environment, production, loaded);
   read_auth(environment, production, loaded);
+  config.webhook_secret = read_secret(environment, std::string(kWebhookSecret), production, loaded);
+  if (config.webhook_url.empty() == has_secret(environment, std::string(kWebhookSecret))) {
+    loaded.faults.emplace_back(
+        "MEDIA_SERVICE_WEBHOOK_URL: accepts a URL beside MEDIA_SERVICE_WEBHOOK_SECRET, and neither without the other");
+  }
   if (config.trust_forwarded_headers && config.trusted_proxies.empty()) {
     loaded.faults.emplace_back(
         "MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_TRUST_FORWARDED_HEADERS: accepts true beside MEDIA_SERVICE_SERVER_TRUSTED_PROXIES only: "
@@ -607,6 +623,7 @@ std::string print_config(const Config& config) {
   text += std::string("UPLOAD_URL_SECRET=") + masked(!config.url_secrets.empty());
   text += std::string("UPLOAD_URL_SECRET_PREVIOUS=") + masked(config.url_secrets.size() > 1);
   text += std::string("JWT_SECRET=") + masked(!config.jwt_secret.empty());
+  text += std::string("MEDIA_SERVICE_WEBHOOK_SECRET=") + masked(!config.webhook_secret.empty());
   text += std::string("OAUTH2_CLIENT_SECRET=") + masked(!config.oauth2_client_secret.empty());
   return text;
 }

@@ -73,6 +73,10 @@ struct Config {
   std::string oauth2_client_secret;
   std::chrono::seconds token_cache_lifetime{60};
 
+  std::string webhook_url;  ///< Empty: nobody is told.
+  std::string webhook_secret;
+  std::chrono::seconds webhook_timeout{10};
+
   /// The first signs URLs, all verify. Empty: a key of the library's own, kept beside it.
   std::vector<std::string> url_secrets;
   std::chrono::seconds upload_url_lifetime{900};

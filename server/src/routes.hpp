@@ -47,6 +47,9 @@ http::Handler with_media(RouteContext& context, MediaHandler handler);
 /// As above for what only the owner may do; a signature is no permission for it. 403 where the caller may see the media but not change it.
 http::Handler with_own_media(RouteContext& context, MediaHandler handler);
 
+/// What requests that wait for a change of a media are woken by.
+std::string waiting_key(MediaId id);
+
 /// Every route of the contract that this version has.
 http::Router make_router(RouteContext& context);
 

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -15,6 +16,7 @@
 #include "presentation.hpp"
 #include "routes.hpp"
 #include "signing_key_file.hpp"
+#include "webhook.hpp"
 
 namespace media::server {
 namespace {
@@ -76,6 +78,29 @@ struct Service::Parts {
     }
   }
 
+  void tell(const std::stop_token& stop) {
+    lower_priority();
+    while (!stop.stop_requested()) {
+      RunJobsOptions options;
+      options.stop = stop;
+      options.until_idle = false;
+      const auto ended = library->send_notifications(
+          [&](const Notification& notification) {
+            auto sent = webhook->send(notification);
+            if (!sent) {
+              log.write(
+                  LogLevel::warn, "webhook",
+                  {{"notification", notification.id}, {"attempt", std::int64_t{notification.attempts}}, {"reason", sent.error().message}});
+            }
+            return sent;
+          },
+          options);
+      if (ended) continue;
+      log.write(LogLevel::error, "webhook thread", {{"reason", ended.error().message}});
+      pause(stop, std::chrono::seconds(5));
+    }
+  }
+
   void collect(const std::stop_token& stop) {
     lower_priority();
     while (pause(stop, config.collect_interval)) {
@@ -105,6 +130,7 @@ struct Service::Parts {
   std::unique_ptr<Library> library;
   std::unique_ptr<HealthChecks> health;
   SystemClock clock;
+  std::unique_ptr<Webhook> webhook;  ///< Null: nobody is told.
   std::unique_ptr<UrlSigner> signer;
   std::unique_ptr<Authenticator> authenticator;  ///< Null: authentication is off.
   RateLimiter limiter;
@@ -113,6 +139,7 @@ struct Service::Parts {
   std::condition_variable_any paused;
   std::vector<std::jthread> threads;  // stopped before what they use goes
   std::unique_ptr<http::Server> server;
+  std::atomic<http::Server*> started{nullptr};  ///< `server` once it is there: requests come before `start` has its return value.
 };
 
 Service::Service(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -130,6 +157,15 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   options.isolation = config.isolation;
   options.workers = config.workers;
   options.collect_grace = config.collect_grace;
+  Parts* const self = parts.get();
+  options.on_media_changed = [self](MediaId id) {
+    if (http::Server* const server = self->started) server->wake(waiting_key(id));
+  };
+  if (!config.webhook_url.empty()) {
+    parts->webhook =
+        std::make_unique<Webhook>(Webhook::Options{config.webhook_url, config.webhook_secret, config.webhook_timeout}, parts->clock);
+    options.describe_event = [self](MediaEvent event, const Media& media) { return webhook_body(event, media, self->clock.now()); };
+  }
   MEDIA_TRY_ASSIGN(parts->library, Library::open(std::move(options)));
   Library& library = *parts->library;
   parts->health = std::make_unique<HealthChecks>(std::vector<HealthChecks::Dependency>{
@@ -154,12 +190,13 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   http.body_threads = config.body_threads;
   MEDIA_TRY_ASSIGN(parts->server, http::Server::start(http, make_router(*parts->context),
                                                       make_hooks(parts->config, parts->authenticator.get(), parts->limiter, log)));
+  parts->started = parts->server.get();
 
-  Parts* const self = parts.get();
   for (unsigned i = 0; i < config.job_threads; ++i) {
     parts->threads.emplace_back([self](const std::stop_token& stop) { self->run_jobs(stop); });
   }
   parts->threads.emplace_back([self](const std::stop_token& stop) { self->collect(stop); });
+  if (parts->webhook) parts->threads.emplace_back([self](const std::stop_token& stop) { self->tell(stop); });
   return std::unique_ptr<Service>(new Service(std::move(parts)));
 }
 

@@ -123,7 +123,7 @@ void run(const std::filesystem::path& folder) {
     for (bool more = true; more && done < 50'000;) {
       must(repository.write([&](Transaction& transaction) -> Result<void> {
         const Timestamp now{std::chrono::milliseconds(1)};
-        MEDIA_TRY_ASSIGN(const auto jobs, transaction.claim_jobs(now, "bench", now + std::chrono::hours(1), 50, 0));
+        MEDIA_TRY_ASSIGN(const auto jobs, transaction.claim_jobs("derive", now, "bench", now + std::chrono::hours(1), 50, 0));
         for (const Job& job : jobs) MEDIA_TRY(transaction.finish_job(job.id, "bench"));
         more = !jobs.empty();
         done += jobs.size();

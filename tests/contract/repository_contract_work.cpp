@@ -28,8 +28,9 @@ std::int64_t insert_job(Repository& repository, const Job& job) {
 }
 
 std::vector<Job> claim(Repository& repository, std::int64_t now, const std::string& owner, std::int64_t until, std::size_t limit = 10,
-                       MediaId media = 0) {
-  return in_write(repository, [&](Transaction& transaction) { return transaction.claim_jobs(at(now), owner, at(until), limit, media); });
+                       MediaId media = 0, const std::string& kind = "derive") {
+  return in_write(repository,
+                  [&](Transaction& transaction) { return transaction.claim_jobs(kind, at(now), owner, at(until), limit, media); });
 }
 
 std::vector<std::int64_t> ids_of(const std::vector<Job>& jobs) {
@@ -96,6 +97,7 @@ void check_jobs(const MakeRepository& make) {
   // A row comes back as it went in; a job needs no media, but one that it names must be there.
   Job full = a_job(one, 50);
   full.kind = "verify";
+  full.payload = std::string("{\"a\":1}\0\xFF", 9);
   full.state = JobState::running;
   full.attempts = 3;
   full.lease_owner = "someone";
@@ -177,7 +179,8 @@ void check_jobs(const MakeRepository& make) {
   CHECK(ids_of(repository->list_jobs(std::nullopt, 2).value()) == std::vector{full.id, first});
   CHECK(ids_of(claim(*repository, 5000, "e", 99'000)) == std::vector{first, early});
   CHECK(claim(*repository, 9999, "f", 99'000).empty());
-  CHECK(ids_of(claim(*repository, 10'000, "f", 99'000)) == std::vector{full.id});
+  CHECK(claim(*repository, 10'000, "f", 99'000).empty());  // what is due is of another kind
+  CHECK(ids_of(claim(*repository, 10'000, "f", 99'000, 10, 0, "verify")) == std::vector{full.id});
   CHECK(finish(first, "e"));
   CHECK_FALSE(finish(first, "e"));
   CHECK_FALSE(repository->find_job_of_media(one, "derive").value().has_value());
@@ -316,7 +319,7 @@ void check_concurrency(const MakeRepository& make) {
       for (;;) {
         std::vector<Job> jobs;
         const auto taken = repository->write([&](Transaction& transaction) -> Result<void> {
-          MEDIA_TRY_ASSIGN(jobs, transaction.claim_jobs(at(10), owner, at(1'000'000), 7, 0));
+          MEDIA_TRY_ASSIGN(jobs, transaction.claim_jobs("derive", at(10), owner, at(1'000'000), 7, 0));
           return {};
         });
         if (!taken) ++refused;

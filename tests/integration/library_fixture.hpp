@@ -66,6 +66,8 @@ struct LibraryFixture {
       options.store = media::make_memory_store();
       options.repository = media::make_memory_repository();
     }
+    options.describe_event = describe_event;
+    options.on_media_changed = on_media_changed;
     auto scripted = std::make_unique<ScriptedProcessor>();
     processor = scripted.get();
     options.processor = std::move(scripted);
@@ -91,6 +93,9 @@ struct LibraryFixture {
   }
 
   bool disk;
+  /// Of the next `open`.
+  std::function<std::string(media::MediaEvent, const media::Media&)> describe_event;
+  std::function<void(media::MediaId)> on_media_changed;
   TempFolder folder;
   std::shared_ptr<ManualClock> clock = std::make_shared<ManualClock>();
   ScriptedProcessor* processor = nullptr;

@@ -5,7 +5,7 @@
 
 #include "auth/authenticator.hpp"
 #include "auth/introspection.hpp"
-#include "auth/web_client.hpp"
+#include "web_client.hpp"
 #include "base64.hpp"
 #include "catch.hpp"
 #include "http/http.hpp"
@@ -301,9 +301,9 @@ TEST_CASE("auth: the web client follows nobody, waits for nobody and swallows no
   CHECK(web.ask({.url = "ftp://127.0.0.1/"}).error().code == Errc::unavailable);
   CHECK(web.ask({.url = "https://127.0.0.1:" + std::to_string(issuer.port) + "/keys"}).error().code == Errc::unavailable);
   // The same handle afterwards: no password of the question before, and a body again.
-  CHECK(web.ask({.url = issuer.url("/oauth2/introspect"), .form = "token=x", .user = "u", .password = "p"})->status == 200);
+  CHECK(web.ask({.url = issuer.url("/oauth2/introspect"), .body = "token=x", .user = "u", .password = "p"})->status == 200);
   CHECK(issuer.last_authorization == "Basic dTpw");
-  CHECK(web.ask({.url = issuer.url("/oauth2/introspect"), .form = "token=y"})->status == 200);
+  CHECK(web.ask({.url = issuer.url("/oauth2/introspect"), .body = "token=y"})->status == 200);
   CHECK(issuer.last_authorization.empty());
   CHECK(issuer.last_form == "token=y");
 }

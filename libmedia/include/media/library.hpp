@@ -27,6 +27,9 @@
 
 namespace media {
 
+/// What becomes of a media in the end.
+enum class MediaEvent : std::uint8_t { completed, failed, removed };
+
 /// Where untrusted bytes are decoded.
 enum class Isolation : std::uint8_t {
   process,  ///< In media-worker processes. An open without a worker binary to be found fails with `not_found`.
@@ -51,6 +54,11 @@ struct LibraryOptions {
   Isolation isolation = Isolation::process;
   unsigned workers = 2;
   bool read_only = false;
+  /// Says what is to be told to others of a change: kept in the transaction of the change itself, and handed to `send_notifications` until
+  /// it is told. Runs within a transaction and perhaps twice: a pure function. An empty text: nothing is told. Absent: never.
+  std::function<std::string(MediaEvent, const Media&)> describe_event{};
+  /// Called after the change is durable, on the thread that made it; changes by other processes are not seen. Must be quick.
+  std::function<void(MediaId)> on_media_changed{};
   /// False: `base_path` must hold a library already (`not_found` otherwise).
   bool create = true;
   /// Unreferenced blobs live on for so long after they were condemned.
@@ -235,6 +243,17 @@ struct CollectReport {
   std::uint64_t strays_removed = 0;  ///< Bytes without a row, older than the grace period.
 };
 
+/// One thing to tell, as `LibraryOptions::describe_event` put it.
+struct Notification {
+  std::int64_t id = 0;  ///< The same at every attempt: receivers tell by it what they have seen.
+  std::string payload{};
+  std::uint32_t attempts = 0;  ///< This one included.
+  Timestamp created_at{};
+};
+
+/// Tells it. A retryable error (`is_retryable`): to be tried again later, with growing pauses, for about a day and a half; any other: never.
+using NotificationSender = std::function<Result<void>(const Notification&)>;
+
 struct RunJobsOptions {
   std::stop_token stop{};
   /// Return once nothing is due; else wait for more until stopped.
@@ -337,6 +356,9 @@ class MEDIA_EXPORT Library {
 
   /// Does queued work on the calling thread; says how many jobs it ended. Several threads and processes may run it.
   virtual Result<std::size_t> run_jobs(const RunJobsOptions& options) = 0;
+  /// Hands what waits to `send` on the calling thread, in the order of the changes as long as nothing fails; says how many were told or
+  /// given up. At least once each. Several threads and processes may run it.
+  virtual Result<std::size_t> send_notifications(const NotificationSender& send, const RunJobsOptions& options) = 0;
   /// Sees one media through: runs its job here, or waits for whoever has it. The media as it is then.
   virtual Result<Media> process(MediaId id, std::stop_token stop = {}) = 0;
 

@@ -310,10 +310,16 @@ std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::uniq
   }
   if (entries.empty()) return outcomes;
 
+  const auto enter = [this](Transaction& transaction, const PendingIngest& ingest, const Keeping& keeping) -> Result<IngestOutcome> {
+    MEDIA_TRY_ASSIGN(auto outcome, catalogue(transaction, ingest, keeping, clock_->now()));
+    if (outcome.status == IngestStatus::stored && outcome.media.status == MediaStatus::complete) {
+      MEDIA_TRY(note_event(transaction, MediaEvent::completed, outcome.media));
+    }
+    return outcome;
+  };
   const auto kept = keep(keepings, [&](Transaction& transaction) -> Result<void> {
-    const Timestamp now = clock_->now();
     for (std::size_t k = 0; k < entries.size(); ++k) {
-      auto outcome = catalogue(transaction, *entries[k].ingest, keepings[k], now);
+      auto outcome = enter(transaction, *entries[k].ingest, keepings[k]);
       // A used key or a promise that ran out is one file's own fault; anything else concerns the transaction and so all of them.
       if (!outcome && outcome.error().code != Errc::conflict && outcome.error().code != Errc::expired) return std::move(outcome).error();
       outcomes[entries[k].index] = std::move(outcome);
@@ -326,7 +332,7 @@ std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::uniq
       for (std::size_t k = 0; k < entries.size(); ++k) {
         IngestOutcome outcome;
         const auto alone = keep(std::span(&keepings[k], 1), [&](Transaction& transaction) -> Result<void> {
-          MEDIA_TRY_ASSIGN(outcome, catalogue(transaction, *entries[k].ingest, keepings[k], clock_->now()));
+          MEDIA_TRY_ASSIGN(outcome, enter(transaction, *entries[k].ingest, keepings[k]));
           return {};
         });
         outcomes[entries[k].index] = alone ? Result<IngestOutcome>(outcome) : Result<IngestOutcome>(alone.error());
@@ -338,15 +344,11 @@ std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::uniq
   bool queued = false;
   for (const Entry& entry : entries) {
     const auto& outcome = outcomes[entry.index];
-    queued = queued || (outcome && outcome->status == IngestStatus::stored && outcome->media.status == MediaStatus::processing);
+    if (!outcome || outcome->status != IngestStatus::stored) continue;
+    queued = queued || outcome->media.status == MediaStatus::processing;
+    announce(outcome->media.id);
   }
-  if (queued) {
-    {
-      const std::lock_guard lock(jobs_mutex_);
-      ++jobs_generation_;
-    }
-    jobs_queued_.notify_all();
-  }
+  if (queued) wake_workers();
   return outcomes;
 }
 

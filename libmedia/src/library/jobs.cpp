@@ -8,6 +8,7 @@
 namespace media {
 namespace {
 
+const std::string kDerive = "derive";
 constexpr std::uint32_t kMaxAttempts = 5;
 /// A worker that died may have been killed for somebody else's sake; a second death is the file's own.
 constexpr std::uint32_t kMaxDeaths = 2;
@@ -27,7 +28,7 @@ bool worth_another_try(const Error& error, std::uint32_t attempts) {
 std::chrono::milliseconds LibraryImpl::lease() const { return options_.budget.deadline + std::chrono::seconds(30); }
 
 Result<void> LibraryImpl::end_job_failed(const Job& job, Media media, const Error& error) {
-  return repository_->write([&](Transaction& transaction) -> Result<void> {
+  MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
     MEDIA_TRY_ASSIGN(const bool mine, transaction.finish_job(job.id, job.lease_owner));
     if (!mine) return Error{Errc::conflict, "job " + std::to_string(job.id) + " was taken over"};
     MEDIA_TRY_ASSIGN(auto current, transaction.find_media(media.id));
@@ -37,8 +38,11 @@ Result<void> LibraryImpl::end_job_failed(const Job& job, Media media, const Erro
     current->updated_at = clock_->now();
     current->completed_at = current->updated_at;
     current->processing_time_ms = media.processing_time_ms;
-    return transaction.update_media(*current);
-  });
+    MEDIA_TRY(transaction.update_media(*current));
+    return note_event(transaction, MediaEvent::failed, *current);
+  }));
+  announce(media.id);
+  return {};
 }
 
 Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
@@ -115,8 +119,10 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
       current->updated_at = clock_->now();
       current->completed_at = current->updated_at;
       current->processing_time_ms = elapsed_ms();
-      return transaction.update_media(*current);
+      MEDIA_TRY(transaction.update_media(*current));
+      return note_event(transaction, MediaEvent::completed, *current);
     }));
+    announce(media->id);
     return {};
   }();
   if (outcome) return {};
@@ -141,7 +147,16 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
   return end_job_failed(job, *media, error);
 }
 
-Result<std::size_t> LibraryImpl::run_jobs(const RunJobsOptions& options) {
+void LibraryImpl::wake_workers() {
+  {
+    const std::lock_guard lock(jobs_mutex_);
+    ++jobs_generation_;
+  }
+  jobs_queued_.notify_all();
+}
+
+Result<std::size_t> LibraryImpl::work_off(const std::string& kind, std::chrono::milliseconds lease, const RunJobsOptions& options,
+                                          const std::function<Result<void>(const Job&)>& run) {
   std::size_t ended = 0;
   while (ended < options.limit && !options.stop.stop_requested()) {
     std::uint64_t seen = 0;
@@ -153,12 +168,12 @@ Result<std::size_t> LibraryImpl::run_jobs(const RunJobsOptions& options) {
     const std::string owner = random_hex(16);
     const auto claim = repository_->write([&](Transaction& transaction) -> Result<void> {
       const Timestamp now = clock_->now();
-      MEDIA_TRY_ASSIGN(claimed, transaction.claim_jobs(now, owner, now + lease(), 1, 0));
+      MEDIA_TRY_ASSIGN(claimed, transaction.claim_jobs(kind, now, owner, now + lease, 1, 0));
       return {};
     });
     if (!claim && (options.until_idle || !is_retryable(claim.error().code))) return claim.error();
     if (!claimed.empty()) {
-      const auto outcome = run_job(claimed.front(), options.stop);
+      const auto outcome = run(claimed.front());
       // A job that was taken over is its new owner's; one that was stopped waits in the queue.
       if (!outcome && outcome.error().code != Errc::conflict && outcome.error().code != Errc::cancelled && options.until_idle) {
         return outcome.error();
@@ -173,6 +188,10 @@ Result<std::size_t> LibraryImpl::run_jobs(const RunJobsOptions& options) {
   return ended;
 }
 
+Result<std::size_t> LibraryImpl::run_jobs(const RunJobsOptions& options) {
+  return work_off(kDerive, lease(), options, [&](const Job& job) { return run_job(job, options.stop); });
+}
+
 Result<Media> LibraryImpl::process(MediaId id, std::stop_token stop) {
   std::chrono::milliseconds pause{5};
   for (;;) {
@@ -184,7 +203,7 @@ Result<Media> LibraryImpl::process(MediaId id, std::stop_token stop) {
     const std::string owner = random_hex(16);
     MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
       const Timestamp now = clock_->now();
-      MEDIA_TRY_ASSIGN(claimed, transaction.claim_jobs(now, owner, now + lease(), 1, id));
+      MEDIA_TRY_ASSIGN(claimed, transaction.claim_jobs(kDerive, now, owner, now + lease(), 1, id));
       return {};
     }));
     if (!claimed.empty()) {

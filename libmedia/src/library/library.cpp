@@ -128,9 +128,11 @@ Result<bool> LibraryImpl::unlink(const std::string& subject, MediaId id) {
 Result<bool> LibraryImpl::remove(MediaId id) {
   bool removed = false;
   MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY_ASSIGN(const auto media, transaction.find_media(id));
     MEDIA_TRY_ASSIGN(removed, transaction.remove_media(id));
-    return {};
+    return media ? note_event(transaction, MediaEvent::removed, *media) : Result<void>{};
   }));
+  if (removed) announce(id);
   return removed;
 }
 

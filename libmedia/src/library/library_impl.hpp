@@ -70,6 +70,7 @@ class LibraryImpl final : public Library {
   Result<VerifyReport> verify(const VerifyOptions& options) override;
   Result<CollectReport> collect(std::optional<std::chrono::seconds> grace) override;
   Result<std::size_t> run_jobs(const RunJobsOptions& options) override;
+  Result<std::size_t> send_notifications(const NotificationSender& send, const RunJobsOptions& options) override;
   Result<Media> process(MediaId id, std::stop_token stop) override;
 
   [[nodiscard]] const AdmissionPolicy& policy() const noexcept override { return options_.policy; }
@@ -115,6 +116,17 @@ class LibraryImpl final : public Library {
   Result<void> run_job(const Job& job, std::stop_token stop);
   Result<void> end_job_failed(const Job& job, Media media, const Error& error);
   [[nodiscard]] std::chrono::milliseconds lease() const;
+  /// What every loop over a queue has in common: `run` gets each claimed job of a kind.
+  Result<std::size_t> work_off(const std::string& kind, std::chrono::milliseconds lease, const RunJobsOptions& options,
+                               const std::function<Result<void>(const Job&)>& run);
+  /// Wakes the loops of this process.
+  void wake_workers();
+
+  // notifications.cpp
+  /// Within the transaction of the change.
+  Result<void> note_event(Transaction& transaction, MediaEvent event, const Media& media) const;
+  /// After it: wakes those who tell and those who wait.
+  void announce(MediaId id);
 
   LibraryOptions options_;
   std::unique_ptr<BlobStore> store_;

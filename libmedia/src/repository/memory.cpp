@@ -81,13 +81,13 @@ class MemoryTransaction final : public Reads<Transaction> {
     return row.id;
   }
 
-  Result<std::vector<Job>> claim_jobs(Timestamp now, const std::string& lease_owner, Timestamp lease_until, std::size_t limit,
+  Result<std::vector<Job>> claim_jobs(const std::string& kind, Timestamp now, const std::string& lease_owner, Timestamp lease_until, std::size_t limit,
                                       MediaId media_id) override {
     std::vector<Job> claimed;
     for (const auto& [due, id] : tables_.due_jobs) {
       if (due > now || claimed.size() >= limit) break;
       const Job& job = tables_.jobs.at(id);
-      if (media_id == 0 || job.media_id == media_id) claimed.push_back(job);
+      if (job.kind == kind && (media_id == 0 || job.media_id == media_id)) claimed.push_back(job);
     }
     std::sort(claimed.begin(), claimed.end(), [](const Job& a, const Job& b) { return a.id < b.id; });
     for (Job& job : claimed) {

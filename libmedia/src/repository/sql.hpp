@@ -13,7 +13,7 @@
 #define MEDIA_SQL_MEDIA_VALUES "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21"
 #define MEDIA_SQL_BLOB "digest, size_bytes, state, location, identity, verified_at, condemned_at"
 #define MEDIA_SQL_RENDITION "source, transform, encoder, digest, format, width, height, size_bytes, created_at"
-#define MEDIA_SQL_JOB_FIELDS "kind, media_id, state, attempts, run_after, lease_owner, lease_until, progress, last_error, created_at"
+#define MEDIA_SQL_JOB_FIELDS "kind, media_id, state, attempts, run_after, lease_owner, lease_until, progress, last_error, created_at, payload"
 #define MEDIA_SQL_JOB "id, " MEDIA_SQL_JOB_FIELDS
 #define MEDIA_SQL_UPLOAD "token, media_id, owner, filename, media_type, size_bytes, digest, state, created_at, expires_at"
 #define MEDIA_SQL_RESUMABLE_UPLOAD "id, owner, kind, filename, media_type, metadata, parts, size_bytes, media_id, created_at, expires_at"
@@ -89,14 +89,14 @@ inline constexpr std::string_view kFindJobOfMedia =
 inline constexpr std::string_view kListJobs = "SELECT " MEDIA_SQL_JOB " FROM job ORDER BY id LIMIT ?1";
 inline constexpr std::string_view kListJobsInState = "SELECT " MEDIA_SQL_JOB " FROM job WHERE state = ?1 ORDER BY id LIMIT ?2";
 inline constexpr std::string_view kInsertJob =
-    "INSERT INTO job (" MEDIA_SQL_JOB_FIELDS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING id";
+    "INSERT INTO job (" MEDIA_SQL_JOB_FIELDS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) RETURNING id";
 // PostgreSQL adds FOR UPDATE SKIP LOCKED to the inner selects.
 inline constexpr std::string_view kClaimJobs =
     "UPDATE job SET state = 1, attempts = attempts + 1, lease_owner = ?1, lease_until = ?2, progress = 0 WHERE id IN "
-    "(SELECT id FROM job WHERE due_at <= ?3 ORDER BY due_at, id LIMIT ?4) RETURNING " MEDIA_SQL_JOB;
+    "(SELECT id FROM job WHERE kind = ?5 AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4) RETURNING " MEDIA_SQL_JOB;
 inline constexpr std::string_view kClaimJobsOfMedia =
     "UPDATE job SET state = 1, attempts = attempts + 1, lease_owner = ?1, lease_until = ?2, progress = 0 WHERE id IN "
-    "(SELECT id FROM job WHERE media_id = ?5 AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4) RETURNING " MEDIA_SQL_JOB;
+    "(SELECT id FROM job WHERE media_id = ?6 AND kind = ?5 AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4) RETURNING " MEDIA_SQL_JOB;
 inline constexpr std::string_view kRenewJob =
     "UPDATE job SET lease_until = ?3, progress = ?4 WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
 inline constexpr std::string_view kFinishJob = "DELETE FROM job WHERE id = ?1 AND state = 1 AND lease_owner = ?2";

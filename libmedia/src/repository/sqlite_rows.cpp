@@ -172,7 +172,8 @@ Job read_job(Query& row) {
           .lease_until = row.optional(&Query::time),
           .progress = row.real(),
           .last_error = row.string(),
-          .created_at = row.time()};
+          .created_at = row.time(),
+          .payload = row.string()};
 }
 
 void bind_job(Query& query, const Job& job) {
@@ -186,6 +187,7 @@ void bind_job(Query& query, const Job& job) {
   query.add(job.progress);
   query.add(Bytes{job.last_error});
   query.add(job.created_at);
+  query.add(Bytes{job.payload});
 }
 
 UploadSession read_upload(Query& row) {

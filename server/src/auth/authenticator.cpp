@@ -57,7 +57,7 @@ Introspection::Ask ask_issuer(WebClient& web, const Config& config) {
   request.password = percent_encode(config.oauth2_client_secret);
   return [&web, request](std::string_view token) {
     WebRequest one = request;
-    one.form = "token=" + percent_encode(token) + "&token_type_hint=access_token";
+    one.body = "token=" + percent_encode(token) + "&token_type_hint=access_token";
     return body_of(web.ask(one), one.url);
   };
 }

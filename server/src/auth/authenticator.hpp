@@ -8,7 +8,7 @@
 #include "auth/caller.hpp"
 #include "auth/introspection.hpp"
 #include "auth/jwt.hpp"
-#include "auth/web_client.hpp"
+#include "web_client.hpp"
 #include "config.hpp"
 #include "http/message.hpp"
 #include "media/clock.hpp"

@@ -84,6 +84,8 @@ bool read_parameter(const std::string& name, const std::string& value, Listing& 
   return true;  // unknown ones are ignored: clients add cache busters
 }
 
+constexpr std::size_t kLongestWaitSeconds = 20;
+
 struct Page {
   std::vector<Media> items;
   bool has_next = false;
@@ -260,7 +262,20 @@ http::Response delete_many(http::Request& request, RouteContext& context) {
   return json(answer);
 }
 
+/// True where the client wants to be answered only once the media is through, and that time is not over yet.
+bool should_wait(const http::Request& request, std::uint64_t seconds, const Media& media) {
+  const bool unsettled = media.status == MediaStatus::processing || media.status == MediaStatus::pending;
+  return unsettled && request.may_wait && std::chrono::steady_clock::now() - request.begun < std::chrono::seconds(seconds);
+}
+
 http::Response get_status(http::Request& request, RouteContext& context, const Media& media) {
+  std::size_t wait = 0;
+  if (const auto text = request.query_value("wait")) {
+    if (request.query_count("wait") != 1 || !read_number(*text, wait) || wait > kLongestWaitSeconds) {
+      return error_response(400, "wait: accepts 0 to 20 seconds", request, {"wait", "0 to 20"});
+    }
+  }
+  if (should_wait(request, wait, media)) return http::Response::later(waiting_key(media.id));
   int progress = 0;
   if (media.status == MediaStatus::complete) progress = 100;
   if (media.status == MediaStatus::processing) {
@@ -311,6 +326,8 @@ http::Response no_such_media(const http::Request& request, Scope needed) {
 }
 
 }  // namespace
+
+std::string waiting_key(MediaId id) { return "media/" + std::to_string(id); }
 
 http::Handler with_media(RouteContext& context, MediaHandler handler) {
   return [&context, handler = std::move(handler)](http::Request& request) -> http::Response {

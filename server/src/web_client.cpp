@@ -1,4 +1,4 @@
-#include "auth/web_client.hpp"
+#include "web_client.hpp"
 
 #include <curl/curl.h>
 
@@ -81,10 +81,22 @@ Result<WebReply> WebClient::ask(const WebRequest& request) {
   option(CURLOPT_WRITEFUNCTION, &receive_piece);
   option(CURLOPT_WRITEDATA, static_cast<void*>(&receiver));
   if (is_loopback_url(request.url)) option(CURLOPT_PROXY, "");  // a proxy's loopback is another
-  if (!request.form.empty()) {
-    option(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.form.size()));
-    option(CURLOPT_POSTFIELDS, request.form.c_str());
+  std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> fields(nullptr, &curl_slist_free_all);
+  const auto add_field = [&](const std::string& field) {
+    curl_slist* const longer = curl_slist_append(fields.get(), field.c_str());
+    set = set && longer != nullptr;
+    if (longer == nullptr) return;
+    static_cast<void>(fields.release());  // it is the head of the longer one, or became it
+    fields.reset(longer);
+  };
+  for (const std::string& field : request.fields) add_field(field);
+  if (!request.body.empty()) {
+    add_field("Content-Type: " + request.body_type);
+    add_field("Expect:");  // no waiting for a 100: the bodies are small
+    option(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    option(CURLOPT_POSTFIELDS, request.body.c_str());
   }
+  if (fields) option(CURLOPT_HTTPHEADER, fields.get());
   if (!request.user.empty()) {
     option(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
     option(CURLOPT_USERNAME, request.user.c_str());

@@ -13,8 +13,10 @@ namespace media::server {
 
 struct WebRequest {
   std::string url;
-  std::string form{};  ///< Sent as application/x-www-form-urlencoded; empty: a GET.
-  std::string user{};  ///< With the password as HTTP Basic; empty: none.
+  std::string body{};  ///< Posted; empty: a GET.
+  std::string body_type = "application/x-www-form-urlencoded";
+  std::vector<std::string> fields{};  ///< "Name: value", without line breaks.
+  std::string user{};                 ///< With the password as HTTP Basic; empty: none.
   std::string password{};
   std::size_t max_bytes = 256 * 1024;  ///< Of the answer.
   std::chrono::milliseconds timeout{std::chrono::seconds(3)};
