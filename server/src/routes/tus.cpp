@@ -335,7 +335,9 @@ http::Response with_tus_fields(http::Response response, const http::Request& req
 void add_tus_routes(http::Router& router, RouteContext& context) {
   const std::string all = uploads_path();
   const std::string one = all + "/{id}";
-  const http::RouteOptions takes_bytes{.accepts_body = true, .body_optional = true};
+  // A connection that brings nothing for a while is what tus is for. Its clients give up at most statuses from 400 to 499, but not at a
+  // 503.
+  const http::RouteOptions takes_bytes{.accepts_body = true, .body_optional = true, .slow_body_status = 503};
   const auto options = [&context](http::Request& request) { return with_tus_fields(offer(request, context), request); };
   router.add("OPTIONS", all, options);
   router.add("OPTIONS", one, options);

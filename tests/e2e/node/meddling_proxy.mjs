@@ -44,7 +44,7 @@ export class MeddlingProxy {
 
   /// `meddle.upload(position, left)` is asked after each piece of a PATCH body, `meddle.answer(text)` before each piece of an answer.
   /// What they return is done to the connection: 'close', 'reset', 'forsake' (the client is cut off, and the server hears nothing of
-  /// it), or nothing.
+  /// it), 'stall' (nothing of what the client sends is passed on any more), or nothing.
   static async start(upstreamPort, meddle) {
     const proxy = new MeddlingProxy()
     proxy.#server = createServer((client) => proxy.#serve(client, upstreamPort, meddle))
@@ -85,10 +85,11 @@ export class MeddlingProxy {
       reader.read(data)
       // Cut in the middle of what came, not between two pieces of the client's.
       const sent = upstream.write(wish ? data.subarray(0, data.length / 2) : data)
-      if (wish) sever(wish)
+      if (wish === 'stall') client.pause()
+      else if (wish) sever(wish)
       else if (!sent) client.pause()
     })
-    upstream.on('drain', () => client.resume())
+    upstream.on('drain', () => wish ?? client.resume())
     upstream.on('data', (data) => {
       if (severed) return
       const how = meddle.answer(data.toString('latin1'))

@@ -1,5 +1,5 @@
 // Uploads a large film to a real mediad with tus-js-client, while connections break or mediad dies, and sees that it arrives.
-//   node tus_upload.mjs MEDIAD cuts|kills [BYTES]
+//   node tus_upload.mjs MEDIAD cuts|kills|stalls [BYTES]
 // One line of figures and exit code 0, or the reason and 1.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -82,7 +82,13 @@ class Witness {
   resumed = 0
   mediaId = ''
   faults = []
+  #refusals
   #told = 0
+
+  /// The request before one may have moved the offset since HEAD told it, or not have given way yet: the client asks again then.
+  constructor(refusals = [409, 423]) {
+    this.#refusals = refusals
+  }
 
   options() {
     return {
@@ -93,8 +99,7 @@ class Witness {
       onAfterResponse: (request, response) => {
         const method = request.getMethod()
         const status = response.getStatus()
-        // The request before this one may have moved the offset since HEAD told it, or not have given way yet: the client asks again.
-        if (method === 'PATCH' && (status === 409 || status === 423)) return
+        if (method === 'PATCH' && this.#refusals.includes(status)) return
         if (status >= 300) return this.#fault(`${method} was answered with ${status}: ${response.getBody()}`)
         if (method === 'POST') this.created += 1
         if (method === 'HEAD') this.resumed += 1
@@ -243,10 +248,33 @@ async function kills(mediad, path, size, digest) {
   return { interruptions: `${killed} kills`, sent: proxy.uploadedBytes, witness }
 }
 
+/// A connection on which nothing comes any more, as on a train in a tunnel, until mediad waits no longer.
+async function stalls(mediad, path, size, digest) {
+  let stalled = 0
+  const meddle = {
+    upload: atEachPart(1, size, (i) => {
+      stalled = i
+      return 'stall'
+    }),
+    answer: () => undefined
+  }
+  const witness = new Witness([503])
+  const proxy = await MeddlingProxy.start(mediad.port, meddle)
+  try {
+    await upload(path, size, proxy, witness, Infinity)
+    assert.equal(stalled, 1)
+    assert.ok(witness.resumed >= stalled, 'the upload was not resumed')
+  } finally {
+    proxy.stop()
+  }
+  await checkResult(mediad, witness, size, digest)
+  return { interruptions: `${stalled} stall`, sent: proxy.uploadedBytes, witness }
+}
+
 const [binary, what, bytes = '200000000'] = process.argv.slice(2)
-const scenario = { cuts, kills }[what]
+const scenario = { cuts, kills, stalls }[what]
 if (!scenario) {
-  console.error('usage: node tus_upload.mjs MEDIAD cuts|kills [BYTES]')
+  console.error('usage: node tus_upload.mjs MEDIAD cuts|kills|stalls [BYTES]')
   process.exit(2)
 }
 const size = Number(bytes)
