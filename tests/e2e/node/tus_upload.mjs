@@ -132,24 +132,32 @@ function upload(path, size, proxy, witness, chunkSize) {
   })
 }
 
-async function digestOf(url) {
-  const hash = createHash('sha256')
+async function open(url) {
   const [response] = await once(get(url), 'response')
   assert.equal(response.statusCode, 200, url)
-  for await (const piece of response) hash.update(piece)
+  return response
+}
+
+async function digestOf(url) {
+  const hash = createHash('sha256')
+  for await (const piece of await open(url)) hash.update(piece)
   return hash.digest('hex')
 }
 
 async function jsonOf(url) {
-  const response = await fetch(url)
-  assert.equal(response.status, 200, url)
-  return response.json()
+  const pieces = []
+  for await (const piece of await open(url)) pieces.push(piece)
+  return JSON.parse(Buffer.concat(pieces).toString())
 }
 
-/// What is in a folder, lock files aside; nothing where there is none.
+/// Every file below a folder, lock files aside; nothing where there is none.
 async function filesIn(folder) {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])
-  return entries.filter((entry) => entry.isFile() && !entry.name.includes('lock')).map((entry) => entry.name)
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
+  const found = entries.map((entry) => {
+    if (entry.isDirectory()) return filesIn(join(folder, entry.name))
+    return entry.name.includes('lock') ? [] : [entry.name]
+  })
+  return (await Promise.all(found)).flat()
 }
 
 /// Calls `act(i)` as the upload passes the middle of each of `count` equal parts of the file; the position decides, not the clock.
