@@ -13,10 +13,19 @@ add_library(media_server STATIC
   src/base64.cpp
   src/config.cpp
   src/cursor.cpp
+  src/edge/compression.cpp
+  src/edge/cors.cpp
+  src/edge/fields.cpp
+  src/edge/forwarding.cpp
+  src/edge/network.cpp
+  src/edge/rate_limiter.cpp
+  src/edge/security_headers.cpp
+  src/edge/trace_context.cpp
   src/errors.cpp
   src/health.cpp
   src/media_json.cpp
   src/negotiate.cpp
+  src/presentation.cpp
   src/request_json.cpp
   src/routes.cpp
   src/routes/content.cpp
@@ -36,7 +45,7 @@ add_library(media_server STATIC
   src/url_signer.cpp)
 target_link_libraries(media_server
   PUBLIC media_server_http media::media nlohmann_json::nlohmann_json
-  PRIVATE media_flags spdlog::spdlog OpenSSL::Crypto CURL::libcurl)
+  PRIVATE media_flags spdlog::spdlog OpenSSL::Crypto CURL::libcurl ZLIB::ZLIB)
 
 add_executable(mediad src/main.cpp)
 target_link_libraries(mediad PRIVATE media_flags media_server)

@@ -5,29 +5,46 @@
 
 #include "auth/access.hpp"
 #include "auth/authenticator.hpp"
+#include "config.hpp"
+#include "edge/forwarding.hpp"
+#include "edge/rate_limiter.hpp"
 #include "http/message.hpp"
 #include "http/router.hpp"
 #include "telemetry/log.hpp"
 
 namespace media::server {
 
-/// A chain of steps; the first that answers ends it. Puts a `Caller` into `request.caller`.
+/// What the admission found out about a request; travels in `http::Request::caller`.
+struct Admitted {
+  Caller caller;
+  Origin origin;
+  std::optional<RateDecision> rate;  ///< Empty where nothing limits the request.
+  bool asked_for_gzip_tag = false;   ///< If-None-Match named a compressed answer.
+};
+
+/// A chain of steps; the first that answers ends it. Puts an `Admitted` into `request.caller`.
 ///
-/// Thread-safety: may be called concurrently; the authenticator may.
+/// Thread-safety: may be called concurrently; what it refers to may.
 class Admission {
  public:
-  /// Both outlive it. Without an authenticator everybody is the local user.
-  Admission(const Authenticator* authenticator, Log& log) : authenticator_(authenticator), log_(log) {}
+  /// All outlive it. Without an authenticator everybody is the local user.
+  Admission(const Config& config, const Authenticator* authenticator, RateLimiter& limiter, Log& log)
+      : config_(config), authenticator_(authenticator), limiter_(limiter), log_(log) {}
 
   std::optional<http::Response> operator()(http::Request& request, const http::Route& route) const;
 
  private:
-  std::optional<http::Response> authenticate(http::Request& request, const http::Route& route) const;
+  std::optional<http::Response> authenticate(http::Request& request, Access access, Admitted& admitted) const;
+  std::optional<http::Response> limit_rate(const http::Request& request, const http::Route& route, Admitted& admitted) const;
 
+  const Config& config_;
   const Authenticator* authenticator_;
+  RateLimiter& limiter_;
   Log& log_;
 };
 
+/// Null where the admission was never asked: no route matched, or the head could not be read.
+const Admitted* admitted_of(const http::Request& request);
 /// Whom the admission found; the anonymous caller where it was never asked.
 const Caller& caller_of(const http::Request& request);
 

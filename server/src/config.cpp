@@ -12,6 +12,8 @@
 #include <string_view>
 #include <thread>
 
+#include "edge/cors.hpp"
+#include "http/message.hpp"
 #include "media/sign.hpp"
 #include "url.hpp"
 
@@ -119,6 +121,17 @@ bool read_url(const std::string& text, std::string& into) {
   return true;
 }
 
+bool read_networks(const std::string& text, std::vector<Network>& into) {
+  std::vector<Network> networks;
+  for (const std::string& word : split(text)) {
+    const auto network = Network::parse(word);
+    if (!network) return false;
+    networks.push_back(*network);
+  }
+  into = std::move(networks);
+  return true;
+}
+
 /// Empty: none.
 bool read_service_url(const std::string& text, std::string& into) {
   if (!text.empty() && (host_of_url(text).empty() || text.find_first_of(" \t\"<>\\#") != std::string::npos)) return false;
@@ -153,6 +166,12 @@ const std::vector<Setting>& settings() {
       {"MEDIA_SERVICE_SERVER_MAX_CONNECTIONS", "1 to 1000000",
        [](Config& c, const std::string& text) { return read_number(text, c.max_connections, 1, 1'000'000); },
        [](const Config& c) { return std::to_string(c.max_connections); }},
+      {"MEDIA_SERVICE_SERVER_MAX_CONNECTIONS_PER_ADDRESS", "0 (no limit) to 1000000",
+       [](Config& c, const std::string& text) { return read_number(text, c.max_connections_per_address, 0, 1'000'000); },
+       [](const Config& c) { return std::to_string(c.max_connections_per_address); }},
+      {"MEDIA_SERVICE_SERVER_TRUSTED_PROXIES", "addresses and networks such as 10.0.0.0/8, separated by commas",
+       [](Config& c, const std::string& text) { return read_networks(text, c.trusted_proxies) && (c.trusted_proxies_text = text, true); },
+       [](const Config& c) { return c.trusted_proxies_text; }},
       {"MEDIA_SERVICE_SERVER_READER_THREADS", "1 to 1024",
        [](Config& c, const std::string& text) { return read_number(text, c.reader_threads, 1, 1024); },
        [](const Config& c) { return std::to_string(c.reader_threads); }},
@@ -250,12 +269,70 @@ const std::vector<Setting>& settings() {
          for (const auto& [theirs, ours] : c.claim_rules.scope_map) pairs.push_back(theirs + "=" + std::string(to_string(ours)));
          return joined(pairs);
        }},
-      {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_ENABLED", "false (this version has no rate limits)",
-       [](Config&, const std::string& text) {
-         bool enabled = false;
-         return read_bool(text, enabled) && !enabled;
+      {"MEDIA_SERVICE_MIDDLEWARE_CORS_ALLOWED_ORIGINS", "origins such as https://app.example, separated by commas, or *",
+       [](Config& c, const std::string& text) {
+         c.cors_origins = split(text);
+         return std::all_of(c.cors_origins.begin(), c.cors_origins.end(), is_origin);
        },
-       [](const Config&) { return std::string("false"); }},
+       [](const Config& c) { return joined(c.cors_origins); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_SECURITY_ENABLED", "true or false",
+       [](Config& c, const std::string& text) { return read_bool(text, c.security_headers.enabled); },
+       [](const Config& c) { return write_bool(c.security_headers.enabled); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_SECURITY_HSTS_MAX_AGE_SECONDS", "0 (not sent) to 63072000; sent over https only",
+       [](Config& c, const std::string& text) { return read_number(text, c.security_headers.hsts_max_age_seconds, 0, 63'072'000); },
+       [](const Config& c) { return std::to_string(c.security_headers.hsts_max_age_seconds); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_SECURITY_CSP", "a Content-Security-Policy for answers without one of their own; empty for none",
+       [](Config& c, const std::string& text) {
+         c.security_headers.content_security_policy = text;
+         return http::is_valid_field("Content-Security-Policy", text);
+       },
+       [](const Config& c) { return c.security_headers.content_security_policy; }},
+      {"MEDIA_SERVICE_MIDDLEWARE_SECURITY_FRAME_OPTIONS", "DENY, SAMEORIGIN or none",
+       [](Config& c, const std::string& text) {
+         c.security_headers.frame_options = text == "none" ? "" : text;
+         return text == "DENY" || text == "SAMEORIGIN" || text == "none";
+       },
+       [](const Config& c) { return c.security_headers.frame_options.empty() ? std::string("none") : c.security_headers.frame_options; }},
+      {"MEDIA_SERVICE_MIDDLEWARE_SECURITY_REFERRER_POLICY", "a Referrer-Policy such as no-referrer; empty for none",
+       [](Config& c, const std::string& text) {
+         c.security_headers.referrer_policy = text;
+         return text.find_first_not_of("abcdefghijklmnopqrstuvwxyz-, ") == std::string::npos;
+       },
+       [](const Config& c) { return c.security_headers.referrer_policy; }},
+      {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_ENABLED", "true or false",
+       [](Config& c, const std::string& text) { return read_bool(text, c.rate_limits.enabled); },
+       [](const Config& c) { return write_bool(c.rate_limits.enabled); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_BURST", "requests at once, 0 (a minute's worth) to 1000000",
+       [](Config& c, const std::string& text) {
+         RateLimit read;
+         if (!read_number(text, read.burst, 0, 1'000'000)) return false;
+         for (RateLimit& limit : c.rate_limits.tiers) limit.burst = read.burst;
+         return true;
+       },
+       [](const Config& c) { return std::to_string(c.rate_limits.tiers.front().burst); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_HEALTH_PER_MINUTE", "0 (no limit) to 1000000; /health, /ready, /live",
+       [](Config& c, const std::string& text) { return read_number(text, c.rate_limits[RateTier::health].per_minute, 0, 1'000'000); },
+       [](const Config& c) { return std::to_string(c.rate_limits[RateTier::health].per_minute); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_PUBLIC_PER_MINUTE", "0 (no limit) to 1000000; without a credential, by address",
+       [](Config& c, const std::string& text) { return read_number(text, c.rate_limits[RateTier::anonymous].per_minute, 0, 1'000'000); },
+       [](const Config& c) { return std::to_string(c.rate_limits[RateTier::anonymous].per_minute); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_AUTHENTICATED_PER_MINUTE", "0 (no limit) to 1000000; with a credential, by owner",
+       [](Config& c, const std::string& text) {
+         return read_number(text, c.rate_limits[RateTier::authenticated].per_minute, 0, 1'000'000);
+       },
+       [](const Config& c) { return std::to_string(c.rate_limits[RateTier::authenticated].per_minute); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_UPLOAD_PER_MINUTE", "0 (no limit) to 1000000; what brings bytes",
+       [](Config& c, const std::string& text) { return read_number(text, c.rate_limits[RateTier::upload].per_minute, 0, 1'000'000); },
+       [](const Config& c) { return std::to_string(c.rate_limits[RateTier::upload].per_minute); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_ADMIN_PER_MINUTE", "0 (no limit) to 1000000; with the scope media:admin",
+       [](Config& c, const std::string& text) { return read_number(text, c.rate_limits[RateTier::admin].per_minute, 0, 1'000'000); },
+       [](const Config& c) { return std::to_string(c.rate_limits[RateTier::admin].per_minute); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_DELIVERY_PER_MINUTE", "0 (no limit) to 1000000; downloads and pictures",
+       [](Config& c, const std::string& text) { return read_number(text, c.rate_limits[RateTier::delivery].per_minute, 0, 1'000'000); },
+       [](const Config& c) { return std::to_string(c.rate_limits[RateTier::delivery].per_minute); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_TRUST_FORWARDED_HEADERS", "true (beside MEDIA_SERVICE_SERVER_TRUSTED_PROXIES) or false",
+       [](Config& c, const std::string& text) { return read_bool(text, c.trust_forwarded_headers); },
+       [](const Config& c) { return write_bool(!c.trusted_proxies.empty()); }},
       {"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_ALLOWED_FILE_TYPES", "media types or format names, separated by commas",
        [](Config& c, const std::string& text) { return read_types(text, c.policy.allowed); },
        [](const Config& c) {
@@ -499,6 +576,8 @@ LoadedConfig load_config(Environment environment, const std::filesystem::path& w
   config.host = production ? "0.0.0.0" : "127.0.0.1";
   config.base_path = production ? "/app/media" : "./media";
   config.log_format = production ? LogFormat::json : LogFormat::pretty;
+  config.rate_limits.enabled = production;
+  config.security_headers.hsts_max_age_seconds = production ? 31'536'000 : 0;
   config.workers = config.job_threads = std::clamp(std::thread::hardware_concurrency(), 1U, 64U);
 
   for (const auto& [name, value] : environment) {
@@ -513,6 +592,11 @@ LoadedConfig load_config(Environment environment, const std::filesystem::path& w
   }
   read_url_secrets(environment, production, loaded);
   read_auth(environment, production, loaded);
+  if (config.trust_forwarded_headers && config.trusted_proxies.empty()) {
+    loaded.faults.emplace_back(
+        "MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_TRUST_FORWARDED_HEADERS: accepts true beside MEDIA_SERVICE_SERVER_TRUSTED_PROXIES only: "
+        "anybody can send such headers");
+  }
   return loaded;
 }
 

@@ -11,6 +11,9 @@
 #include <vector>
 
 #include "auth/claims.hpp"
+#include "edge/network.hpp"
+#include "edge/rate_limiter.hpp"
+#include "edge/security_headers.hpp"
 #include "media/library.hpp"
 
 namespace media::server {
@@ -25,6 +28,11 @@ struct Config {
   std::string public_url;  ///< Without a trailing slash; empty: by the request's Host.
   std::uint64_t max_upload_bytes = 524'288'000;
   std::size_t max_connections = 8192;
+  /// 0: no such limit. Trusted proxies are beyond it.
+  std::size_t max_connections_per_address = 2048;
+  /// Whose X-Forwarded fields are believed.
+  std::vector<Network> trusted_proxies;
+  std::string trusted_proxies_text;  ///< As configured.
   std::size_t reader_threads = 16;
   std::size_t body_threads = 32;
   std::chrono::seconds shutdown_grace{8};
@@ -42,6 +50,12 @@ struct Config {
 
   std::string log_level = "info";
   LogFormat log_format = LogFormat::pretty;
+
+  RateLimits rate_limits;  ///< Default by mode: off, on.
+  bool trust_forwarded_headers = false;
+  /// Whose pages may call; "*": everybody's.
+  std::vector<std::string> cors_origins;
+  SecurityHeaders security_headers;
 
   /// Off: everybody is the one local user.
   bool auth_enabled = false;

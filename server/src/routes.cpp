@@ -1,25 +1,13 @@
 #include "routes.hpp"
 
-#include <algorithm>
+#include "edge/forwarding.hpp"
 
 namespace media::server {
-namespace {
-
-/// A host as RFC 3986 has it: anything else in a Host field must not become part of a URL that we hand out.
-bool is_plain_host(std::string_view host) {
-  return !host.empty() && host.size() <= 255 && std::all_of(host.begin(), host.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ':' || c == '[' ||
-           c == ']' || c == '_';
-  });
-}
-
-}  // namespace
-
 std::string RouteContext::base_url(const http::Request& request) const {
   if (!config.public_url.empty()) return config.public_url + std::string(kBasePath);
-  const auto host = request.header("Host");
-  const std::string authority = host && is_plain_host(*host) ? std::string(*host) : config.host + ":" + std::to_string(config.port);
-  return "http://" + authority + std::string(kBasePath);
+  const Origin origin = find_origin(request, config.trusted_proxies);
+  const std::string authority = origin.host.empty() ? config.host + ":" + std::to_string(config.port) : origin.host;
+  return origin.scheme + "://" + authority + std::string(kBasePath);
 }
 
 bool RouteContext::may_see(const http::Request& request, const Media& media) const {

@@ -51,7 +51,7 @@ http::Handler with_own_media(RouteContext& context, MediaHandler handler);
 http::Router make_router(RouteContext& context);
 
 /// Adds to an answer what the clients of routes/tus.cpp expect of every answer to their paths, whoever made it.
-http::Response with_tus_fields(http::Response response, const http::Request& request);
+void add_tus_fields(const http::Request& request, http::Response& response);
 
 // One function for each file in routes/.
 void add_health_routes(http::Router& router, RouteContext& context);

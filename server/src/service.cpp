@@ -10,7 +10,9 @@
 
 #include "admission.hpp"
 #include "auth/authenticator.hpp"
+#include "edge/trace_context.hpp"
 #include "errors.hpp"
+#include "presentation.hpp"
 #include "routes.hpp"
 #include "signing_key_file.hpp"
 
@@ -23,25 +25,33 @@ void lower_priority() {
   static_cast<void>(::setpriority(PRIO_PROCESS, thread, 10));  // refused only where it already is lower
 }
 
-http::Hooks make_hooks(const Authenticator* authenticator, Log& log) {
+void log_request(Log& log, const http::AccessRecord& record) {
+  const LogLevel level = record.status >= 500 ? LogLevel::warn : LogLevel::info;
+  const Admitted* const admitted = admitted_of(*record.request);
+  const auto trace = find_traceparent(*record.request);
+  log.write(level, "request",
+            {{"request_id", record.request_id},
+             {"trace_id", trace ? trace_id_of(*trace) : std::string_view()},
+             {"method", record.method},
+             {"path", record.path},
+             {"status", std::int64_t{record.status}},
+             {"complete", std::int64_t{record.complete ? 1 : 0}},
+             {"received", static_cast<std::int64_t>(record.body_bytes_received)},
+             {"sent", static_cast<std::int64_t>(record.body_bytes_sent)},
+             {"duration_us", std::int64_t{record.duration.count()}},
+             {"remote", record.remote_address},
+             {"client", admitted == nullptr ? record.remote_address : std::string_view(admitted->origin.address)},
+             {"owner", admitted == nullptr ? std::string_view() : std::string_view(admitted->caller.owner)}});
+}
+
+http::Hooks make_hooks(const Config& config, const Authenticator* authenticator, RateLimiter& limiter, Log& log) {
   http::Hooks hooks;
   hooks.error = [](int status, const std::string& message, const http::Request& request) {
-    return with_tus_fields(error_response(status, message, request), request);
+    return error_response(status, message, request);
   };
-  hooks.admit = Admission(authenticator, log);
-  hooks.access = [&log](const http::AccessRecord& record) {
-    const LogLevel level = record.status >= 500 ? LogLevel::warn : LogLevel::info;
-    log.write(level, "request",
-              {{"request_id", record.request_id},
-               {"method", record.method},
-               {"path", record.path},
-               {"status", std::int64_t{record.status}},
-               {"complete", std::int64_t{record.complete ? 1 : 0}},
-               {"received", static_cast<std::int64_t>(record.body_bytes_received)},
-               {"sent", static_cast<std::int64_t>(record.body_bytes_sent)},
-               {"duration_us", std::int64_t{record.duration.count()}},
-               {"remote", record.remote_address}});
-  };
+  hooks.admit = Admission(config, authenticator, limiter, log);
+  hooks.dress = Presentation(config);
+  hooks.access = [&log](const http::AccessRecord& record) { log_request(log, record); };
   hooks.fault = [&log](std::string_view what, const http::Request& request) {
     log.write(LogLevel::error, "fault in a handler", {{"request_id", request.request_id}, {"path", request.path}, {"reason", what}});
   };
@@ -97,6 +107,7 @@ struct Service::Parts {
   SystemClock clock;
   std::unique_ptr<UrlSigner> signer;
   std::unique_ptr<Authenticator> authenticator;  ///< Null: authentication is off.
+  RateLimiter limiter;
   std::unique_ptr<RouteContext> context;
   std::mutex pause_mutex;
   std::condition_variable_any paused;
@@ -137,9 +148,12 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   http.host = config.host;
   http.port = config.port;
   http.max_connections = config.max_connections;
+  http.max_connections_per_address = config.max_connections_per_address;
+  http.is_shared_address = [&proxies = parts->config.trusted_proxies](std::string_view address) { return contains(proxies, address); };
   http.reader_threads = config.reader_threads;
   http.body_threads = config.body_threads;
-  MEDIA_TRY_ASSIGN(parts->server, http::Server::start(http, make_router(*parts->context), make_hooks(parts->authenticator.get(), log)));
+  MEDIA_TRY_ASSIGN(parts->server, http::Server::start(http, make_router(*parts->context),
+                                                      make_hooks(parts->config, parts->authenticator.get(), parts->limiter, log)));
 
   Parts* const self = parts.get();
   for (unsigned i = 0; i < config.job_threads; ++i) {

@@ -164,12 +164,38 @@ TEST_CASE("server: every wrong variable gets a line of its own that says what it
                             {"MEDIA_SERVICE_NO_SUCH_THING", "1"},
                             {"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "maybe"},
                             {"MEDIA_SERVICE_AUTH_SCOPE_MAP", "recipe:read=media:everything"},
-                            {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_ENABLED", "true"},
+                            {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_TRUST_FORWARDED_HEADERS", "true"},
+                            {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_UPLOAD_PER_MINUTE", "-1"},
+                            {"MEDIA_SERVICE_SERVER_TRUSTED_PROXIES", "10.0.0.1/8"},
+                            {"MEDIA_SERVICE_MIDDLEWARE_CORS_ALLOWED_ORIGINS", "https://app.example/"},
+                            {"MEDIA_SERVICE_MIDDLEWARE_SECURITY_CSP", "a\nb"},
                             {"POSTGRES_HOST", "db"},
                             {"OAUTH2_SERVICE_ENABLED", "perhaps"},
                             {"PATH", "/bin"}});
-  CHECK(loaded.faults.size() == 11);
+  CHECK(loaded.faults.size() == 15);
   for (const auto& fault : loaded.faults) CHECK(fault.find(": ") != std::string::npos);
+}
+
+TEST_CASE("server: limits, proxies and origins are read and printed, and production limits by itself") {
+  const auto loaded = load({{"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_BURST", "7"},
+                            {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_DELIVERY_PER_MINUTE", "9"},
+                            {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_TRUST_FORWARDED_HEADERS", "true"},
+                            {"MEDIA_SERVICE_SERVER_TRUSTED_PROXIES", "10.0.0.0/8, ::1"},
+                            {"MEDIA_SERVICE_MIDDLEWARE_CORS_ALLOWED_ORIGINS", "https://a.example, http://localhost:5173"},
+                            {"MEDIA_SERVICE_MIDDLEWARE_SECURITY_FRAME_OPTIONS", "none"}});
+  CHECK(loaded.faults.empty());
+  CHECK_FALSE(loaded.config.rate_limits.enabled);
+  CHECK(loaded.config.rate_limits[RateTier::delivery].per_minute == 9);
+  CHECK(loaded.config.rate_limits[RateTier::delivery].capacity() == 7);
+  CHECK(contains(loaded.config.trusted_proxies, "10.3.4.5"));
+  CHECK(loaded.config.cors_origins.size() == 2);
+  CHECK(loaded.config.security_headers.frame_options.empty());
+  const auto printed = print_config(loaded.config);
+  CHECK(printed.find("MEDIA_SERVICE_SERVER_TRUSTED_PROXIES=10.0.0.0/8, ::1\n") != std::string::npos);
+  CHECK(printed.find("MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_PUBLIC_PER_MINUTE=100\n") != std::string::npos);
+  const auto production = load({{"RUN_MODE", "production"}});
+  CHECK(production.config.rate_limits.enabled);
+  CHECK(production.config.security_headers.hsts_max_age_seconds == 31'536'000);
 }
 
 TEST_CASE("server: a file fills what the environment leaves open, in local mode only") {

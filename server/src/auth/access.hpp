@@ -13,10 +13,22 @@ enum class Access : unsigned {
   by_media,       ///< Anybody gets as far as the route, which asks the media's visibility and the URL's signature.
 };
 
-/// The tag's lowest bits; the others are free for further marks.
-inline constexpr unsigned kAccessBits = 0x7;
+/// Which of the rate limits a route's requests count against.
+enum class Tier : unsigned {
+  by_caller = 0,  ///< Of the anonymous, the authenticated or the admins, by who calls.
+  health,
+  upload,
+  delivery,
+};
 
-constexpr unsigned tag_of(Access access) { return static_cast<unsigned>(access); }
+/// The tag's lowest bits; the tier's are those above them.
+inline constexpr unsigned kAccessBits = 0x7;
+inline constexpr unsigned kTierShift = 3;
+
+constexpr unsigned tag_of(Access access, Tier tier = Tier::by_caller) {
+  return static_cast<unsigned>(access) | (static_cast<unsigned>(tier) << kTierShift);
+}
 inline Access access_of(const http::Route& route) { return static_cast<Access>(route.options.tag & kAccessBits); }
+inline Tier tier_of(const http::Route& route) { return static_cast<Tier>((route.options.tag >> kTierShift) & 0x3U); }
 
 }  // namespace media::server

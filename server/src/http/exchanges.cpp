@@ -259,6 +259,7 @@ void Server::Loop::report(const Connection& connection, bool complete) {
   record.duration = std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - exchange.begun);
   record.request_id = exchange.request.request_id;
   record.remote_address = exchange.request.remote_address;
+  record.request = &exchange.request;
   hooks_.access(record);
 }
 

@@ -178,9 +178,10 @@ http::Response image(http::Request& request, RouteContext& context, const Media&
 
 void add_content_routes(http::Router& router, RouteContext& context) {
   const std::string base(kBasePath);
-  router.add("GET", base + "/media/{id}/download", with_media(context, download), {.tag = tag_of(Access::by_media)});
-  router.add("GET", base + "/media/{id}/renditions/{preset}", with_media(context, rendition), {.tag = tag_of(Access::by_media)});
-  router.add("GET", base + "/media/{id}/image", with_media(context, image), {.tag = tag_of(Access::by_media)});
+  router.add("GET", base + "/media/{id}/download", with_media(context, download), {.tag = tag_of(Access::by_media, Tier::delivery)});
+  router.add("GET", base + "/media/{id}/renditions/{preset}", with_media(context, rendition),
+             {.tag = tag_of(Access::by_media, Tier::delivery)});
+  router.add("GET", base + "/media/{id}/image", with_media(context, image), {.tag = tag_of(Access::by_media, Tier::delivery)});
 }
 
 }  // namespace media::server

@@ -55,7 +55,7 @@ http::Response answer(HealthChecks& health, const Words& words) {
 
 void add_health_routes(http::Router& router, RouteContext& context) {
   const std::string base(kBasePath);
-  const http::RouteOptions open{.tag = tag_of(Access::open)};
+  const http::RouteOptions open{.tag = tag_of(Access::open, Tier::health)};
   router.add("GET", base + "/live", [](http::Request&) { return json(200, head("alive")); }, open);
   router.add(
       "GET", base + "/health", [&context](http::Request&) { return answer(context.health, {"healthy", "degraded", "unhealthy"}); }, open);

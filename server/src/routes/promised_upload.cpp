@@ -135,9 +135,9 @@ http::Response receive_upload(http::Request& request, RouteContext& context) {
 void add_promised_upload_routes(http::Router& router, RouteContext& context) {
   const std::string base(kBasePath);
   router.add("POST", base + "/media/upload-request", [&context](http::Request& request) { return request_upload(request, context); },
-             {.accepts_body = true, .pool = http::Pool::bodies});
+             {.accepts_body = true, .tag = tag_of(Access::by_method, Tier::upload)});
   router.add("PUT", base + "/media/upload/{token}", [&context](http::Request& request) { return receive_upload(request, context); },
-             {.accepts_body = true, .tag = tag_of(Access::by_signature)});
+             {.accepts_body = true, .tag = tag_of(Access::by_signature, Tier::upload)});
 }
 
 }  // namespace media::server

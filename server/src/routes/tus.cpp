@@ -318,34 +318,36 @@ using TusHandler = http::Response (*)(http::Request&, RouteContext&);
 http::Handler speaking_tus(RouteContext& context, TusHandler handler) {
   return [&context, handler](http::Request& request) {
     if (request.header("Tus-Resumable") != kVersion) {
-      return with_tus_fields(refuse_field(412, "Tus-Resumable", kVersion, request).with("Tus-Version", kVersion), request);
+      return refuse_field(412, "Tus-Resumable", kVersion, request).with("Tus-Version", kVersion);
     }
-    return with_tus_fields(handler(request, context), request);
+    return handler(request, context);
   };
 }
 
 }  // namespace
 
-http::Response with_tus_fields(http::Response response, const http::Request& request) {
-  const std::string path = uploads_path();
-  if (request.path == path || request.path.starts_with(path + "/")) response.headers.set("Tus-Resumable", kVersion);
-  return response;
+void add_tus_fields(const http::Request& request, http::Response& response) {
+  const std::string_view path = request.path;
+  if (!path.starts_with(kBasePath)) return;
+  const std::string_view below = path.substr(kBasePath.size());
+  if (below == "/uploads" || below.starts_with("/uploads/")) response.headers.set("Tus-Resumable", kVersion);
 }
 
 void add_tus_routes(http::Router& router, RouteContext& context) {
   const std::string all = uploads_path();
   const std::string one = all + "/{id}";
-  // A connection that brings nothing for a while is what tus is for. Its clients give up at most statuses from 400 to 499, but not at a
-  // 503.
-  const http::RouteOptions takes_bytes{.accepts_body = true, .body_optional = true, .slow_body_status = 503};
-  const auto options = [&context](http::Request& request) { return with_tus_fields(offer(request, context), request); };
-  router.add("OPTIONS", all, options);
-  router.add("OPTIONS", one, options);
+  // A connection that brings nothing for a while is what tus is for. Most statuses from 400 to 499 end it for its clients, a 503 does not.
+  const http::RouteOptions takes_bytes{
+      .accepts_body = true, .tag = tag_of(Access::by_method, Tier::upload), .body_optional = true, .slow_body_status = 503};
+  const http::RouteOptions asks{.tag = tag_of(Access::by_method, Tier::upload)};
+  const auto options = [&context](http::Request& request) { return offer(request, context); };
+  router.add("OPTIONS", all, options, asks);
+  router.add("OPTIONS", one, options, asks);
   router.add("POST", all, speaking_tus(context, create), takes_bytes);
-  router.add("HEAD", one, speaking_tus(context, tell));
+  router.add("HEAD", one, speaking_tus(context, tell), asks);
   router.add("PATCH", one, speaking_tus(context, append), takes_bytes);
   router.add("POST", one, speaking_tus(context, overridden), takes_bytes);
-  router.add("DELETE", one, speaking_tus(context, terminate));
+  router.add("DELETE", one, speaking_tus(context, terminate), asks);
 }
 
 }  // namespace media::server

@@ -108,7 +108,7 @@ http::Response upload(http::Request& request, RouteContext& context) {
 
 void add_upload_routes(http::Router& router, RouteContext& context) {
   router.add("POST", std::string(kBasePath) + "/media", [&context](http::Request& request) { return upload(request, context); },
-             {.accepts_body = true});
+             {.accepts_body = true, .tag = tag_of(Access::by_method, Tier::upload)});
 }
 
 }  // namespace media::server

@@ -57,6 +57,11 @@ void append_safely(std::string& line, std::string_view text) {
   }
 }
 
+bool is_empty(const LogField& field) {
+  const auto* const text = std::get_if<std::string_view>(&field.value);
+  return text != nullptr && text->empty();
+}
+
 }  // namespace
 
 struct Log::State {
@@ -83,6 +88,7 @@ void Log::write(LogLevel level, std::string_view message, std::initializer_list<
     object["level"] = name_of(level);
     object["message"] = message;
     for (const LogField& field : fields) {
+      if (is_empty(field)) continue;
       std::visit([&](const auto& value) { object[std::string(field.name)] = value; }, field.value);
     }
     line = object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
@@ -90,6 +96,7 @@ void Log::write(LogLevel level, std::string_view message, std::initializer_list<
     line = now + ' ' + std::string(name_of(level)) + ' ';
     append_safely(line, message);
     for (const LogField& field : fields) {
+      if (is_empty(field)) continue;
       line += ' ' + std::string(field.name) + '=';
       if (const auto* text = std::get_if<std::string_view>(&field.value)) append_safely(line, *text);
       if (const auto* number = std::get_if<std::int64_t>(&field.value)) line += std::to_string(*number);

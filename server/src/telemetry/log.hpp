@@ -13,7 +13,7 @@ namespace media::server {
 
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error };
 
-/// A named fact of an event.
+/// A named fact of an event; an empty text is none, and left out.
 struct LogField {
   std::string_view name;
   std::variant<std::string_view, std::int64_t, double> value;
