@@ -14,9 +14,12 @@ release=$(sed -n 's/^VERSION_ID="\{0,1\}\([0-9]*\).*/\1/p' /etc/os-release)
 # One line for each thing needed, its alternatives apart by spaces.
 wanted=$(for list in "$@"; do cat "$deps/$list.txt"; done | awk -v release="${release:-99}" '
   { sub(/#.*/, "") }
-  match($0, /@[0-9]+/) { if (release + 0 < substr($0, RSTART + 1, RLENGTH - 1) + 0) next; $0 = substr($0, 1, RSTART - 1) }
+  match($0, /@[0-9]+/) { if (release + 0 < substr($0, RSTART + 1, RLENGTH - 1) + 0) next; $0 = substr($0, 1, RSTART - 1) substr($0, RSTART + RLENGTH) }
   { gsub(/\|/, " "); $1 = $1 }
-  NF && !seen[$0]++')
+  NF && !seen[$0]++' | while read -r line; do
+  case $line in *\?*) if command -v "${line##*\?}" >/dev/null 2>&1; then continue; fi ;; esac
+  echo "${line%%\?*}"
+done)
 installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p')
 
 missing=$(printf '%s\n----\n%s\n' "$installed" "$wanted" | awk '

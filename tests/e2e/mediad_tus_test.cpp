@@ -395,6 +395,22 @@ TEST_CASE("mediad: a tus client that comes back takes over from its own request 
   CHECK(tus.download(field(last, "Media-Id")) == content);
 }
 
+TEST_CASE("mediad: a tus client whose connection stalls is told to go on later") {
+  Tus tus;
+  const std::string content = photo(8);
+  const std::string id = tus.create(content.size());
+  CHECK(tus.patch(id, 0, content.substr(0, 1'000))->status == 204);
+  SlowPatch stalled(tus.port, id, 1'000, content.size() - 1'000);
+  stalled.send(content.substr(1'000, 100));
+  // Not 408: clients take that for the end of the upload.
+  CHECK(stalled.status_line().find(" 503 ") != std::string::npos);
+  const std::size_t offset = tus.offset(id);
+  CHECK((offset == 1'000 || offset == 1'100));
+  const auto last = tus.patch(id, offset, content.substr(offset));
+  REQUIRE(last->status == 204);
+  CHECK(tus.download(field(last, "Media-Id")) == content);
+}
+
 TEST_CASE("mediad: two tus clients that send the same upload at once leave it whole") {
   Tus tus;
   const std::string content = photo(7);

@@ -166,6 +166,7 @@ void add_routes(http::Router& router) {
   });
   router.add("PUT", "/body", read_everything, {.accepts_body = true});
   router.add("POST", "/body", read_everything, {.accepts_body = true});
+  router.add("PATCH", "/body", read_everything, {.accepts_body = true, .slow_body_status = 503});
   router.add("POST", "/unread", [](http::Request&) { return http::Response::text(200, "unread"); }, {.accepts_body = true});
   router.add("POST", "/no-body", [](http::Request& request) {
     std::vector<std::byte> buffer(10);

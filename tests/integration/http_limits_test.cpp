@@ -102,6 +102,15 @@ TEST_CASE("http: a slow body is cut at the minimum rate, in the loop and in a ha
     }
     CHECK(steady.read_reply().status == 200);
   }
+  // A route whose clients can go on later says so.
+  for (const std::size_t sent : {1U, 50'000U}) {
+    Client stalls(server.port());
+    stalls.send(get("/body", "Content-Length: 500000\r\n", "PATCH") + std::string(sent, 'x'));
+    const Reply reply = stalls.read_reply(false, 5s);
+    CHECK(reply.status == 503);
+    CHECK(reply.field("Retry-After"));
+    CHECK(reply.field("Connection") == "close");
+  }
 }
 
 TEST_CASE("http: a body that takes too long in all is cut") {

@@ -29,6 +29,10 @@ missing  # another
 old-name | new-name
 other-name | have-it
 far-future @99
+ever-since @1
+has-its-command ?sh
+wants-its-command ?no-such-command
+has-command-later ?sh @1
 X
 cat >"$work/bin/dpkg-query" <<'X'
 #!/bin/sh
@@ -46,10 +50,10 @@ X
 printf '#!/bin/sh\nexec "$@"\n' >"$work/bin/sudo"
 chmod +x "$work"/bin/*
 PATH="$work/bin:$PATH" "$work/tree/install-packages.sh" some 2>/dev/null
-[ "$(tail -n 1 "$work/apt-get.log")" = "install -y -qq --no-install-recommends missing new-name" ] || fail "installed: $(cat "$work/apt-get.log")"
+[ "$(tail -n 1 "$work/apt-get.log")" = "install -y -qq --no-install-recommends missing new-name ever-since wants-its-command" ] || fail "installed: $(cat "$work/apt-get.log")"
 
 # Where nothing is missing, nothing is asked for: not even an update.
 rm "$work/apt-get.log"
-printf '#!/bin/sh\nprintf "installed %%s\\n" have-it missing new-name\n' >"$work/bin/dpkg-query"
+printf '#!/bin/sh\nprintf "installed %%s\\n" have-it missing new-name ever-since wants-its-command\n' >"$work/bin/dpkg-query"
 PATH="$work/bin:$PATH" "$work/tree/install-packages.sh" some
 [ ! -e "$work/apt-get.log" ] || fail "apt-get ran although nothing was missing: $(cat "$work/apt-get.log")"

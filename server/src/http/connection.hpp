@@ -30,6 +30,10 @@ struct Exchange {
   Exchange(RequestBody::Connection connection, Head head_of_it, std::uint64_t body_limit, const BodyPace& pace)
       : head(std::move(head_of_it)), body(connection, head, body_limit, pace) {}
 
+  [[nodiscard]] int slow_body_status() const noexcept {
+    return match.route != nullptr ? match.route->options.slow_body_status : RouteOptions().slow_body_status;
+  }
+
   Head head;  ///< Its path, query and fields have moved into `request`.
   Request request;
   Router::Match match;

@@ -77,7 +77,10 @@ void Server::Loop::run_exchange(Connection& connection, Engine& engine) {
   if (const auto& failure = exchange.body.failure()) {
     if (failure->status == 0) return finish(connection, false);
     // A handler that succeeds without the whole body may say so; any failure of its own is the consequence of this one.
-    if (response.status >= 400) response = failure_response(failure->status, "request body: " + failure->message, exchange.request);
+    if (response.status >= 400) {
+      const int status = failure->status == 408 ? exchange.slow_body_status() : failure->status;
+      response = failure_response(status, "request body: " + failure->message, exchange.request);
+    }
   }
   send_answer(connection, engine, std::move(response));
 }

@@ -310,7 +310,7 @@ void Server::Loop::on_deadline(Connection& connection) {
     case State::head:
       return refuse(connection, {408, "the head of the request took longer than " + std::to_string(options_.head_timeout.count()) + " ms"});
     case State::collecting:
-      if (!taken_enough(connection)) return refuse(connection, {408, "the body came too slowly"});
+      if (!taken_enough(connection)) return refuse(connection, {connection.exchange->slow_body_status(), "the body came too slowly"});
       return park(connection, State::collecting, steady_clock::now() + options_.body_pace.window);
     case State::writing:
       if (!taken_enough(connection)) return finish(connection, false);

@@ -31,7 +31,8 @@ struct BodyPace {
 /// `read` errors: `too_large` (the limit), `invalid_argument` (the body is shorter than announced, or its chunks are malformed),
 /// `expired` (too slow), `io` (the client is gone), `cancelled` (the server stops, or `cancel` was called). After an error the connection
 /// is closed, and if the handler then answers with a failure, the server answers in its place with the status that belongs to the error
-/// (413, 400, 408): a route needs no table for them. What a handler does not read is never taken for the next request.
+/// (413, 400, 408 or the route's `slow_body_status`): a route needs no table for them. What a handler does not read is never taken for
+/// the next request.
 ///
 /// Thread-safety: none, for it has a position; `cancel` alone may be called from any thread while the handler runs.
 class Body : public ByteSource {

@@ -30,6 +30,8 @@ struct RouteOptions {
   unsigned tag = 0;
   /// A POST, PUT or PATCH that announces no body has an empty one; without this it is answered 411.
   bool body_optional = false;
+  /// What a body that comes too slowly is answered with. Most clients take a 408 for final; one that can go on later wants a 503.
+  int slow_body_status = 408;
 };
 
 struct Route {

@@ -336,7 +336,9 @@ void add_tus_fields(const http::Request& request, http::Response& response) {
 void add_tus_routes(http::Router& router, RouteContext& context) {
   const std::string all = uploads_path();
   const std::string one = all + "/{id}";
-  const http::RouteOptions takes_bytes{.accepts_body = true, .tag = tag_of(Access::by_method, Tier::upload), .body_optional = true};
+  // A connection that brings nothing for a while is what tus is for. Most statuses from 400 to 499 end it for its clients, a 503 does not.
+  const http::RouteOptions takes_bytes{
+      .accepts_body = true, .tag = tag_of(Access::by_method, Tier::upload), .body_optional = true, .slow_body_status = 503};
   const http::RouteOptions asks{.tag = tag_of(Access::by_method, Tier::upload)};
   const auto options = [&context](http::Request& request) { return offer(request, context); };
   router.add("OPTIONS", all, options, asks);
