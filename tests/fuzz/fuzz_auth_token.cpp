@@ -81,7 +81,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         for (char& c : text) c = c == '+' ? '-' : c == '/' ? '_' : c;
         return text.substr(0, text.find('='));
       };
-      check_token(url(base64_encode(rest.substr(0, cut))) + "." + url(base64_encode(rest.substr(std::min(cut + 1, rest.size())))) + ".AAAA");
+      check_token(url(base64_encode(rest.substr(0, cut))) + "." + url(base64_encode(rest.substr(std::min(cut + 1, rest.size())))) +
+                  ".AAAA");
   }
   return 0;
 }

@@ -339,14 +339,17 @@ void add_tus_routes(http::Router& router, RouteContext& context) {
   // A connection that brings nothing for a while is what tus is for. Most statuses from 400 to 499 end it for its clients, a 503 does not.
   const http::RouteOptions takes_bytes{
       .accepts_body = true, .tag = tag_of(Access::by_method, Tier::upload), .body_optional = true, .slow_body_status = 503};
-  const http::RouteOptions asks{.tag = tag_of(Access::by_method, Tier::upload)};
+  // What goes on with an upload comes in as many requests as its client has pieces, and clients take a 429 for the end of it.
+  const http::RouteOptions asks{.tag = tag_of(Access::by_method, Tier::delivery)};
+  const http::RouteOptions goes_on{
+      .accepts_body = true, .tag = tag_of(Access::by_method, Tier::delivery), .body_optional = true, .slow_body_status = 503};
   const auto options = [&context](http::Request& request) { return offer(request, context); };
   router.add("OPTIONS", all, options, asks);
   router.add("OPTIONS", one, options, asks);
   router.add("POST", all, speaking_tus(context, create), takes_bytes);
   router.add("HEAD", one, speaking_tus(context, tell), asks);
-  router.add("PATCH", one, speaking_tus(context, append), takes_bytes);
-  router.add("POST", one, speaking_tus(context, overridden), takes_bytes);
+  router.add("PATCH", one, speaking_tus(context, append), goes_on);
+  router.add("POST", one, speaking_tus(context, overridden), goes_on);
   router.add("DELETE", one, speaking_tus(context, terminate), asks);
 }
 
