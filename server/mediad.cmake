@@ -35,7 +35,6 @@ add_library(media_server STATIC
   src/routes/tus.cpp
   src/routes/upload.cpp
   src/service.cpp
-  src/signing_key_file.cpp
   src/telemetry/log.cpp
   src/tus_checksum.cpp
   src/tus_fields.cpp

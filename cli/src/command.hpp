@@ -37,6 +37,7 @@ void add_verify(CLI::App& app, Invocation& invocation);
 void add_gc(CLI::App& app, Invocation& invocation);
 void add_rm(CLI::App& app, Invocation& invocation);
 void add_apikey(CLI::App& app, Invocation& invocation);
+void add_sign(CLI::App& app, Invocation& invocation);
 
 /// Threads to use where nobody says: the cores that this process may run on.
 unsigned default_jobs() noexcept;

@@ -15,7 +15,6 @@
 #include "errors.hpp"
 #include "presentation.hpp"
 #include "routes.hpp"
-#include "signing_key_file.hpp"
 #include "webhook.hpp"
 
 namespace media::server {
@@ -170,7 +169,8 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   Library& library = *parts->library;
   parts->health = std::make_unique<HealthChecks>(std::vector<HealthChecks::Dependency>{
       {"database", [&library] { return library.check_repository(); }}, {"storage", [&library] { return library.check_store(); }}});
-  MEDIA_TRY_ASSIGN(auto keys, open_signing_keys(config));
+  MEDIA_TRY_ASSIGN(auto keys, config.url_secrets.empty() ? open_signing_key_file(config.base_path / "url-signing.key")
+                                                         : SigningKeys::open(config.url_secrets));
   parts->signer = std::make_unique<UrlSigner>(std::move(keys), parts->clock);
   if (config.auth_enabled) {
     MEDIA_TRY_ASSIGN(parts->authenticator, Authenticator::open(parts->config, library, parts->clock, log));

@@ -4,13 +4,11 @@
 #include <array>
 #include <charconv>
 
-#include "url.hpp"
 
 namespace media::server {
 namespace {
 
 constexpr std::string_view kUploadPurpose = "libmedia upload 1";
-constexpr std::string_view kDeliveryPurpose = "libmedia delivery 1";
 constexpr std::array<std::string_view, 4> kUploadParameters = {"signature", "expires", "size", "type"};
 
 std::int64_t unix_seconds(Timestamp time) { return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count(); }
@@ -26,18 +24,6 @@ std::string_view key_id_of(std::string_view token) {
   const auto from = token.find('_');
   const auto to = token.rfind('_');
   return from == std::string_view::npos || to <= from ? std::string_view() : token.substr(from + 1, to - from - 1);
-}
-
-/// All parameters but the signature, sorted, as one list of names and values.
-std::vector<std::string_view> delivery_fields(std::string_view path, std::vector<http::Parameter>& parameters) {
-  std::sort(parameters.begin(), parameters.end(),
-            [](const http::Parameter& a, const http::Parameter& b) { return a.name != b.name ? a.name < b.name : a.value < b.value; });
-  std::vector<std::string_view> fields = {"GET", path};
-  for (const http::Parameter& parameter : parameters) {
-    fields.push_back(parameter.name);
-    fields.push_back(parameter.value);
-  }
-  return fields;
 }
 
 }  // namespace
@@ -79,15 +65,9 @@ UrlSigner::Check UrlSigner::check_upload(const http::Request& request, const std
   return right && session && !expired(expires) ? Check::good : Check::bad;
 }
 
-std::string UrlSigner::delivery_url(const std::string& base_url, const std::string& path, std::vector<http::Parameter> parameters,
+std::string UrlSigner::delivery_url(const std::string& base_url, const std::string& path, std::vector<QueryParameter> parameters,
                                     Timestamp expires_at) const {
-  parameters.push_back({"expires", std::to_string(unix_seconds(expires_at))});
-  parameters.push_back({"key", keys_.key_id()});
-  const auto fields = delivery_fields(path, parameters);
-  const std::string signature = keys_.sign(kDeliveryPurpose, fields);
-  std::string url = base_url + path + "?";
-  for (const http::Parameter& parameter : parameters) url += percent_encode(parameter.name) + "=" + percent_encode(parameter.value) + "&";
-  return url + "signature=" + signature;
+  return base_url + sign_delivery(keys_, path, std::move(parameters), expires_at);
 }
 
 UrlSigner::Check UrlSigner::check_delivery(const http::Request& request, std::string_view path) const {
@@ -100,12 +80,11 @@ UrlSigner::Check UrlSigner::check_delivery(const http::Request& request, std::st
   if (!complete) return Check::bad;
   const std::string_view expires = *request.query_value("expires");
   if (!is_number(expires)) return Check::malformed;
-  std::vector<http::Parameter> parameters;
+  std::vector<QueryParameter> parameters;
   for (const http::Parameter& parameter : request.query) {
-    if (parameter.name != "signature") parameters.push_back(parameter);
+    if (parameter.name != "signature") parameters.push_back({parameter.name, parameter.value});
   }
-  const auto fields = delivery_fields(path, parameters);
-  const bool right = keys_.verify(*request.query_value("key"), kDeliveryPurpose, fields, *request.query_value("signature"));
+  const bool right = verify_delivery(keys_, path, std::move(parameters), *request.query_value("signature"));
   return right && !expired(expires) ? Check::good : Check::bad;
 }
 

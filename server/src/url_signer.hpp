@@ -36,7 +36,7 @@ class UrlSigner {
 
   /// A URL by which anybody may GET `path` (below the base, "/media/7/download") with these parameters until it expires. The signature
   /// covers all of them by their decoded values, in whatever order they come back.
-  [[nodiscard]] std::string delivery_url(const std::string& base_url, const std::string& path, std::vector<http::Parameter> parameters,
+  [[nodiscard]] std::string delivery_url(const std::string& base_url, const std::string& path, std::vector<QueryParameter> parameters,
                                          Timestamp expires_at) const;
   /// Judges a GET or HEAD; `path` as above.
   [[nodiscard]] Check check_delivery(const http::Request& request, std::string_view path) const;

@@ -160,7 +160,7 @@ TEST_CASE("server: no mutation of a signed delivery URL is accepted") {
   std::size_t mutations = 0;
   Fixture fixture;
   const auto expires_at = Timestamp{std::chrono::seconds{kNow + 60}};
-  const std::vector<std::vector<http::Parameter>> lists = {
+  const std::vector<std::vector<QueryParameter>> lists = {
       {}, {{"format", "avif"}, {"v", std::string(64, 'a')}}, {{"w", "321"}, {"h", "200"}, {"fit", "cover"}, {"q", "60"}}};
   for (const std::string path : {"/media/7/download", "/media/7/renditions/thumb", "/media/7/image"}) {
     for (const auto& parameters : lists) {

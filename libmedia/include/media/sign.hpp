@@ -1,12 +1,14 @@
 /// Signatures over what a URL promises.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "media/clock.hpp"
 #include "media/export.hpp"
 #include "media/result.hpp"
 
@@ -47,5 +49,28 @@ class MEDIA_EXPORT SigningKeys {
   [[nodiscard]] const Key& key_of(std::string_view key_id, bool& known) const noexcept;
   std::vector<Key> keys_;
 };
+
+/// The key kept in a file, readable by its owner alone; drawn by chance and made where there is none, so that URLs outlive a restart.
+/// Several processes that start at once agree on one. A server keeps it as `<base path>/url-signing.key`.
+/// Errors: `io`, `corrupt` (the file holds no key).
+MEDIA_EXPORT Result<SigningKeys> open_signing_key_file(const std::filesystem::path& path);
+
+/// One parameter of a URL's query, decoded.
+struct QueryParameter {
+  std::string name;
+  std::string value;
+};
+
+/// Everything but RFC 3986's unreserved characters as %XX.
+MEDIA_EXPORT std::string percent_encode(std::string_view text);
+
+/// `path` with a query by which anybody may GET (and HEAD) it until it expires: "/media/7/download?expires=…&key=…&signature=…", with
+/// `parameters` before that. `path` begins below the API's base. The signature covers path and parameters by their decoded values, so that
+/// another order or encoding of them is the same URL, and any other value is none.
+MEDIA_EXPORT std::string sign_delivery(const SigningKeys& keys, std::string_view path, std::vector<QueryParameter> parameters,
+                                       Timestamp expires_at);
+/// Is `signature` the one over these parameters, of which none is "signature"? Looks at no clock: "expires" is the caller's to compare.
+MEDIA_EXPORT bool verify_delivery(const SigningKeys& keys, std::string_view path, std::vector<QueryParameter> parameters,
+                                  std::string_view signature);
 
 }  // namespace media

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "http/fields.hpp"
+#include "media/sign.hpp"
 #include "url.hpp"
 
 namespace media::server {

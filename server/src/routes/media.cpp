@@ -10,7 +10,7 @@
 #include "media_json.hpp"
 #include "request_json.hpp"
 #include "routes.hpp"
-#include "url.hpp"
+#include "media/sign.hpp"
 
 namespace media::server {
 namespace {

@@ -1,5 +1,3 @@
-#include "signing_key_file.hpp"
-
 #include <fcntl.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -8,16 +6,17 @@
 #include <cerrno>
 #include <cstring>
 
-#include "http/descriptor.hpp"
+#include "core/unique_fd.hpp"
 #include "media/digest.hpp"
+#include "media/sign.hpp"
 
-namespace media::server {
+namespace media {
 namespace {
 
 Error failure(const char* what) { return Error{Errc::io, std::string("signing key: ") + what + ": " + std::strerror(errno)}; }
 
 Result<std::string> read_key(const std::filesystem::path& path) {
-  const http::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (file.get() < 0) return failure("open");
   std::array<char, 128> buffer{};
   const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
@@ -36,7 +35,7 @@ Result<void> make_key(const std::filesystem::path& path) {
   // Named by chance: two processes in containers of their own may have one number.
   const std::string beside = path.string() + "." + Digest::of(std::as_bytes(std::span(text))).to_hex().substr(0, 16);
   {
-    const http::Descriptor file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    const UniqueFd file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (file.get() < 0) return failure("make");
     if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) || ::fsync(file.get()) != 0) {
       ::unlink(beside.c_str());
@@ -49,19 +48,17 @@ Result<void> make_key(const std::filesystem::path& path) {
   errno = error;
   if (linked != 0 && error != EEXIST) return failure("make");
   // URLs must not outlive their key: a power cut could take the name away again.
-  const http::Descriptor folder(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd folder(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder.get() < 0 || ::fsync(folder.get()) != 0) return failure("sync the folder");
   return {};
 }
 
 }  // namespace
 
-Result<SigningKeys> open_signing_keys(const Config& config) {
-  if (!config.url_secrets.empty()) return SigningKeys::open(config.url_secrets);
-  const auto path = config.base_path / "url-signing.key";
+Result<SigningKeys> open_signing_key_file(const std::filesystem::path& path) {
   if (::access(path.c_str(), F_OK) != 0) MEDIA_TRY(make_key(path));
   MEDIA_TRY_ASSIGN(auto secret, read_key(path));
   return SigningKeys::open({std::move(secret)});
 }
 
-}  // namespace media::server
+}  // namespace media
