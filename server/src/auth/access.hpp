@@ -1,6 +1,8 @@
 /// What a route asks of its caller, said where the route is added.
 #pragma once
 
+#include <string_view>
+
 #include "http/router.hpp"
 
 namespace media::server {
@@ -18,5 +20,19 @@ inline constexpr unsigned kAccessBits = 0x7;
 
 constexpr unsigned tag_of(Access access) { return static_cast<unsigned>(access); }
 inline Access access_of(const http::Route& route) { return static_cast<Access>(route.options.tag & kAccessBits); }
+
+constexpr std::string_view to_string(Access access) {
+  switch (access) {
+    case Access::by_method:
+      return "by_method";
+    case Access::open:
+      return "open";
+    case Access::by_signature:
+      return "by_signature";
+    case Access::by_media:
+      return "by_media";
+  }
+  return "unknown";
+}
 
 }  // namespace media::server
