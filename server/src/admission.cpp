@@ -1,6 +1,7 @@
 #include "admission.hpp"
 
 #include "auth/refusal.hpp"
+#include "routes.hpp"
 
 namespace media::server {
 namespace {
@@ -27,7 +28,9 @@ std::optional<http::Response> check_scope(const http::Request& request, Access a
 }  // namespace
 
 std::optional<http::Response> Admission::operator()(http::Request& request, const http::Route& route) const {
-  return authenticate(request, route);
+  auto refusal = authenticate(request, route);
+  if (refusal) return with_tus_fields(std::move(*refusal), request);
+  return std::nullopt;
 }
 
 std::optional<http::Response> Admission::authenticate(http::Request& request, const http::Route& route) const {
