@@ -1,9 +1,8 @@
 # The API's description is part of the program: as it is, and as a page.
-find_program(MEDIA_PYTHON python3 REQUIRED)
 set(api_description "${PROJECT_SOURCE_DIR}/docs/api/openapi.yaml")
 add_custom_command(
   OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/api_document.cpp"
-  COMMAND "${MEDIA_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/pages/embed_api.py" "${api_description}" "${CMAKE_CURRENT_SOURCE_DIR}/pages/api.css"
+  COMMAND "${MEDIA_YAML_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/pages/embed_api.py" "${api_description}" "${CMAKE_CURRENT_SOURCE_DIR}/pages/api.css"
           "${CMAKE_CURRENT_BINARY_DIR}/api_document.cpp"
   DEPENDS "${api_description}" pages/api.css pages/embed_api.py
   VERBATIM)
