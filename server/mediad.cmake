@@ -1,5 +1,15 @@
+# The API's description is part of the program: as it is, and as a page.
+set(api_description "${PROJECT_SOURCE_DIR}/docs/api/openapi.yaml")
+add_custom_command(
+  OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/api_document.cpp"
+  COMMAND "${MEDIA_YAML_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/pages/embed_api.py" "${api_description}" "${CMAKE_CURRENT_SOURCE_DIR}/pages/api.css"
+          "${CMAKE_CURRENT_BINARY_DIR}/api_document.cpp"
+  DEPENDS "${api_description}" pages/api.css pages/embed_api.py
+  VERBATIM)
+
 # The application: configuration, routes, telemetry, wiring; and mediad, which is little more than its main.
 add_library(media_server STATIC
+  "${CMAKE_CURRENT_BINARY_DIR}/api_document.cpp"
   src/admission.cpp
   src/auth/authenticator.cpp
   src/auth/claims.cpp
@@ -28,6 +38,7 @@ add_library(media_server STATIC
   src/request_json.cpp
   src/routes.cpp
   src/routes/content.cpp
+  src/routes/documents.cpp
   src/routes/health.cpp
   src/routes/links.cpp
   src/routes/media.cpp

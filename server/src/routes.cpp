@@ -31,6 +31,7 @@ http::Router make_router(RouteContext& context) {
   add_tus_routes(router, context);
   add_link_routes(router, context);
   add_content_routes(router, context);
+  add_document_routes(router, context);
   return router;
 }
 

@@ -64,5 +64,6 @@ void add_promised_upload_routes(http::Router& router, RouteContext& context);
 void add_tus_routes(http::Router& router, RouteContext& context);
 void add_link_routes(http::Router& router, RouteContext& context);
 void add_content_routes(http::Router& router, RouteContext& context);
+void add_document_routes(http::Router& router, RouteContext& context);
 
 }  // namespace media::server

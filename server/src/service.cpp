@@ -188,7 +188,12 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   http.is_shared_address = [&proxies = parts->config.trusted_proxies](std::string_view address) { return contains(proxies, address); };
   http.reader_threads = config.reader_threads;
   http.body_threads = config.body_threads;
-  MEDIA_TRY_ASSIGN(parts->server, http::Server::start(http, make_router(*parts->context),
+  http::Router router = make_router(*parts->context);
+  // tests/e2e/openapi_test.py compares these lines with docs/api/openapi.yaml.
+  for (const auto& [method, route] : router.list()) {
+    log.write(LogLevel::debug, "route", {{"method", method}, {"pattern", route->pattern}, {"access", to_string(access_of(*route))}});
+  }
+  MEDIA_TRY_ASSIGN(parts->server, http::Server::start(http, std::move(router),
                                                       make_hooks(parts->config, parts->authenticator.get(), parts->limiter, log)));
   parts->started = parts->server.get();
 

@@ -69,3 +69,27 @@ TEST_CASE("http: the application has the last word on every answer's fields") {
   CHECK(reply.body == "thing");
   CHECK_FALSE(reply.field("Dressed"));
 }
+
+TEST_CASE("http: a refusal without a body gets one, and says nothing twice") {
+  http::Hooks hooks;
+  hooks.error = [](int status, const std::string&, const http::Request&) {
+    return http::Response::text(status, "{}", "application/json").with("Cache-Control", "no-store").with("Own", "1");
+  };
+  const auto refuse = [](http::Request&) {
+    auto refusal = http::Response::empty(409).with("cache-control", "private").with("Content-Type", "image/png");
+    refusal.headers.add("Link", "<a>");
+    refusal.headers.add("Link", "<b>");
+    return refusal;
+  };
+  auto server = http::Server::start({}, one_route(refuse), hooks).value();
+  Client client(server->port());
+  client.send("GET /thing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const std::string all = client.read_to_end();
+  CHECK(all.find("cache-control: private\r\n") != std::string::npos);
+  CHECK(all.find("no-store") == std::string::npos);
+  CHECK(all.find("Content-Type: application/json\r\n") != std::string::npos);
+  CHECK(all.find("image/png") == std::string::npos);
+  CHECK(all.find("Own: 1\r\n") != std::string::npos);
+  CHECK(all.find("Link: <a>\r\n") != std::string::npos);
+  CHECK(all.find("Link: <b>\r\n") != std::string::npos);
+}

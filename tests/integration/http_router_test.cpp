@@ -77,3 +77,15 @@ TEST_CASE("http: a router that is wired wrongly says so at once") {
   CHECK_THROWS_AS(router.add("GET", "/a//b", none()), std::invalid_argument);
   CHECK_THROWS_AS(router.add("GET", "/{rest...}/x", none()), std::invalid_argument);
 }
+
+TEST_CASE("http: a router lists what was added to it") {
+  Router router = sample();
+  router.add("POST", "/media/{id}", none(), {.tag = 3});
+  std::string lines;
+  for (const auto& [method, route] : router.list())
+    lines += method + " " + route->pattern + " " + std::to_string(route->options.tag) + "\n";
+  CHECK(lines ==
+        "GET / 0\nGET /console/{file...} 0\nGET /media 0\nPOST /media 0\nGET /media/recipe/{r}/step/{s} 0\nPUT /media/upload/{token} 0\n"
+        "DELETE /media/{id} 0\nGET /media/{id} 0\nPOST /media/{id} 3\nGET /media/{id}/download 0\n");
+  CHECK(Router().list().empty());
+}

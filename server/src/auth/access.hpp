@@ -1,6 +1,8 @@
 /// What a route asks of its caller, said where the route is added.
 #pragma once
 
+#include <string_view>
+
 #include "http/router.hpp"
 
 namespace media::server {
@@ -30,5 +32,19 @@ constexpr unsigned tag_of(Access access, Tier tier = Tier::by_caller) {
 }
 inline Access access_of(const http::Route& route) { return static_cast<Access>(route.options.tag & kAccessBits); }
 inline Tier tier_of(const http::Route& route) { return static_cast<Tier>((route.options.tag >> kTierShift) & 0x3U); }
+
+constexpr std::string_view to_string(Access access) {
+  switch (access) {
+    case Access::by_method:
+      return "by_method";
+    case Access::open:
+      return "open";
+    case Access::by_signature:
+      return "by_signature";
+    case Access::by_media:
+      return "by_media";
+  }
+  return "unknown";
+}
 
 }  // namespace media::server

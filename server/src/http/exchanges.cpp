@@ -171,9 +171,10 @@ Response Server::Loop::presentable(Response response, const Request& request) {
   }
   if (response.status >= 400 && response.pieces.empty()) {
     Response full = failure_response(response.status, std::string(reason_phrase(response.status)), request);
-    for (const Field& field : response.headers) {
-      if (!equal_ignoring_case(field.name, "Content-Type")) full.headers.add(field.name, field.value);
-    }
+    // Of what both say the answer itself is right; but a body has the type that it has.
+    response.headers.remove("Content-Type");
+    for (const Field& field : response.headers) full.headers.remove(field.name);
+    for (const Field& field : response.headers) full.headers.add(field.name, field.value);
     full.close = full.close || response.close;
     return full;
   }

@@ -1,7 +1,9 @@
 #include "http/router.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
+#include <tuple>
 
 namespace media::http {
 
@@ -75,6 +77,14 @@ const Node* find(const Node& node, const std::vector<std::string_view>& segments
   return nullptr;
 }
 
+template <class Node>
+void collect(const Node& node, std::vector<Router::Listed>& into) {
+  for (const auto& [method, route] : node.routes) into.push_back({method, &route});
+  for (const auto& [name, next] : node.literals) collect(*next, into);
+  if (node.capture) collect(*node.capture, into);
+  if (node.rest) collect(*node.rest, into);
+}
+
 }  // namespace
 
 Router::Router() : root_(std::make_unique<Node>()) {}
@@ -106,6 +116,14 @@ void Router::add(std::string_view method, std::string_view pattern, Handler hand
   }
   const bool added = node->routes.try_emplace(std::string(method), Route{std::string(pattern), std::move(handler), options}).second;
   if (!added) throw std::invalid_argument("route " + std::string(method) + " " + std::string(pattern) + ": added twice");
+}
+
+std::vector<Router::Listed> Router::list() const {
+  std::vector<Listed> all;
+  collect(*root_, all);
+  std::sort(all.begin(), all.end(),
+            [](const Listed& a, const Listed& b) { return std::tie(a.route->pattern, a.method) < std::tie(b.route->pattern, b.method); });
+  return all;
 }
 
 Router::Match Router::match(std::string_view method, std::string_view path) const {

@@ -60,6 +60,13 @@ class Router {
     std::vector<Parameter> captures;
     std::string allowed;  ///< For Allow: "GET, HEAD, OPTIONS"; empty where no pattern fits the path.
   };
+  struct Listed {
+    std::string method;
+    const Route* route = nullptr;  ///< Never null; lives as long as the router.
+  };
+  /// All that was added, by pattern, then method.
+  [[nodiscard]] std::vector<Listed> list() const;
+
   /// `path` is decoded already.
   [[nodiscard]] Match match(std::string_view method, std::string_view path) const;
 

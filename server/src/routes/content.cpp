@@ -17,6 +17,20 @@ void harden(http::Response& response) {
   response.headers.set("Cross-Origin-Resource-Policy", "cross-origin");
 }
 
+/// The bytes, or what `serve_content` refuses in words of ours.
+http::Response serve(const http::Request& request, const http::Content& content) {
+  auto response = http::serve_content(request, content);
+  if (response.status < 400) return response;
+  const std::uint64_t size = content.reader->size();
+  auto refusal = response.status == 416
+                     ? error_response(416, "Range: the content has " + std::to_string(size) + " bytes", request,
+                                      {"Range", size == 0 ? std::string("nothing") : "bytes 0 to " + std::to_string(size - 1)})
+                     : error_response(response.status, "the content is not as If-Match or If-Unmodified-Since says", request);
+  response.headers.remove("Cache-Control");  // of the content, not of the refusal
+  for (const http::Field& field : response.headers) refusal.headers.set(field.name, field.value);
+  return refusal;
+}
+
 http::Response download(http::Request& request, RouteContext& context, const Media& media) {
   std::string_view disposition = "attachment";
   if (const auto asked = request.query_value("disposition")) {
@@ -38,7 +52,7 @@ http::Response download(http::Request& request, RouteContext& context, const Med
   content.etag = '"' + media.digest->to_hex() + '"';
   content.last_modified = media.uploaded_at;
   content.cache_control = "private, no-cache";
-  auto response = http::serve_content(request, content);
+  auto response = serve(request, content);
   if (response.status >= 400) return response;
   harden(response);
   response.headers.set("Repr-Digest", "sha-256=:" + base64_encode(media.digest->bytes()) + ":");
@@ -104,7 +118,7 @@ http::Response serve_picture(http::Request& request, RouteContext& context, cons
   // What only some may see is kept by browsers, not by what stands between: a cache there would serve it beyond the URL's expiry.
   const std::string audience = media.visibility == Visibility::is_public ? "public" : "private";
   content.cache_control = request.query_value("v") == digest ? audience + ", max-age=31536000, immutable" : audience + ", no-cache";
-  auto response = http::serve_content(request, content);
+  auto response = serve(request, content);
   if (negotiated) response.headers.set("Vary", "Accept");
   if (response.status >= 400) return response;
   harden(response);
