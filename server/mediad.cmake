@@ -15,6 +15,7 @@ add_library(media_server STATIC
   src/cursor.cpp
   src/errors.cpp
   src/health.cpp
+  src/listing.cpp
   src/media_json.cpp
   src/negotiate.cpp
   src/request_json.cpp

@@ -89,7 +89,7 @@ TEST_CASE("library: a refused file leaves nothing behind") {
   REQUIRE(abandoned->write(test::noise(1U << 20U)));
   abandoned.reset();
   CHECK(test::count_files(f.folder / "store") == before);
-  CHECK(f.library->list({}).value().empty());
+  CHECK(f.library->list({}).value().media.empty());
 }
 
 TEST_CASE("library: a body beyond the limit is refused as soon as it passes it") {
@@ -126,7 +126,7 @@ TEST_CASE("library: a batch answers each file for itself, twins included") {
   CHECK(outcomes[3]->media.id == outcomes[0]->media.id);
   CHECK(outcomes[4]->status == IngestStatus::stored);
   CHECK(f.content_of(outcomes[4]->media.id) == contents[4]);
-  CHECK(f.library->list({}).value().size() == 3);
+  CHECK(f.library->list({}).value().media.size() == 3);
 }
 
 TEST_CASE("library: a second ingest of a large content hashes and writes nothing") {

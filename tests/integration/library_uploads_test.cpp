@@ -23,7 +23,7 @@ Result<IngestOutcome> send(test::LibraryFixture& fixture, const std::string& tok
   return fixture.library->finish(std::move(ingest));
 }
 
-std::size_t count_media(const test::LibraryFixture& fixture) { return fixture.library->list({}).value().size(); }
+std::size_t count_media(const test::LibraryFixture& fixture) { return fixture.library->list({}).value().media.size(); }
 
 }  // namespace
 
