@@ -198,3 +198,40 @@ TEST_CASE("library: many threads ingest the same and different files at once") {
   CHECK(stored == 200);
   CHECK(f.library->verify({}).value().intact());
 }
+
+TEST_CASE("library: two libraries on one store take in the same contents at once, each once") {
+  const test::TempFolder folder;
+  std::vector<std::unique_ptr<Library>> libraries;
+  for (int i = 0; i < 2; ++i) {
+    LibraryOptions options;
+    options.base_path = folder / "store";
+    options.processor = std::make_unique<test::ScriptedProcessor>();
+    libraries.push_back(Library::open(std::move(options)).value());
+  }
+  constexpr std::size_t kContents = 20;
+  constexpr std::size_t kThreads = 8;
+  std::vector<std::vector<std::byte>> contents;
+  for (std::size_t i = 0; i < kContents; ++i) contents.push_back(test::png(i));
+  std::vector<std::vector<MediaId>> ids(kThreads);
+  std::atomic<int> failures{0};
+  std::vector<std::thread> threads;
+  for (std::size_t thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (std::size_t i = 0; i < kContents; ++i) {
+        const MemoryReader content{std::span<const std::byte>(contents[i])};
+        // Once under everybody's name, once under the thread's own.
+        const auto same = libraries[thread % 2]->ingest(content, {.filename = "same.png"});
+        const auto own = libraries[thread % 2]->ingest(content, {.filename = std::to_string(thread) + ".png"});
+        if (!same || !own) ++failures;
+        ids[thread].push_back(same ? same->media.id : 0);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(failures == 0);
+  for (const auto& seen : ids) CHECK(seen == ids.front());
+  CHECK(libraries[0]->list({.limit = 1000}).value().media.size() == kContents * (kThreads + 1));
+  const auto report = libraries[1]->verify({}).value();
+  CHECK(report.blobs == kContents);
+  CHECK(report.intact());
+}

@@ -2,6 +2,7 @@ if(MEDIA_BUILD_SERVER)
   media_test(test_server SOURCES
     ${CMAKE_CURRENT_LIST_DIR}/auth_issuer_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/auth_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/listing_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/server_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/tus_fields_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/url_signer_test.cpp
