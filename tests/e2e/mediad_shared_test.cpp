@@ -69,9 +69,8 @@ std::size_t blobs_in(const std::filesystem::path& store) {
 std::vector<std::string> contents() {
   std::vector<std::string> made;
   for (std::size_t i = 0; i < kContents; ++i) {
-    made.push_back(text_of(png(4, 4, [&](std::uint32_t x, std::uint32_t) {
-      return Rgba{static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(x), 0, 255};
-    })));
+    made.push_back(text_of(png(
+        4, 4, [&](std::uint32_t x, std::uint32_t) { return Rgba{static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(x), 0, 255}; })));
   }
   return made;
 }
