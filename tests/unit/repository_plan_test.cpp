@@ -69,6 +69,16 @@ TEST_CASE("repository: no statement of the hot path walks a table or sorts") {
   }
 }
 
+TEST_CASE("repository: a content under a name is found without a look at the owner's other copies of it") {
+  const test::TempFolder folder;
+  const auto path = folder / "catalog.db";
+  test::open(path);
+  SQLite::Database database(path.string(), SQLite::OPEN_READONLY);
+  const std::string plan = plan_of(database, std::string(sql::kFindMediaByContentAndName));
+  INFO(plan);
+  CHECK(plan.find("media_by_content_and_name (digest=? AND owner=? AND filename=?)") != std::string::npos);
+}
+
 TEST_CASE("repository: every list of media is a keyset walk over an index") {
   const test::TempFolder folder;
   const auto path = folder / "catalog.db";

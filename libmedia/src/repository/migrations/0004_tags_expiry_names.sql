@@ -4,3 +4,6 @@
 ALTER TABLE media ADD COLUMN tags BLOB NOT NULL DEFAULT x'';
 ALTER TABLE media ADD COLUMN expires_at INTEGER;
 CREATE INDEX media_by_expires_at ON media (expires_at) WHERE expires_at IS NOT NULL;
+
+-- Was this content sent under this name before? An owner may have one content many thousand times over, each under another name.
+CREATE INDEX media_by_content_and_name ON media (digest, owner, filename) WHERE digest IS NOT NULL;
