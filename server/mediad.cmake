@@ -32,6 +32,7 @@ add_library(media_server STATIC
   src/edge/trace_context.cpp
   src/errors.cpp
   src/health.cpp
+  src/listing.cpp
   src/media_json.cpp
   src/negotiate.cpp
   src/presentation.cpp

@@ -19,16 +19,19 @@ Exit run(Console& console, const Globals& globals, const std::string& grace_text
   }
   auto library = open_store(globals, {.access = Access::write});
   if (!library) return console.fail(library.error());
+  const auto expired = (*library)->sweep_expired();
+  if (!expired) return console.fail(expired.error());
   auto report = (*library)->collect(grace);
   if (!report) return console.fail(report.error());
-  console.summary(Json{{"condemned", report->condemned},
+  console.summary(Json{{"expired", *expired},
+                       {"condemned", report->condemned},
                        {"revived", report->revived},
                        {"removed", report->removed},
                        {"removed_bytes", report->removed_bytes},
                        {"strays_removed", report->strays_removed}},
                   "removed " + std::to_string(report->removed) + " blobs (" + human_bytes(report->removed_bytes) + ") and " +
                       std::to_string(report->strays_removed) + " strays; condemned " + std::to_string(report->condemned) + ", revived " +
-                      std::to_string(report->revived));
+                      std::to_string(report->revived) + (*expired > 0 ? "; " + std::to_string(*expired) + " media had expired" : ""));
   return Exit::ok;
 }
 

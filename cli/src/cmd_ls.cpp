@@ -53,7 +53,7 @@ Exit run(Console& console, const Globals& globals, const LsOptions& options) {
     query.limit = options.limit == 0 ? kPageSize : std::min(kPageSize, options.limit - count);
     auto page = (*library)->list(query);
     if (!page) return console.fail(page.error());
-    for (const media::Media& media : *page) {
+    for (const media::Media& media : page->media) {
       if (console.json()) {
         auto renditions = (*library)->renditions(media.id);
         // Removed by another process between the two reads: listed as it was, without renditions.
@@ -63,11 +63,11 @@ Exit run(Console& console, const Globals& globals, const LsOptions& options) {
         console.text(line_for(media));
       }
     }
-    count += page->size();
-    more = page->size() == query.limit;
-    if (!page->empty()) query.after = page->back().id;
+    count += page->media.size();
+    more = page->scanned_to.has_value();
+    query.after = page->scanned_to.value_or(query.after);
   }
-  console.summary(Json{{"count", count}, {"next_after", more && count > 0 ? Json(query.after) : Json()}}, {});
+  console.summary(Json{{"count", count}, {"next_after", more ? Json(query.after) : Json()}}, {});
   return Exit::ok;
 }
 

@@ -50,6 +50,8 @@ Json media_object(const media::Media& media, std::span<const media::Rendition> r
               {"duration_ms", media.info.duration ? Json(media.info.duration->count()) : Json()},
               {"placeholder", known(!media.placeholder.empty(), media.placeholder)},
               {"owner_id", media.owner},
+              {"tags", media.tags},
+              {"expires_at", media.expires_at ? Json(media::to_rfc3339(*media.expires_at)) : Json()},
               {"error_message", known(!media.error_message.empty(), media.error_message)},
               {"renditions", std::move(list)}};
 }

@@ -30,7 +30,8 @@ Result<Cursor> parse_cursor(std::string_view text) {
   const auto json = nlohmann::json::parse(*decoded, nullptr, false);
   if (!json.is_object() || !json.contains("id") || !json["id"].is_number_unsigned()) return bad;
   const auto id = json["id"].get<std::uint64_t>();
-  if (id < 1 || id > static_cast<std::uint64_t>(kMaxMediaId)) return bad;
+  // One beyond the ids on either side: the ends of a page that begins with the first one, or ends with the last.
+  if (id > static_cast<std::uint64_t>(kMaxMediaId) + 1) return bad;
   Cursor cursor{static_cast<MediaId>(id), false};
   if (json.contains("dir")) {
     if (json["dir"] != "prev" && json["dir"] != "next") return bad;

@@ -9,7 +9,8 @@
 
 namespace media::server {
 
-/// base64 of `{"id":N}`: the last id seen; or of `{"id":N,"dir":"prev"}`: the first id seen, to go back from.
+/// base64 of `{"id":N}`: the last id seen; or of `{"id":N,"dir":"prev"}`: the first id seen, to go back from. There need not be a media of
+/// that id.
 struct Cursor {
   MediaId id = 0;
   bool backward = false;

@@ -36,6 +36,8 @@ nlohmann::ordered_json media_json(const Media& media) {
   object["duration_ms"] = media.info.duration ? nlohmann::ordered_json(media.info.duration->count()) : nlohmann::ordered_json(nullptr);
   object["placeholder"] = media.placeholder.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(media.placeholder);
   object["owner_id"] = media.owner;
+  object["tags"] = media.tags;
+  object["expires_at"] = media.expires_at ? nlohmann::ordered_json(to_rfc3339(*media.expires_at)) : nlohmann::ordered_json(nullptr);
   return object;
 }
 

@@ -105,6 +105,9 @@ struct Service::Parts {
     while (pause(stop, config.collect_interval)) {
       const auto swept = library->sweep_uploads();
       if (!swept) log.write(LogLevel::error, "sweep of uploads", {{"reason", swept.error().message}});
+      const auto expired = library->sweep_expired();
+      if (!expired) log.write(LogLevel::error, "sweep of expired media", {{"reason", expired.error().message}});
+      if (expired && *expired > 0) log.write(LogLevel::info, "expired media", {{"removed", static_cast<std::int64_t>(*expired)}});
       const auto report = library->collect();
       if (!report) {
         log.write(LogLevel::error, "collection", {{"reason", report.error().message}});

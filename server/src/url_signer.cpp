@@ -34,6 +34,8 @@ bool UrlSigner::expired(std::string_view expires) const {
   return error != std::errc{} || end != expires.data() + expires.size() || unix_seconds(clock_.now()) >= seconds;
 }
 
+bool UrlSigner::can_sign(const UploadSession& session) const { return keys_.knows(key_id_of(session.token)); }
+
 std::string UrlSigner::upload_url(const std::string& base_url, const UploadSession& session) const {
   const std::string id = std::to_string(session.media_id);
   const std::string expires = std::to_string(unix_seconds(session.expires_at));

@@ -22,6 +22,8 @@ class UrlSigner {
   /// What stands before the random part of an upload's token: clients rebuild the URL from the token and four parameters, so the name of
   /// the key that signs must travel in the token.
   [[nodiscard]] std::string token_prefix() const { return "upload_" + keys_.key_id() + "_"; }
+  /// Is the key that the token names still there? Without it no URL of that token is good.
+  [[nodiscard]] bool can_sign(const UploadSession& session) const;
   /// `base_url` + "/media/upload/…", signed by the key that the token names where it is still there.
   [[nodiscard]] std::string upload_url(const std::string& base_url, const UploadSession& session) const;
 

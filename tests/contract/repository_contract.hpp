@@ -20,6 +20,7 @@ using MakeRepository = std::function<std::unique_ptr<media::Repository>()>;
 // Rows: repository_contract_rows.cpp.
 void check_media_rows(const MakeRepository& make);
 void check_media_lists(const MakeRepository& make);
+void check_bounded_lists(const MakeRepository& make);
 void check_blobs_and_references(const MakeRepository& make);
 void check_renditions(const MakeRepository& make);
 void check_uploads(const MakeRepository& make);

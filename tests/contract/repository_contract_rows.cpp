@@ -33,6 +33,8 @@ Media full_media() {
   media.updated_at = at(1'700'000'000'456);
   media.completed_at = at(-5);
   media.processing_time_ms = 250;
+  media.tags = {"summer", "a b", "\xFF,\"x", "z"};
+  media.expires_at = at(1'900'000'000'000);
   return media;
 }
 
@@ -40,7 +42,7 @@ std::vector<MediaId> ids_of(const Repository& repository, const MediaQuery& quer
   const auto listed = repository.list_media(query);
   REQUIRE(listed.has_value());
   std::vector<MediaId> ids;
-  for (const Media& media : *listed) ids.push_back(media.id);
+  for (const Media& media : listed->media) ids.push_back(media.id);
   return ids;
 }
 
@@ -86,6 +88,8 @@ void check_media_rows(const MakeRepository& make) {
   changed.idempotency_key.clear();
   changed.completed_at.reset();
   changed.processing_time_ms.reset();
+  changed.tags.clear();
+  changed.expires_at.reset();
   do_write(*repository, [&](Transaction& transaction) { return transaction.update_media(changed); });
   CHECK(repository->find_media(full.id).value() == changed);
   Media missing = full;
@@ -171,6 +175,8 @@ void check_media_lists(const MakeRepository& make) {
       media.status = static_cast<MediaStatus>(id % 4);
       media.media_type = id % 3 == 0 ? "video/mp4" : id % 5 == 0 ? "image/png" : "image/jpeg";
       media.uploaded_at = at(id * 1000);
+      if (id % 2 == 0) media.tags = {"other", id % 4 == 0 ? "four" : "fourth"};
+      if (id % 7 == 0) media.expires_at = at(id * 1000);
       MEDIA_TRY(transaction.insert_media(media));
     }
     return {};
@@ -196,9 +202,9 @@ void check_media_lists(const MakeRepository& make) {
 
   // Every combination of filters against the same question asked of every row.
   const auto everything = repository->list_media({.limit = 1000});
-  REQUIRE(everything->size() == static_cast<std::size_t>(kCount));
+  REQUIRE(everything->media.size() == static_cast<std::size_t>(kCount));
   std::size_t combinations = 0;
-  for (unsigned mask = 0; mask < 128; ++mask) {
+  for (unsigned mask = 0; mask < 512; ++mask) {
     MediaQuery query;
     query.limit = 1000;
     if ((mask & 1U) != 0) query.owner = "even";
@@ -208,12 +214,15 @@ void check_media_lists(const MakeRepository& make) {
     if ((mask & 16U) != 0) query.uploaded_from = at(10'000);
     if ((mask & 32U) != 0) query.uploaded_to = at(50'000);
     query.descending = (mask & 64U) != 0;
+    if ((mask & 128U) != 0) query.tag = "four";
+    if ((mask & 256U) != 0) query.alive_at = at(21'000);
     std::vector<MediaId> wanted;
-    for (const Media& media : *everything) {
+    for (const Media& media : everything->media) {
       const bool matches = (!query.owner || media.owner == "even") && (!query.status || media.status == MediaStatus::complete) &&
                            (query.media_type_prefix.empty() || media.media_type.starts_with("image/")) &&
                            (query.filename_contains.empty() || media.filename.ends_with(".PNG")) &&
-                           (!query.uploaded_from || media.id >= 10) && (!query.uploaded_to || media.id < 50);
+                           (!query.uploaded_from || media.id >= 10) && (!query.uploaded_to || media.id < 50) &&
+                           (query.tag.empty() || media.id % 4 == 0) && (!query.alive_at || media.id % 7 != 0 || media.id > 21);
       if (matches) wanted.push_back(media.id);
     }
     if (query.descending) std::reverse(wanted.begin(), wanted.end());
@@ -221,7 +230,7 @@ void check_media_lists(const MakeRepository& make) {
     CHECK(ids_of(*repository, query) == wanted);
     combinations += wanted.empty() ? 0U : 1U;
   }
-  CHECK(combinations > 100);
+  CHECK(combinations > 300);
 
   // A filter and a cursor together, an offset, no rows.
   CHECK(ids_of(*repository, {.owner = "odd", .after = 31, .limit = 3}) == std::vector<MediaId>{33, 35, 37});
@@ -244,6 +253,73 @@ void check_media_lists(const MakeRepository& make) {
   CHECK(ids_of(*repository, {.owner = "odd", .media_type_prefix = "image_"}).empty());
   CHECK(ids_of(*repository, {.owner = "odd", .media_type_prefix = "\xFF"}).empty());
   CHECK(ids_of(*repository, {.media_type_prefix = "image/png"}).size() == 8);
+  CHECK(ids_of(*repository, {.tag = "fou"}).empty());
+  CHECK(ids_of(*repository, {.tag = "other\nfour"}).empty());
+
+  // What has expired, the earliest first.
+  std::vector<MediaId> expired;
+  for (const Media& media : repository->list_expired_media(at(21'000), 10).value()) expired.push_back(media.id);
+  CHECK(expired == std::vector<MediaId>{7, 14, 21});
+  CHECK(repository->list_expired_media(at(21'000), 2).value().size() == 2);
+  CHECK(repository->list_expired_media(at(6'999), 10).value().empty());
+}
+
+void check_bounded_lists(const MakeRepository& make) {
+  const auto repository = make();
+  // Every tenth is of another status, every fiftieth has the name that is looked for; a stranger's rows lie between.
+  do_write(*repository, [](Transaction& transaction) -> Result<void> {
+    for (MediaId id = 1; id <= 2000; ++id) {
+      Media media = a_media(id % 2 == 0 ? "owner" : "stranger", id % 100 == 0 ? "wanted" : "other");
+      media.id = id;
+      media.status = id % 20 == 0 ? MediaStatus::complete : MediaStatus::failed;
+      MEDIA_TRY(transaction.insert_media(media));
+    }
+    return {};
+  });
+  // One walk: its pages' sizes, all that it found, and that each call goes on.
+  struct Walk {
+    std::vector<std::size_t> sizes;
+    std::vector<MediaId> found;
+  };
+  const auto walk = [&](MediaQuery query) {
+    Walk walked;
+    for (;;) {
+      const auto page = repository->list_media(query).value();
+      walked.sizes.push_back(page.media.size());
+      for (const Media& media : page.media) walked.found.push_back(media.id);
+      if (!page.scanned_to) return walked;
+      REQUIRE((query.after == 0 || (query.descending ? *page.scanned_to < query.after : *page.scanned_to > query.after)));
+      query.after = *page.scanned_to;
+    }
+  };
+  for (const bool descending : {false, true}) {
+    // 1000 rows of the owner, 150 a call; strangers' rows are not counted.
+    const auto named = walk({.owner = "owner", .filename_contains = "wanted", .descending = descending, .scan_limit = 150});
+    CHECK(named.sizes.size() == 7);
+    REQUIRE(named.found.size() == 20);
+    CHECK(named.found.front() == (descending ? 2000 : 100));
+    CHECK(named.found.back() == (descending ? 100 : 2000));
+    // With a status only that status's 100 rows are walked.
+    const auto in_status = walk(
+        {.owner = "owner", .status = MediaStatus::complete, .filename_contains = "wanted", .descending = descending, .scan_limit = 40});
+    CHECK(in_status.sizes.size() == 3);
+    CHECK(in_status.found == named.found);
+    // Nothing matches: every page is empty, and the walk ends.
+    const auto none = walk({.owner = "owner", .filename_contains = "nowhere", .descending = descending, .scan_limit = 300});
+    CHECK(none.sizes == std::vector<std::size_t>(4, 0));
+    // A full page ends where it is full, and the last page knows that it is the last.
+    const auto plain = walk({.owner = "owner", .descending = descending, .limit = 500, .scan_limit = 600});
+    CHECK(plain.sizes == std::vector<std::size_t>(2, 500));
+    // Nobody in particular: the status is a filter like the others.
+    const auto anybody = walk({.status = MediaStatus::complete, .descending = descending, .scan_limit = 500});
+    CHECK(anybody.sizes == std::vector<std::size_t>(4, 25));
+    CHECK(walk({.owner = "nobody", .descending = descending, .scan_limit = 1}).sizes == std::vector<std::size_t>{0});
+  }
+  const auto exact = repository->list_media({.owner = "owner", .filename_contains = "x", .scan_limit = 1000}).value();
+  CHECK_FALSE(exact.scanned_to.has_value());
+  const auto passed_over = repository->list_media({.owner = "owner", .limit = 10, .offset = 95, .scan_limit = 100}).value();
+  CHECK(passed_over.media.size() == 5);
+  CHECK(passed_over.scanned_to == 200);
 }
 
 void check_blobs_and_references(const MakeRepository& make) {

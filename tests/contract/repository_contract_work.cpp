@@ -203,7 +203,7 @@ void check_transactions(const MakeRepository& make) {
     MEDIA_TRY(transaction.put_link({"album", id, 0}));
     MEDIA_TRY_ASSIGN(const auto seen, transaction.find_media(id));
     CHECK(seen.has_value());
-    CHECK(transaction.list_media({.owner = "owner"}).value().size() == 1);
+    CHECK(transaction.list_media({.owner = "owner"}).value().media.size() == 1);
     CHECK(transaction.list_links("album").value().size() == 1);
     CHECK(transaction.find_blob(digest_of("x")).value().has_value());
     return Error{Errc::too_large, "no"};
@@ -224,7 +224,7 @@ void check_transactions(const MakeRepository& make) {
     throw std::runtime_error("out of this world");
   }),
                     "out of this world");
-  CHECK(repository->list_media({}).value().empty());
+  CHECK(repository->list_media({}).value().media.empty());
 
   // A call that fails inside a closure undoes itself alone: the closure may go on.
   Media keyed = a_media("owner");
@@ -236,10 +236,10 @@ void check_transactions(const MakeRepository& make) {
     MEDIA_TRY(transaction.insert_media(a_media("owner")));
     return {};
   });
-  CHECK(repository->list_media({}).value().size() == 2);
+  CHECK(repository->list_media({}).value().media.size() == 2);
 
   // Updates and removals are undone, too.
-  const Media before = repository->list_media({}).value().front();
+  const Media before = repository->list_media({}).value().media.front();
   CHECK_FALSE(repository
                   ->write([&](Transaction& transaction) -> Result<void> {
                     Media changed = before;
@@ -258,7 +258,7 @@ void check_transactions(const MakeRepository& make) {
     MEDIA_TRY(transaction.insert_media(a_media("owner")));
     return {};
   });
-  CHECK(repository->list_media({}).value().size() == 3);
+  CHECK(repository->list_media({}).value().media.size() == 3);
 }
 
 void check_concurrency(const MakeRepository& make) {
@@ -291,7 +291,7 @@ void check_concurrency(const MakeRepository& make) {
         ++failures;
         continue;
       }
-      for (const Media& row : *media) {
+      for (const Media& row : media->media) {
         const auto job = repository->find_job_of_media(row.id, "derive");
         if (!job || !job->has_value()) ++wrong;
       }
@@ -307,7 +307,7 @@ void check_concurrency(const MakeRepository& make) {
   CHECK(failures == 0);
   CHECK(wrong == 0);
   constexpr std::size_t kKept = kThreads * kWrites / 5 * 4;
-  CHECK(repository->list_media({.limit = 10'000}).value().size() == kKept);
+  CHECK(repository->list_media({.limit = 10'000}).value().media.size() == kKept);
   CHECK(repository->list_jobs(std::nullopt, 10'000).value().size() == kKept);
 
   // No job is claimed twice, however many ask.

@@ -3,6 +3,8 @@ if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI)
   media_test(test_mediad AREAS core TIMEOUT 600 SOURCES
     ${CMAKE_CURRENT_LIST_DIR}/mediad_auth_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_edge_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/mediad_media_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/mediad_shared_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_sign_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_tus_test.cpp

@@ -145,7 +145,7 @@ TEST_CASE("library: a blob collected between its publishing and its row is publi
     const auto outcome = library->finish(std::move(ingest));
     REQUIRE_FALSE(outcome);
     CHECK(is_retryable(outcome.error().code));
-    CHECK(library->list({}).value().empty());
+    CHECK(library->list({}).value().media.empty());
   }
 }
 
@@ -184,7 +184,8 @@ TEST_CASE("library: ingest, remove and collect at once never lose an acknowledge
     collector.join();
     CHECK(unexpected == 0);
     CHECK(acknowledged > 200);
-    for (const auto& media : f.library->list({.limit = 1000}).value()) CHECK(f.library->read(media.id).has_value());
+    const auto page = f.library->list({.limit = 1000}).value();
+    for (const auto& media : page.media) CHECK(f.library->read(media.id).has_value());
     CHECK(f.library->verify({}).value().missing == 0);
     CHECK(f.library->verify({}).value().damaged == 0);
   }

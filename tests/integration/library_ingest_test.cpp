@@ -89,7 +89,7 @@ TEST_CASE("library: a refused file leaves nothing behind") {
   REQUIRE(abandoned->write(test::noise(1U << 20U)));
   abandoned.reset();
   CHECK(test::count_files(f.folder / "store") == before);
-  CHECK(f.library->list({}).value().empty());
+  CHECK(f.library->list({}).value().media.empty());
 }
 
 TEST_CASE("library: a body beyond the limit is refused as soon as it passes it") {
@@ -126,7 +126,7 @@ TEST_CASE("library: a batch answers each file for itself, twins included") {
   CHECK(outcomes[3]->media.id == outcomes[0]->media.id);
   CHECK(outcomes[4]->status == IngestStatus::stored);
   CHECK(f.content_of(outcomes[4]->media.id) == contents[4]);
-  CHECK(f.library->list({}).value().size() == 3);
+  CHECK(f.library->list({}).value().media.size() == 3);
 }
 
 TEST_CASE("library: a second ingest of a large content hashes and writes nothing") {
@@ -197,4 +197,41 @@ TEST_CASE("library: many threads ingest the same and different files at once") {
   CHECK(failed == 0);
   CHECK(stored == 200);
   CHECK(f.library->verify({}).value().intact());
+}
+
+TEST_CASE("library: two libraries on one store take in the same contents at once, each once") {
+  const test::TempFolder folder;
+  std::vector<std::unique_ptr<Library>> libraries;
+  for (int i = 0; i < 2; ++i) {
+    LibraryOptions options;
+    options.base_path = folder / "store";
+    options.processor = std::make_unique<test::ScriptedProcessor>();
+    libraries.push_back(Library::open(std::move(options)).value());
+  }
+  constexpr std::size_t kContents = 20;
+  constexpr std::size_t kThreads = 8;
+  std::vector<std::vector<std::byte>> contents;
+  for (std::size_t i = 0; i < kContents; ++i) contents.push_back(test::png(i));
+  std::vector<std::vector<MediaId>> ids(kThreads);
+  std::atomic<int> failures{0};
+  std::vector<std::thread> threads;
+  for (std::size_t thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (std::size_t i = 0; i < kContents; ++i) {
+        const MemoryReader content{std::span<const std::byte>(contents[i])};
+        // Once under everybody's name, once under the thread's own.
+        const auto same = libraries[thread % 2]->ingest(content, {.filename = "same.png"});
+        const auto own = libraries[thread % 2]->ingest(content, {.filename = std::to_string(thread) + ".png"});
+        if (!same || !own) ++failures;
+        ids[thread].push_back(same ? same->media.id : 0);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(failures == 0);
+  for (const auto& seen : ids) CHECK(seen == ids.front());
+  CHECK(libraries[0]->list({.limit = 1000}).value().media.size() == kContents * (kThreads + 1));
+  const auto report = libraries[1]->verify({}).value();
+  CHECK(report.blobs == kContents);
+  CHECK(report.intact());
 }

@@ -132,7 +132,7 @@ TEST_CASE("library: many runners do each job once") {
   }
   CHECK(good == 4);
   CHECK(f.processor->calls == kMedia);
-  CHECK(f.library->list({.status = MediaStatus::complete, .limit = 100}).value().size() == kMedia);
+  CHECK(f.library->list({.status = MediaStatus::complete, .limit = 100}).value().media.size() == kMedia);
 }
 
 TEST_CASE("library: a waiting runner wakes for new work and stops when told") {

@@ -63,6 +63,28 @@ TEST_CASE("library: what becomes of a media is told in order, once, and never of
   CHECK(std::count(f.changed.begin(), f.changed.end(), good.media.id) == 3);  // stored, complete, removed
 }
 
+TEST_CASE("library: media that are removed together, or expire, are told each for itself") {
+  Telling f;
+  std::vector<MediaId> ids;
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    ids.push_back(f.ingest(png(i), {.filename = std::to_string(i) + ".png"}).media.id);
+    REQUIRE(f.library->process(ids.back()));
+  }
+  CHECK(f.send().size() == 3);
+  MediaChanges changes;
+  changes.expires_at = f.clock->now() + std::chrono::hours(1);
+  REQUIRE(f.library->update(ids[2], changes));
+  const std::vector<MediaId> doomed = {ids[0], ids[1], ids[0]};
+  CHECK(f.library->remove(doomed, std::nullopt).value().size() == 2);
+  f.clock->advance(std::chrono::hours(2));
+  CHECK(f.library->sweep_expired().value() == 1);
+  const auto told = f.send();
+  REQUIRE(told.size() == 3);
+  CHECK(told[0].payload == "removed 0.png");
+  CHECK(told[1].payload == "removed 1.png");
+  CHECK(told[2].payload == "removed 2.png");
+}
+
 TEST_CASE("library: a receiver that is away is told later, with growing pauses, and is given up after a day and a half") {
   Telling f;
   REQUIRE(f.library->process(f.ingest(png(1), {.filename = "a.png"}).media.id));

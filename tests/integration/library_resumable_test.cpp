@@ -48,7 +48,7 @@ Result<IngestOutcome> send_rest(test::LibraryFixture& fixture, const std::string
 }
 
 std::size_t spooled(const test::LibraryFixture& fixture) { return test::count_files(fixture.folder / "store" / "uploads"); }
-std::size_t count_media(const test::LibraryFixture& fixture) { return fixture.library->list({}).value().size(); }
+std::size_t count_media(const test::LibraryFixture& fixture) { return fixture.library->list({}).value().media.size(); }
 
 }  // namespace
 
@@ -210,7 +210,7 @@ TEST_CASE("library: many at one upload leave one media with the right bytes") {
   for (auto& thread : threads) thread.join();
   CHECK(finished == 4);
   REQUIRE(count_media(fixture) == 1);
-  CHECK(fixture.content_of(fixture.library->list({}).value().front().id) == content);
+  CHECK(fixture.content_of(fixture.library->list({}).value().media.front().id) == content);
 }
 
 TEST_CASE("library: refused content takes its upload along") {

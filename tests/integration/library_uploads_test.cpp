@@ -23,7 +23,7 @@ Result<IngestOutcome> send(test::LibraryFixture& fixture, const std::string& tok
   return fixture.library->finish(std::move(ingest));
 }
 
-std::size_t count_media(const test::LibraryFixture& fixture) { return fixture.library->list({}).value().size(); }
+std::size_t count_media(const test::LibraryFixture& fixture) { return fixture.library->list({}).value().media.size(); }
 
 }  // namespace
 
@@ -160,6 +160,59 @@ TEST_CASE("library: an idempotency key makes one promise, and no other one") {
     promise.size_bytes += 1;
     CHECK(fixture.library->promise(promise).error().code == Errc::conflict);
     CHECK(count_media(fixture) == 2);
+  }
+}
+
+TEST_CASE("library: a promise that ran out is renewed under its key, before and after it was kept and swept") {
+  for (const bool on_disk : {true, false}) {
+    test::LibraryFixture fixture(on_disk);
+    const auto content = test::png(1);
+    UploadPromise promise = promise_of(content);
+    promise.idempotency_key = "key";
+    const auto first = fixture.library->promise(promise).value();
+    // Asked for anew although it lives: the token before it is of no use any more.
+    promise.renew = true;
+    const auto renewed = fixture.library->promise(promise).value();
+    promise.renew = false;
+    CHECK(renewed.media_id == first.media_id);
+    CHECK(renewed.token != first.token);
+    CHECK(send(fixture, first.token, content).error().code == Errc::expired);
+    CHECK(fixture.library->promise(promise).value() == renewed);
+
+    // Expired and not swept: the same media, and time to send its bytes.
+    fixture.clock->advance(15min + 1s);
+    const auto fresh = fixture.library->promise(promise).value();
+    CHECK(fresh.media_id == first.media_id);
+    CHECK(fresh.token != renewed.token);
+    CHECK(fresh.expires_at > fixture.clock->now());
+    CHECK(fixture.library->sweep_uploads().value() == 0);
+    CHECK(send(fixture, fresh.token, content).value().media.id == first.media_id);
+    CHECK(fixture.library->promise(promise).value().token == fresh.token);
+
+    // Kept, then expired, then swept: whoever asks again may send the same bytes, and no other ones.
+    auto other = test::png(2);
+    REQUIRE(other.size() == content.size());
+    for (const bool swept : {false, true}) {
+      fixture.clock->advance(15min + 1s);
+      if (swept) CHECK(fixture.library->sweep_uploads().value() == 1);
+      const auto again = fixture.library->promise(promise).value();
+      CHECK(again.media_id == first.media_id);
+      CHECK(again.state == UploadState::complete);
+      CHECK(send(fixture, again.token, content).value().status == IngestStatus::duplicate);
+      CHECK(send(fixture, again.token, other).error().code == Errc::conflict);
+    }
+    fixture.clock->advance(15min + 1s);
+    CHECK(fixture.library->sweep_uploads().value() == 1);
+    promise.filename = "other.png";
+    CHECK(fixture.library->promise(promise).error().code == Errc::conflict);
+    CHECK(count_media(fixture) == 1);
+
+    // Never kept, and swept with its media: another one.
+    promise.idempotency_key = "second";
+    const auto lost = fixture.library->promise(promise).value();
+    fixture.clock->advance(15min + 1s);
+    CHECK(fixture.library->sweep_uploads().value() == 1);
+    CHECK(fixture.library->promise(promise).value().media_id > lost.media_id);
   }
 }
 

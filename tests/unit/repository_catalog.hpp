@@ -50,8 +50,9 @@ inline media::Result<media::MediaId> insert(media::Repository& repository, const
 inline std::size_t count_media(const media::Repository& repository) {
   media::MediaQuery query;
   query.limit = 1'000'000;
+  query.scan_limit = query.limit;
   const auto listed = repository.list_media(query);
-  return listed ? listed->size() : 0;
+  return listed ? listed->media.size() : 0;
 }
 
 /// Runs SQL past the repository, as a stranger would.

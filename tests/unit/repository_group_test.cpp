@@ -65,7 +65,7 @@ TEST_CASE("repository: closures that wait at the same time share one commit") {
   const std::vector<Repository::Closure> closures(16, [&](Transaction& transaction) -> Result<void> {
     MEDIA_TRY_ASSIGN(const auto inside, transaction.list_media({}));
     MEDIA_TRY_ASSIGN(const auto outside, repository->list_media({}));
-    most_shared = std::max(most_shared.load(), inside.size() - outside.size());
+    most_shared = std::max(most_shared.load(), inside.media.size() - outside.media.size());
     MEDIA_TRY(transaction.insert_media(test::a_media()));
     return {};
   });
@@ -97,7 +97,7 @@ TEST_CASE("repository: a closure that fails or throws inside a shared commit tak
     if (i % 3 == 1) CHECK(outcomes[i].error() == Error{Errc::conflict, std::to_string(i)});
     if (i % 3 == 2) CHECK(outcomes[i].error().code == Errc::cancelled);
   }
-  const auto kept = repository->list_media({}).value();
+  const auto kept = repository->list_media({}).value().media;
   CHECK(kept.size() == 4);
   for (const Media& media : kept) CHECK(media.filename.starts_with("kept "));
 }
@@ -134,7 +134,7 @@ TEST_CASE("repository: a closure that brings the whole transaction down is told 
     if (i != 4) CHECK(outcomes[i].has_value());
   }
   CHECK(runs >= 8);
-  const auto media = test::open(path)->list_media({}).value();
+  const auto media = test::open(path)->list_media({}).value().media;
   CHECK(media.size() == 8);
   for (const Media& row : media) CHECK(row.filename == "small");
 }

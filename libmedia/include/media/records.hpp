@@ -29,6 +29,9 @@ MEDIA_EXPORT Result<MediaStatus> media_status_from(std::string_view text);
 MEDIA_EXPORT std::string_view to_string(Visibility visibility) noexcept;
 MEDIA_EXPORT Result<Visibility> visibility_from(std::string_view text);
 
+inline constexpr std::size_t kMaxTags = 32;
+inline constexpr std::size_t kMaxTagBytes = 64;
+
 /// One catalogued item of one owner; many may share a blob.
 struct Media {
   MediaId id = 0;  ///< 0 until inserted.
@@ -47,6 +50,9 @@ struct Media {
   Timestamp updated_at{};
   std::optional<Timestamp> completed_at{};
   std::optional<std::int64_t> processing_time_ms{};
+  std::vector<std::string> tags{};  ///< In the owner's order, none twice, without control characters.
+  /// From then on it counts as removed, swept or not.
+  std::optional<Timestamp> expires_at{};
 
   friend bool operator==(const Media&, const Media&) = default;
 };

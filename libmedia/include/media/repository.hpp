@@ -24,11 +24,24 @@ struct MediaQuery {
   std::string filename_contains{};           ///< ASCII case ignored; empty: any.
   std::optional<Timestamp> uploaded_from{};  ///< Inclusive.
   std::optional<Timestamp> uploaded_to{};    ///< Exclusive.
+  std::string tag{};                         ///< Has exactly this tag; empty: any.
+  std::optional<Timestamp> alive_at{};       ///< Only what has not expired by then; absent: all.
   /// Only ids beyond this one in the direction of the walk; 0: from the beginning.
   MediaId after = 0;
   bool descending = false;
   std::size_t limit = 50;
-  std::size_t offset = 0;  ///< For legacy clients; costs what it skips.
+  std::size_t offset = 0;  ///< Matches to pass over, for legacy clients.
+  /// Rows of the owner (and, with one, of the status) that one call looks at, at most: a filter that nothing matches must not read a
+  /// whole catalog.
+  std::size_t scan_limit = 10'000;
+};
+
+/// What one call of `list_media` found.
+struct MediaPage {
+  std::vector<Media> media{};
+  /// The last id looked at, where there is more to look at: the walk goes on from it (`MediaQuery::after`), whether the page is full,
+  /// not full or empty. Absent: the walk is at its end.
+  std::optional<MediaId> scanned_to{};
 };
 
 /// Reading. Sees one consistent state within a `Transaction`, the newest committed one outside.
@@ -37,7 +50,9 @@ class MEDIA_EXPORT RepositoryReader {
   virtual ~RepositoryReader() = default;
 
   virtual Result<std::optional<Media>> find_media(MediaId id) const = 0;
-  virtual Result<std::vector<Media>> list_media(const MediaQuery& query) const = 0;
+  virtual Result<MediaPage> list_media(const MediaQuery& query) const = 0;
+  /// Whose `expires_at` is at or before `now`, the earliest first.
+  virtual Result<std::vector<Media>> list_expired_media(Timestamp now, std::size_t limit) const = 0;
   /// The owner's newest media with this content, not Pending; the file name too where one is given.
   virtual Result<std::optional<Media>> find_media_by_content(const std::string& owner, const Digest& digest,
                                                              const std::optional<std::string>& filename) const = 0;

@@ -34,6 +34,8 @@ class MEDIA_EXPORT SigningKeys {
 
   /// Names the key that signs, in ten lower-case hexadecimal digits, without giving it away.
   [[nodiscard]] const std::string& key_id() const noexcept;
+  /// Is there a key of that name?
+  [[nodiscard]] bool knows(std::string_view key_id) const noexcept;
   /// 64 lower-case hexadecimal digits.
   [[nodiscard]] std::string sign(std::string_view purpose, std::span<const std::string_view> fields) const;
   /// By the key of that name, where there is one; else by the one that signs.

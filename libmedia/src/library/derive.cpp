@@ -61,7 +61,7 @@ Result<Picture> LibraryImpl::make_picture(const Media& media, const Digest& sour
 }
 
 Result<Picture> LibraryImpl::derive(MediaId id, const Transform& transform, std::stop_token stop) {
-  MEDIA_TRY_ASSIGN(const auto media, repository_->find_media(id));
+  MEDIA_TRY_ASSIGN(const auto media, find_alive(*repository_, id));
   if (!media || !media->digest) return Error{Errc::not_found, "there is no media " + std::to_string(id) + " with content"};
   if (!can_decode(media->info.format)) {
     return Error{Errc::unsupported, "no picture can be made of media " + std::to_string(id) + " (" + media->media_type + ")"};

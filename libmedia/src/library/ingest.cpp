@@ -39,11 +39,20 @@ Media media_from(const IngestRequest& request, const Verdict& verdict, const Kee
   return media;
 }
 
+/// The owner's newest media with this content. One that has expired goes at once: an older one must not be hidden behind it.
+Result<std::optional<Media>> find_by_content(Transaction& transaction, const std::string& owner, const Digest& digest,
+                                             const std::optional<std::string>& filename, Timestamp now) {
+  for (;;) {
+    MEDIA_TRY_ASSIGN(auto media, transaction.find_media_by_content(owner, digest, filename));
+    if (!media || !has_expired(*media, now)) return media;
+    MEDIA_TRY(transaction.remove_media(media->id));
+  }
+}
+
 /// The media that answers this request without making another one, if there is one.
-Result<std::optional<Media>> find_same_upload(const RepositoryReader& reader, const IngestRequest& request, const Digest& digest,
-                                              Timestamp now) {
+Result<std::optional<Media>> find_same_upload(Transaction& transaction, const IngestRequest& request, const Digest& digest, Timestamp now) {
   if (!request.idempotency_key.empty()) {
-    MEDIA_TRY_ASSIGN(auto same_key, reader.find_media_by_idempotency_key(request.owner, request.idempotency_key));
+    MEDIA_TRY_ASSIGN(auto same_key, find_by_key(transaction, request.owner, request.idempotency_key, now));
     if (same_key) {
       if (same_key->digest != digest) {
         return Error{Errc::conflict, "this Idempotency-Key was used for other content"};
@@ -52,13 +61,13 @@ Result<std::optional<Media>> find_same_upload(const RepositoryReader& reader, co
     }
   }
   if (request.reuse_existing) {
-    MEDIA_TRY_ASSIGN(auto same_bytes, reader.find_media_by_content(request.owner, digest, std::nullopt));
+    MEDIA_TRY_ASSIGN(auto same_bytes, find_by_content(transaction, request.owner, digest, std::nullopt, now));
     // What came in unjudged is no answer to somebody who wants it judged.
     if (same_bytes && (request.any_content || same_bytes->info.format != Format::unknown)) return same_bytes;
     return std::optional<Media>{};
   }
   if (request.idempotency_key.empty()) {
-    MEDIA_TRY_ASSIGN(auto same_name, reader.find_media_by_content(request.owner, digest, request.filename));
+    MEDIA_TRY_ASSIGN(auto same_name, find_by_content(transaction, request.owner, digest, request.filename, now));
     if (same_name && now - same_name->uploaded_at <= kSameUpload && same_name->uploaded_at <= now) return same_name;
   }
   return std::optional<Media>{};
@@ -93,7 +102,7 @@ Result<void> fill_promised(Transaction& transaction, const PendingIngest& ingest
   MEDIA_TRY_ASSIGN(const auto upload, transaction.find_upload(ingest.upload->token));
   if (!upload) return Error{Errc::expired, "the upload has expired"};
   MEDIA_TRY_ASSIGN(auto waiting, transaction.find_media(upload->media_id));
-  if (!waiting) return Error{Errc::expired, "the upload has expired"};
+  if (!waiting || has_expired(*waiting, now)) return Error{Errc::expired, "the upload has expired"};
   if (upload->state == UploadState::complete) {
     if (waiting->digest != keeping.digest) return Error{Errc::conflict, "this upload is complete, with other content"};
     outcome.status = IngestStatus::duplicate;
@@ -103,9 +112,11 @@ Result<void> fill_promised(Transaction& transaction, const PendingIngest& ingest
   outcome.media = media_from(ingest.request, *ingest.verdict, keeping, now);
   outcome.media.id = waiting->id;
   outcome.media.idempotency_key = waiting->idempotency_key;
-  // Renamed or opened to others while it waited: that stands.
+  // Renamed, tagged or opened to others while it waited: that stands.
   outcome.media.filename = waiting->filename;
   outcome.media.visibility = waiting->visibility;
+  outcome.media.tags = waiting->tags;
+  outcome.media.expires_at = waiting->expires_at;
   MEDIA_TRY_ASSIGN(const bool mine, transaction.change_upload_state(upload->token, upload->state, UploadState::complete));
   if (!mine) return Error{Errc::unavailable, "another sender completes this upload at this moment; try again"};
   MEDIA_TRY(transaction.update_media(outcome.media));
@@ -113,12 +124,14 @@ Result<void> fill_promised(Transaction& transaction, const PendingIngest& ingest
 }
 
 /// What a resumable upload became already, by a request whose answer was lost. `expired` where it was forgotten meanwhile.
-Result<std::optional<Media>> find_completed(Transaction& transaction, const ResumableUpload& upload) {
+Result<std::optional<Media>> find_completed(Transaction& transaction, const ResumableUpload& upload, Timestamp now) {
   if (upload.kind == ResumableKind::joined) return std::optional<Media>();
   MEDIA_TRY_ASSIGN(const auto row, transaction.find_resumable_upload(upload.id));
   if (!row) return Error{Errc::expired, "the upload has expired"};
   if (row->media_id == 0) return std::optional<Media>();
-  return transaction.find_media(row->media_id);
+  MEDIA_TRY_ASSIGN(auto media, transaction.find_media(row->media_id));
+  if (media && has_expired(*media, now)) return Error{Errc::expired, "what became of the upload has expired"};
+  return media;
 }
 
 Result<void> note_completed(Transaction& transaction, const PendingIngest& ingest, MediaId id) {
@@ -146,7 +159,7 @@ Result<IngestOutcome> catalogue(Transaction& transaction, const PendingIngest& i
     return outcome;
   }
   if (ingest.completes) {
-    MEDIA_TRY_ASSIGN(auto done, find_completed(transaction, *ingest.completes));
+    MEDIA_TRY_ASSIGN(auto done, find_completed(transaction, *ingest.completes, now));
     if (done) {
       outcome.status = IngestStatus::duplicate;
       outcome.media = std::move(*done);
@@ -161,7 +174,7 @@ Result<IngestOutcome> catalogue(Transaction& transaction, const PendingIngest& i
     MEDIA_TRY(note_completed(transaction, ingest, outcome.media.id));
     return outcome;
   }
-  MEDIA_TRY_ASSIGN(const auto known, transaction.find_media_by_content(ingest.request.owner, keeping.digest, std::nullopt));
+  MEDIA_TRY_ASSIGN(const auto known, find_by_content(transaction, ingest.request.owner, keeping.digest, std::nullopt, now));
   outcome.deduplicated = known.has_value();
   outcome.media = media_from(ingest.request, *ingest.verdict, keeping, now);
   MEDIA_TRY_ASSIGN(outcome.media.id, transaction.insert_media(outcome.media));
@@ -189,7 +202,7 @@ Result<std::optional<IngestOutcome>> LibraryImpl::settle_promised(const PendingI
   MEDIA_TRY_ASSIGN(const auto upload, repository_->find_upload(ingest.upload->token));
   if (!upload) return Error{Errc::expired, "the upload has expired"};
   if (upload->state != UploadState::complete) return std::optional<IngestOutcome>();
-  MEDIA_TRY_ASSIGN(auto media, repository_->find_media(upload->media_id));
+  MEDIA_TRY_ASSIGN(auto media, find_alive(*repository_, upload->media_id));
   if (!media) return Error{Errc::expired, "the upload has expired"};
   if (media->digest != keeping.digest) return Error{Errc::conflict, "this upload is complete, with other content"};
   IngestOutcome outcome;

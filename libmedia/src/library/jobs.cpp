@@ -50,7 +50,7 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
   const auto elapsed_ms = [&] {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
   };
-  MEDIA_TRY_ASSIGN(auto media, repository_->find_media(job.media_id));
+  MEDIA_TRY_ASSIGN(auto media, find_alive(*repository_, job.media_id));
   if (!media || !media->digest) {
     return repository_->write([&](Transaction& transaction) -> Result<void> {
       MEDIA_TRY(transaction.finish_job(job.id, job.lease_owner));
@@ -195,7 +195,7 @@ Result<std::size_t> LibraryImpl::run_jobs(const RunJobsOptions& options) {
 Result<Media> LibraryImpl::process(MediaId id, std::stop_token stop) {
   std::chrono::milliseconds pause{5};
   for (;;) {
-    MEDIA_TRY_ASSIGN(auto media, repository_->find_media(id));
+    MEDIA_TRY_ASSIGN(auto media, find_alive(*repository_, id));
     if (!media) return Error{Errc::not_found, "there is no media " + std::to_string(id)};
     if (media->status != MediaStatus::processing) return std::move(*media);
     if (stop.stop_requested()) return Error{Errc::cancelled, "media " + std::to_string(id) + " is still being processed"};

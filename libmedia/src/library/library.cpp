@@ -1,11 +1,32 @@
 #include "media/library.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 
 #include "library/library_impl.hpp"
+#include "library/pending_ingest.hpp"
 
 namespace media {
+namespace {
+
+constexpr std::size_t kSweepAtOnce = 256;
+
+/// What a media's tags become.
+Result<std::vector<std::string>> checked_tags(const std::vector<std::string>& tags) {
+  if (tags.size() > kMaxTags) return Error{Errc::invalid_argument, "a media has at most " + std::to_string(kMaxTags) + " tags"};
+  std::vector<std::string> kept;
+  for (const std::string& tag : tags) {
+    const bool plain = std::none_of(tag.begin(), tag.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+    if (tag.empty() || tag.size() > kMaxTagBytes || !plain) {
+      return Error{Errc::invalid_argument, "a tag has 1 to " + std::to_string(kMaxTagBytes) + " bytes and no control characters"};
+    }
+    if (std::find(kept.begin(), kept.end(), tag) == kept.end()) kept.push_back(tag);
+  }
+  return kept;
+}
+
+}  // namespace
 
 LibraryImpl::LibraryImpl(LibraryOptions options, std::unique_ptr<BlobStore> store, std::unique_ptr<Repository> repository,
                          std::unique_ptr<UploadSpool> spool, std::unique_ptr<Processor> processor)
@@ -75,35 +96,66 @@ Result<IngestOutcome> Library::ingest_file(const std::filesystem::path& path, In
   return ingest(*file, std::move(request));
 }
 
+Result<std::optional<Media>> LibraryImpl::find_alive(const RepositoryReader& reader, MediaId id) const {
+  MEDIA_TRY_ASSIGN(auto media, reader.find_media(id));
+  if (media && has_expired(*media, clock_->now())) media.reset();
+  return media;
+}
+
+Result<MediaPage> LibraryImpl::list(MediaQuery query) const {
+  if (!query.alive_at) query.alive_at = clock_->now();
+  return repository_->list_media(query);
+}
+
+Result<std::vector<Link>> LibraryImpl::links(const std::string& subject) const {
+  MEDIA_TRY_ASSIGN(auto links, repository_->list_links(subject));
+  std::vector<Link> alive;
+  for (Link& link : links) {
+    MEDIA_TRY_ASSIGN(const auto media, find_alive(*repository_, link.media_id));
+    if (media) alive.push_back(std::move(link));
+  }
+  return alive;
+}
+
 Result<std::optional<Job>> LibraryImpl::find_job(MediaId id) const { return repository_->find_job_of_media(id, "derive"); }
 
 Result<std::vector<Rendition>> LibraryImpl::renditions(MediaId id) const {
-  MEDIA_TRY_ASSIGN(const auto media, repository_->find_media(id));
+  MEDIA_TRY_ASSIGN(const auto media, find_alive(*repository_, id));
   if (!media) return Error{Errc::not_found, "there is no media " + std::to_string(id)};
   if (!media->digest) return std::vector<Rendition>{};
   return repository_->list_renditions(*media->digest);
 }
 
 Result<std::shared_ptr<const ByteReader>> LibraryImpl::read(MediaId id) const {
-  MEDIA_TRY_ASSIGN(const auto media, repository_->find_media(id));
+  MEDIA_TRY_ASSIGN(const auto media, find_alive(*repository_, id));
   if (!media) return Error{Errc::not_found, "there is no media " + std::to_string(id)};
   if (!media->digest) return Error{Errc::not_found, "media " + std::to_string(id) + " has no content yet"};
   return open_verified(*media->digest);
 }
 
 Result<Media> LibraryImpl::update(MediaId id, const MediaChanges& changes) {
-  if (changes.filename && (changes.filename->empty() || changes.filename->size() > 255)) {
+  const std::string filename = without_folders(changes.filename.value_or(""));
+  if (changes.filename && (filename.empty() || filename.size() > 255)) {
     return Error{Errc::invalid_argument, "a file name has 1 to 255 bytes"};
+  }
+  std::vector<std::string> tags;
+  if (changes.tags) {
+    MEDIA_TRY_ASSIGN(tags, checked_tags(*changes.tags));
+  }
+  if (changes.expires_at && *changes.expires_at && **changes.expires_at <= clock_->now()) {
+    return Error{Errc::invalid_argument, "a media expires at a time to come"};
   }
   Media updated;
   MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
-    MEDIA_TRY_ASSIGN(auto media, transaction.find_media(id));
+    MEDIA_TRY_ASSIGN(auto media, find_alive(transaction, id));
     if (!media) return Error{Errc::not_found, "there is no media " + std::to_string(id)};
     if (changes.expected_updated_at && media->updated_at != *changes.expected_updated_at) {
       return Error{Errc::conflict, "media " + std::to_string(id) + " was changed meanwhile"};
     }
-    if (changes.filename) media->filename = *changes.filename;
+    if (changes.filename) media->filename = filename;
     if (changes.visibility) media->visibility = *changes.visibility;
+    if (changes.tags) media->tags = tags;
+    if (changes.expires_at) media->expires_at = *changes.expires_at;
     media->updated_at = clock_->now();
     updated = std::move(*media);
     return transaction.update_media(updated);
@@ -113,7 +165,11 @@ Result<Media> LibraryImpl::update(MediaId id, const MediaChanges& changes) {
 
 Result<void> LibraryImpl::link(const Link& link) {
   if (link.subject.empty() || link.subject.size() > 255) return Error{Errc::invalid_argument, "a subject has 1 to 255 bytes"};
-  return repository_->write([&](Transaction& transaction) { return transaction.put_link(link); });
+  return repository_->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY_ASSIGN(const auto media, find_alive(transaction, link.media_id));
+    if (!media) return Error{Errc::not_found, "there is no media " + std::to_string(link.media_id)};
+    return transaction.put_link(link);
+  });
 }
 
 Result<bool> LibraryImpl::unlink(const std::string& subject, MediaId id) {
@@ -126,14 +182,44 @@ Result<bool> LibraryImpl::unlink(const std::string& subject, MediaId id) {
 }
 
 Result<bool> LibraryImpl::remove(MediaId id) {
-  bool removed = false;
+  MEDIA_TRY_ASSIGN(const auto removed, remove(std::span(&id, 1), std::nullopt));
+  return !removed.empty();
+}
+
+Result<std::vector<MediaId>> LibraryImpl::remove(std::span<const MediaId> ids, const std::optional<std::string>& owner) {
+  std::vector<MediaId> removed;
   MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
-    MEDIA_TRY_ASSIGN(const auto media, transaction.find_media(id));
-    MEDIA_TRY_ASSIGN(removed, transaction.remove_media(id));
-    return media ? note_event(transaction, MediaEvent::removed, *media) : Result<void>{};
+    removed.clear();
+    for (const MediaId id : ids) {
+      MEDIA_TRY_ASSIGN(const auto media, find_alive(transaction, id));
+      if (!media || (owner && media->owner != *owner)) continue;
+      MEDIA_TRY(transaction.remove_media(id));
+      MEDIA_TRY(note_event(transaction, MediaEvent::removed, *media));
+      removed.push_back(id);
+    }
+    return {};
   }));
-  if (removed) announce(id);
+  for (const MediaId id : removed) announce(id);
   return removed;
+}
+
+Result<std::size_t> LibraryImpl::sweep_expired() {
+  if (options_.read_only) return Error{Errc::denied, "sweep: the library is open for reading only"};
+  std::size_t swept = 0;
+  for (std::size_t found = kSweepAtOnce; found == kSweepAtOnce; swept += found) {
+    std::vector<Media> expired;
+    MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+      MEDIA_TRY_ASSIGN(expired, transaction.list_expired_media(clock_->now(), kSweepAtOnce));
+      for (const Media& media : expired) {
+        MEDIA_TRY(transaction.remove_media(media.id));
+        MEDIA_TRY(note_event(transaction, MediaEvent::removed, media));
+      }
+      return {};
+    }));
+    for (const Media& media : expired) announce(media.id);
+    found = expired.size();
+  }
+  return swept;
 }
 
 }  // namespace media

@@ -51,8 +51,8 @@ class LibraryImpl final : public Library {
   Result<JoinOutcome> join(const ResumableRequest& request, std::span<const std::string> parts) override;
   Result<bool> remove_resumable(const std::string& id, std::chrono::milliseconds patience) override;
 
-  Result<std::optional<Media>> find(MediaId id) const override { return repository_->find_media(id); }
-  Result<std::vector<Media>> list(const MediaQuery& query) const override { return repository_->list_media(query); }
+  Result<std::optional<Media>> find(MediaId id) const override { return find_alive(*repository_, id); }
+  Result<MediaPage> list(MediaQuery query) const override;
   Result<std::optional<Job>> find_job(MediaId id) const override;
   Result<std::vector<Rendition>> renditions(MediaId id) const override;
   Result<std::shared_ptr<const ByteReader>> read(MediaId id) const override;
@@ -60,9 +60,11 @@ class LibraryImpl final : public Library {
   Result<Derived> derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) override;
   Result<Media> update(MediaId id, const MediaChanges& changes) override;
   Result<bool> remove(MediaId id) override;
+  Result<std::vector<MediaId>> remove(std::span<const MediaId> ids, const std::optional<std::string>& owner) override;
+  Result<std::size_t> sweep_expired() override;
   Result<void> link(const Link& link) override;
   Result<bool> unlink(const std::string& subject, MediaId id) override;
-  Result<std::vector<Link>> links(const std::string& subject) const override { return repository_->list_links(subject); }
+  Result<std::vector<Link>> links(const std::string& subject) const override;
   Result<NewApiKey> create_api_key(const ApiKeyRequest& request) override;
   Result<std::vector<ApiKey>> list_api_keys() const override { return repository_->list_api_keys(); }
   Result<bool> revoke_api_key(const std::string& id) override;
@@ -79,6 +81,9 @@ class LibraryImpl final : public Library {
   Result<void> check_repository() const override { return repository_->check(); }
 
  private:
+  /// A media that has not expired. All that is answered to anybody is found this way; only removing looks at the row itself.
+  Result<std::optional<Media>> find_alive(const RepositoryReader& reader, MediaId id) const;
+
   /// The promise that a request fills, which rules the rest of the request. `expired` where it ran out.
   Result<std::optional<UploadSession>> find_promised(IngestRequest& request) const;
   /// The outcome of a promise that was kept before: its bytes must not reach the store a second time, least of all other ones. Nothing

@@ -11,6 +11,16 @@
 
 namespace media {
 
+inline bool has_expired(const Media& media, Timestamp now) noexcept { return media.expires_at && *media.expires_at <= now; }
+
+/// The media that came by an idempotency key. One that has expired goes at once, for its key is free again.
+inline Result<std::optional<Media>> find_by_key(Transaction& transaction, const std::string& owner, const std::string& key, Timestamp now) {
+  MEDIA_TRY_ASSIGN(auto media, transaction.find_media_by_idempotency_key(owner, key));
+  if (!media || !has_expired(*media, now)) return media;
+  MEDIA_TRY(transaction.remove_media(media->id));
+  return std::optional<Media>();
+}
+
 inline std::string without_folders(std::string name) {
   const auto slash = name.find_last_of("/\\");
   if (slash != std::string::npos) name.erase(0, slash + 1);

@@ -191,7 +191,7 @@ Result<IngestOutcome> LibraryImpl::ingest_resumable(const ByteReader& content, c
 Result<IngestOutcome> LibraryImpl::finish(std::unique_ptr<Resumption> turn) {
   const ResumableUpload& upload = turn->upload();
   if (upload.media_id != 0) {
-    MEDIA_TRY_ASSIGN(auto media, repository_->find_media(upload.media_id));
+    MEDIA_TRY_ASSIGN(auto media, find_alive(*repository_, upload.media_id));
     if (!media) return absent();
     IngestOutcome outcome;
     outcome.status = IngestStatus::duplicate;

@@ -2,6 +2,7 @@
 
 #include "core/random.hpp"
 #include "library/library_impl.hpp"
+#include "library/pending_ingest.hpp"
 
 namespace media {
 namespace {
@@ -22,44 +23,61 @@ Result<void> check_promise(const UploadPromise& promise, const AdmissionPolicy& 
   return {};
 }
 
-/// The promise that the same key made before, if it did.
-Result<std::optional<UploadSession>> find_same_promise(const RepositoryReader& reader, const UploadPromise& promise) {
-  if (promise.idempotency_key.empty()) return std::optional<UploadSession>();
-  MEDIA_TRY_ASSIGN(const auto media, reader.find_media_by_idempotency_key(promise.owner, promise.idempotency_key));
-  if (!media) return std::optional<UploadSession>();
-  MEDIA_TRY_ASSIGN(auto session, reader.find_upload_of_media(media->id));
-  const bool same = session && session->filename == promise.filename && session->media_type == promise.media_type &&
-                    session->size_bytes == promise.size_bytes && session->digest == promise.digest;
+/// What the same key asked for before, if it did.
+struct Earlier {
+  Media media{};
+  std::optional<UploadSession> session{};  ///< Absent: forgotten since, which a promise that was kept is in time.
+};
+
+Result<std::optional<Earlier>> find_same_promise(Transaction& transaction, const UploadPromise& promise, Timestamp now) {
+  if (promise.idempotency_key.empty()) return std::optional<Earlier>();
+  MEDIA_TRY_ASSIGN(auto media, find_by_key(transaction, promise.owner, promise.idempotency_key, now));
+  if (!media) return std::optional<Earlier>();
+  MEDIA_TRY_ASSIGN(auto session, transaction.find_upload_of_media(media->id));
+  // Without its session a media is known by what it became.
+  const bool same = session ? session->filename == promise.filename && session->media_type == promise.media_type &&
+                                  session->size_bytes == promise.size_bytes && session->digest == promise.digest
+                            : media->filename == promise.filename && media->media_type == promise.media_type &&
+                                  media->size_bytes == promise.size_bytes && (!promise.digest || media->digest == promise.digest);
   if (!same) return Error{Errc::conflict, "this Idempotency-Key was used for another upload"};
-  return session;
+  return std::optional(Earlier{std::move(*media), std::move(session)});
 }
 
 }  // namespace
 
-Result<UploadSession> LibraryImpl::promise(const UploadPromise& promise) {
+Result<UploadSession> LibraryImpl::promise(const UploadPromise& wanted) {
   if (options_.read_only) return Error{Errc::denied, "promise: the library is open for reading only"};
+  UploadPromise promise = wanted;
+  promise.filename = without_folders(std::move(promise.filename));
   MEDIA_TRY(check_promise(promise, options_.policy));
   UploadSession session;
   // Drawn outside: the closure may run again, and must write the same.
   const std::string token = promise.token_prefix + random_hex(kTokenBytes);
   MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
-    MEDIA_TRY_ASSIGN(auto same, find_same_promise(transaction, promise));
-    if (same) {
-      session = std::move(*same);
+    const Timestamp now = clock_->now();
+    MEDIA_TRY_ASSIGN(const auto earlier, find_same_promise(transaction, promise, now));
+    if (earlier && earlier->session && earlier->session->expires_at > now && !promise.renew) {
+      session = *earlier->session;
       return {};
     }
-    const Timestamp now = clock_->now();
-    Media media;
-    media.owner = promise.owner;
-    media.filename = promise.filename;
-    media.media_type = promise.media_type;
-    media.size_bytes = promise.size_bytes;
-    media.visibility = promise.visibility;
-    media.idempotency_key = promise.idempotency_key;
-    media.uploaded_at = now;
-    media.updated_at = now;
     session = UploadSession{};
-    MEDIA_TRY_ASSIGN(session.media_id, transaction.insert_media(media));
+    if (earlier) {
+      // The same media under another token; whoever sends the same bytes to a promise that was kept hears so.
+      session.media_id = earlier->media.id;
+      session.state = earlier->media.digest ? UploadState::complete : UploadState::open;
+      if (earlier->session) MEDIA_TRY(transaction.remove_upload(earlier->session->token));
+    } else {
+      Media media;
+      media.owner = promise.owner;
+      media.filename = promise.filename;
+      media.media_type = promise.media_type;
+      media.size_bytes = promise.size_bytes;
+      media.visibility = promise.visibility;
+      media.idempotency_key = promise.idempotency_key;
+      media.uploaded_at = now;
+      media.updated_at = now;
+      MEDIA_TRY_ASSIGN(session.media_id, transaction.insert_media(media));
+    }
     session.token = token;
     session.owner = promise.owner;
     session.filename = promise.filename;

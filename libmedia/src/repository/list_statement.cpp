@@ -25,9 +25,12 @@ std::string end_of_prefix(std::string prefix) {
 class Builder {
  public:
   /// `before` and `after` surround the parameter's number.
-  void condition(std::string_view before, Parameter parameter, std::string_view after = {}) {
-    statement_.text += statement_.parameters.empty() ? " WHERE " : " AND ";
+  void filter(std::string_view before, Parameter parameter, std::string_view after = {}) {
+    if (!std::exchange(first_filter_, false)) text(" AND ");
     part(before, std::move(parameter), after);
+  }
+  void end_filters() {
+    if (first_filter_) text("1");
   }
   void part(std::string_view before, Parameter parameter, std::string_view after = {}) {
     statement_.parameters.push_back(std::move(parameter));
@@ -40,9 +43,27 @@ class Builder {
 
  private:
   ListStatement statement_;
+  bool first_filter_ = true;
 };
 
 }  // namespace
+
+std::string joined_tags(const std::vector<std::string>& tags) {
+  std::string column;
+  for (const std::string& tag : tags) column += (column.empty() ? "\n" : "") + tag + "\n";
+  return column;
+}
+
+std::vector<std::string> split_tags(std::string_view column) {
+  std::vector<std::string> tags;
+  while (column.size() > 1) {
+    column.remove_prefix(1);
+    const auto end = std::min(column.find('\n'), column.size());
+    tags.emplace_back(column.substr(0, end));
+    column.remove_prefix(end);
+  }
+  return tags;
+}
 
 std::string ascii_lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
@@ -52,33 +73,42 @@ std::string ascii_lower(std::string text) {
 
 ListStatement list_media_statement(const MediaQuery& query) {
   Builder builder;
-  builder.text("SELECT ");
-  builder.text(sql::kMediaColumns);
-  builder.text(" FROM media");
-  // Always a bound on the id, so that the first page and the others are one prepared statement.
-  if (query.descending) {
-    builder.condition("id < ", query.after == 0 ? std::numeric_limits<std::int64_t>::max() : query.after);
-  } else {
-    builder.condition("id > ", query.after);
-  }
-  if (query.owner) builder.condition("owner = ", TextParameter{*query.owner});
-  if (query.status) builder.condition("status = ", static_cast<std::int64_t>(*query.status));
+  builder.text("SELECT id, ");
+  if (query.status && !query.owner) builder.filter("status = ", static_cast<std::int64_t>(*query.status));
   if (!query.media_type_prefix.empty()) {
     // A range and not LIKE: bytewise, and no character of the prefix is special.
-    builder.condition("media_type >= ", TextParameter{query.media_type_prefix});
+    builder.filter("media_type >= ", TextParameter{query.media_type_prefix});
     if (std::string end = end_of_prefix(query.media_type_prefix); !end.empty()) {
-      builder.condition("media_type < ", TextParameter{std::move(end)});
+      builder.filter("media_type < ", TextParameter{std::move(end)});
     }
   }
   if (!query.filename_contains.empty()) {
     // As bytes, for text functions count characters, which a name that is not UTF-8 does not have. (PostgreSQL: position().)
-    builder.condition("instr(CAST(lower(filename) AS BLOB), ", BytesParameter{ascii_lower(query.filename_contains)}, ") > 0");
+    builder.filter("instr(CAST(lower(filename) AS BLOB), ", BytesParameter{ascii_lower(query.filename_contains)}, ") > 0");
   }
-  if (query.uploaded_from) builder.condition("uploaded_at >= ", query.uploaded_from->time_since_epoch().count());
-  if (query.uploaded_to) builder.condition("uploaded_at < ", query.uploaded_to->time_since_epoch().count());
+  if (query.uploaded_from) builder.filter("uploaded_at >= ", query.uploaded_from->time_since_epoch().count());
+  if (query.uploaded_to) builder.filter("uploaded_at < ", query.uploaded_to->time_since_epoch().count());
+  if (!query.tag.empty()) {
+    // No tag has a line feed, and none is empty.
+    const bool possible = query.tag.find('\n') == std::string::npos;
+    builder.filter("instr(tags, ", BytesParameter{possible ? joined_tags({query.tag}) : "\n\n"}, ") > 0");
+  }
+  if (query.alive_at) builder.filter("(expires_at IS NULL OR expires_at > ", query.alive_at->time_since_epoch().count(), ")");
+  builder.end_filters();
+  builder.text(", ");
+  builder.text(sql::kMediaColumns);
+  builder.text(" FROM media WHERE ");
+  // Always a bound on the id, so that the first page and the others are one prepared statement.
+  if (query.descending) {
+    builder.part("id < ", query.after == 0 ? std::numeric_limits<std::int64_t>::max() : query.after);
+  } else {
+    builder.part("id > ", query.after);
+  }
+  if (query.owner) builder.part(" AND owner = ", TextParameter{*query.owner});
+  if (query.owner && query.status) builder.part(" AND status = ", static_cast<std::int64_t>(*query.status));
   builder.text(query.descending ? " ORDER BY id DESC" : " ORDER BY id");
-  builder.part(" LIMIT ", clamped(query.limit));
-  builder.part(" OFFSET ", clamped(query.offset));
+  // One more tells whether the walk is at its end.
+  builder.part(" LIMIT ", clamped(query.scan_limit == SIZE_MAX ? SIZE_MAX : query.scan_limit + 1));
   return builder.take();
 }
 

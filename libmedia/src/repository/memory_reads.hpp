@@ -17,28 +17,30 @@ struct View {
   const Tables& tables;
 };
 
+/// Is it among the rows that an index walks for this query?
+inline bool walks(const MediaQuery& query, const Media& media) {
+  return !query.owner || (media.owner == *query.owner && (!query.status || media.status == *query.status));
+}
+
 inline bool matches(const Media& media, const MediaQuery& query) {
-  return (!query.owner || media.owner == *query.owner) && (!query.status || media.status == *query.status) &&
-         media.media_type.starts_with(query.media_type_prefix) &&
+  return (!query.status || media.status == *query.status) && media.media_type.starts_with(query.media_type_prefix) &&
          (query.filename_contains.empty() || ascii_lower(media.filename).find(ascii_lower(query.filename_contains)) != std::string::npos) &&
          (!query.uploaded_from || media.uploaded_at >= *query.uploaded_from) &&
-         (!query.uploaded_to || media.uploaded_at < *query.uploaded_to);
+         (!query.uploaded_to || media.uploaded_at < *query.uploaded_to) &&
+         (query.tag.empty() || std::find(media.tags.begin(), media.tags.end(), query.tag) != media.tags.end()) &&
+         (!query.alive_at || !media.expires_at || *media.expires_at > *query.alive_at);
 }
 
 /// The rows of [begin, end) that match, after `offset` of them, `limit` at most.
 template <class Iterator>
-std::vector<Media> page(Iterator begin, Iterator end, const MediaQuery& query) {
-  std::vector<Media> rows;
-  std::size_t skip = query.offset;
-  for (; begin != end && rows.size() < query.limit; ++begin) {
-    if (!matches(begin->second, query)) continue;
-    if (skip == 0) {
-      rows.push_back(begin->second);
-    } else {
-      --skip;
-    }
+MediaPage page(Iterator begin, Iterator end, const MediaQuery& query) {
+  PageScan scan(query);
+  for (; begin != end; ++begin) {
+    if (!walks(query, begin->second)) continue;
+    if (!scan.look(begin->first)) break;
+    if (matches(begin->second, query) && scan.takes()) scan.add(begin->second);
   }
-  return rows;
+  return scan.take();
 }
 
 inline bool is_referenced(const Tables& tables, const Digest& digest) {
@@ -62,12 +64,19 @@ class Reads : public Base {
  public:
   Result<std::optional<Media>> find_media(MediaId id) const final { return find_in(view().tables.media, id); }
 
-  Result<std::vector<Media>> list_media(const MediaQuery& query) const final {
+  Result<MediaPage> list_media(const MediaQuery& query) const final {
     const View now = view();
     const auto& media = now.tables.media;
     if (!query.descending) return page(media.upper_bound(query.after), media.end(), query);
     const auto end = query.after == 0 ? media.end() : media.lower_bound(query.after);
     return page(std::make_reverse_iterator(end), media.rend(), query);
+  }
+
+  Result<std::vector<Media>> list_expired_media(Timestamp now, std::size_t limit) const final {
+    auto rows = rows_where(view().tables.media, [&](const Media& media) { return media.expires_at && *media.expires_at <= now; });
+    std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.expires_at < b.expires_at; });
+    rows.resize(std::min(rows.size(), limit));
+    return rows;
   }
 
   Result<std::optional<Media>> find_media_by_content(const std::string& owner, const Digest& digest,

@@ -6,11 +6,12 @@
 
 #include <string_view>
 
-#define MEDIA_SQL_MEDIA_FIELDS                                                                                          \
-  "owner, digest, filename, media_type, size_bytes, status, error_message, visibility, format, width, height, frames, " \
-  "orientation, has_alpha, duration_ms, placeholder, idempotency_key, uploaded_at, updated_at, completed_at, processing_time_ms"
+#define MEDIA_SQL_MEDIA_FIELDS                                                                                                     \
+  "owner, digest, filename, media_type, size_bytes, status, error_message, visibility, format, width, height, frames, "            \
+  "orientation, has_alpha, duration_ms, placeholder, idempotency_key, uploaded_at, updated_at, completed_at, processing_time_ms, " \
+  "tags, expires_at"
 #define MEDIA_SQL_MEDIA "id, " MEDIA_SQL_MEDIA_FIELDS
-#define MEDIA_SQL_MEDIA_VALUES "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21"
+#define MEDIA_SQL_MEDIA_VALUES "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23"
 #define MEDIA_SQL_BLOB "digest, size_bytes, state, location, identity, verified_at, condemned_at"
 #define MEDIA_SQL_RENDITION "source, transform, encoder, digest, format, width, height, size_bytes, created_at"
 #define MEDIA_SQL_JOB_FIELDS "kind, media_id, state, attempts, run_after, lease_owner, lease_until, progress, last_error, created_at, payload"
@@ -33,15 +34,17 @@ inline constexpr std::string_view kFindMediaByContentAndName =
 // The comparison with '' is what lets the partial index serve.
 inline constexpr std::string_view kFindMediaByIdempotencyKey =
     "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE owner = ?1 AND idempotency_key = ?2 AND idempotency_key <> ''";
+inline constexpr std::string_view kListExpiredMedia =
+    "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE expires_at <= ?1 ORDER BY expires_at, id LIMIT ?2";
 inline constexpr std::string_view kInsertMedia =
     "INSERT INTO media (" MEDIA_SQL_MEDIA_FIELDS ") VALUES (" MEDIA_SQL_MEDIA_VALUES ") RETURNING id";
 inline constexpr std::string_view kInsertMediaWithId =
-    "INSERT INTO media (" MEDIA_SQL_MEDIA_FIELDS ", id) VALUES (" MEDIA_SQL_MEDIA_VALUES ", ?22) RETURNING id";
+    "INSERT INTO media (" MEDIA_SQL_MEDIA_FIELDS ", id) VALUES (" MEDIA_SQL_MEDIA_VALUES ", ?24) RETURNING id";
 inline constexpr std::string_view kUpdateMedia =
     "UPDATE media SET owner = ?1, digest = ?2, filename = ?3, media_type = ?4, size_bytes = ?5, status = ?6, error_message = ?7, "
     "visibility = ?8, format = ?9, width = ?10, height = ?11, frames = ?12, orientation = ?13, has_alpha = ?14, duration_ms = ?15, "
-    "placeholder = ?16, idempotency_key = ?17, uploaded_at = ?18, updated_at = ?19, completed_at = ?20, processing_time_ms = ?21 "
-    "WHERE id = ?22";
+    "placeholder = ?16, idempotency_key = ?17, uploaded_at = ?18, updated_at = ?19, completed_at = ?20, processing_time_ms = ?21, "
+    "tags = ?22, expires_at = ?23 WHERE id = ?24";
 inline constexpr std::string_view kRemoveMedia = "DELETE FROM media WHERE id = ?1";
 
 // blob

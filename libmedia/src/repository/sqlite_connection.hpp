@@ -117,6 +117,7 @@ class Query {
   void add(const std::string& value) { statement_.bindNoCopy(++bound_, value); }
   /// Text that may go away before the query does.
   void add_copy(std::string_view value) { statement_.bind(++bound_, std::string(value)); }
+  void add_copy_bytes(const std::string& value) { statement_.bind(++bound_, value.data(), static_cast<int>(value.size())); }
   void add(Bytes value) { statement_.bindNoCopy(++bound_, value.value.data(), static_cast<int>(value.value.size())); }
   void add(const Digest& value) { statement_.bind(++bound_, value.bytes().data(), static_cast<int>(Digest::kSize)); }
   void add(Timestamp value) { add(static_cast<std::int64_t>(value.time_since_epoch().count())); }

@@ -78,15 +78,24 @@ Result<std::optional<Media>> Reads<Base>::find_media(MediaId id) const {
 }
 
 template <class Base>
-Result<std::vector<Media>> Reads<Base>::list_media(const MediaQuery& query) const {
+Result<MediaPage> Reads<Base>::list_media(const MediaQuery& query) const {
   auto lease = connection();
   if (!lease) return std::move(lease).error();
-  return guarded(**lease, "list media", [&]() -> Result<std::vector<Media>> {
+  return guarded(**lease, "list media", [&]() -> Result<MediaPage> {
     const ListStatement statement = list_media_statement(query);
-    Query page(**lease, statement.text);
-    for (const Parameter& parameter : statement.parameters) add(page, parameter);
-    return all(page, read_media);
+    Query row(**lease, statement.text);
+    for (const Parameter& parameter : statement.parameters) add(row, parameter);
+    PageScan scan(query);
+    while (row.next() && scan.look(row.integer())) {
+      if (row.integer() != 0 && scan.takes()) scan.add(read_media(row));
+    }
+    return scan.take();
   });
+}
+
+template <class Base>
+Result<std::vector<Media>> Reads<Base>::list_expired_media(Timestamp now, std::size_t limit) const {
+  return list(connection(), "list expired media", read_media, sql::kListExpiredMedia, now, row_limit(limit));
 }
 
 template <class Base>

@@ -4,6 +4,8 @@
 #include <sstream>
 #include <utility>
 
+#include "repository/list_statement.hpp"
+
 namespace media::sqlite {
 namespace {
 
@@ -90,7 +92,9 @@ Media read_media(Query& row) {
           .uploaded_at = row.time(),
           .updated_at = row.time(),
           .completed_at = row.optional(&Query::time),
-          .processing_time_ms = row.optional(&Query::integer)};
+          .processing_time_ms = row.optional(&Query::integer),
+          .tags = split_tags(row.string()),
+          .expires_at = row.optional(&Query::time)};
 }
 
 void bind_media(Query& query, const Media& media) {
@@ -115,6 +119,8 @@ void bind_media(Query& query, const Media& media) {
   query.add(media.updated_at);
   query.add(media.completed_at);
   query.add(media.processing_time_ms);
+  query.add_copy_bytes(joined_tags(media.tags));
+  query.add(media.expires_at);
 }
 
 Blob read_blob(Query& row) {

@@ -78,6 +78,12 @@ const SigningKeys::Key& SigningKeys::key_of(std::string_view key_id, bool& known
   return known ? *found : keys_.front();
 }
 
+bool SigningKeys::knows(std::string_view key_id) const noexcept {
+  bool known = false;
+  static_cast<void>(key_of(key_id, known));
+  return known;
+}
+
 std::string SigningKeys::sign_as(std::string_view key_id, std::string_view purpose, std::span<const std::string_view> fields) const {
   bool known = false;
   return hmac_hex(key_of(key_id, known).secret, message_of(purpose, fields));

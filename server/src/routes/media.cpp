@@ -5,12 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include "auth/refusal.hpp"
-#include "cursor.hpp"
 #include "errors.hpp"
+#include "listing.hpp"
+#include "media/sign.hpp"
 #include "media_json.hpp"
 #include "request_json.hpp"
 #include "routes.hpp"
-#include "media/sign.hpp"
+#include "upload_rules.hpp"
+#include "url.hpp"
 
 namespace media::server {
 namespace {
@@ -74,6 +76,11 @@ bool read_parameter(const std::string& name, const std::string& value, Listing& 
     query.filename_contains = value;
     return value.size() <= 255;
   }
+  if (name == "tag") {
+    accepts = "a tag of 1 to 64 bytes";
+    query.tag = value;
+    return !value.empty() && value.size() <= kMaxTagBytes;
+  }
   if (name == "from" || name == "to") {
     accepts = "a time as 2026-11-25T10:30:00Z";
     auto time = from_rfc3339(value);
@@ -85,47 +92,20 @@ bool read_parameter(const std::string& name, const std::string& value, Listing& 
 }
 
 constexpr std::size_t kLongestWaitSeconds = 20;
+/// Rows that an older client's `offset` may make us look at.
+constexpr std::size_t kLegacyScanLimit = 200'000;
 
-struct Page {
-  std::vector<Media> items;
-  bool has_next = false;
-  bool has_prev = false;
-};
-
-/// Is there one beyond `id` in the listing's direction, or against it?
-Result<bool> exists_beyond(const Library& library, MediaQuery query, MediaId id, bool against) {
-  query.after = id;
-  query.limit = 1;
-  query.offset = 0;
-  if (against) query.descending = !query.descending;
-  MEDIA_TRY_ASSIGN(const auto found, library.list(query));
-  return !found.empty();
-}
-
-Result<Page> read_page(const Library& library, const Listing& listing) {
-  MediaQuery query = listing.query;
-  const std::size_t limit = query.limit;
-  const bool backward = listing.cursor && listing.cursor->backward;
-  query.limit = limit + 1;
-  if (listing.cursor) query.after = listing.cursor->id;
-  if (backward) query.descending = !query.descending;
-  Page page;
-  MEDIA_TRY_ASSIGN(page.items, library.list(query));
-  const bool more = page.items.size() > limit;
-  if (more) page.items.pop_back();
-  if (backward) std::reverse(page.items.begin(), page.items.end());
-  page.has_next = page.has_prev = more;
-  if (!backward) page.has_prev = false;
-  if (listing.cursor) {
-    // The side that the page was not read towards.
-    if (backward) {
-      const MediaId last = page.items.empty() ? listing.cursor->id : page.items.back().id;
-      MEDIA_TRY_ASSIGN(page.has_next, exists_beyond(library, listing.query, last, false));
-    } else if (!page.items.empty()) {
-      MEDIA_TRY_ASSIGN(page.has_prev, exists_beyond(library, listing.query, page.items.front().id, true));
-    }
+http::Response list_by_offset(http::Request& request, RouteContext& context, MediaQuery query) {
+  query.scan_limit = kLegacyScanLimit;
+  const auto page = context.library.list(query);
+  if (!page) return error_response(page.error(), request, context.log);
+  if (page->media.size() < query.limit && page->scanned_to) {
+    // An array cannot say that it goes on.
+    return error_response(400, "offset: too many media lie before; walk by cursor", request, {"offset", "less, or a cursor instead"});
   }
-  return page;
+  Json data = Json::array();
+  for (const Media& media : page->media) data.push_back(media_json(media));
+  return json(data);
 }
 
 http::Response list_media(http::Request& request, RouteContext& context) {
@@ -137,30 +117,30 @@ http::Response list_media(http::Request& request, RouteContext& context) {
       return error_response(400, parameter.name + ": accepts " + accepts, request, {parameter.name, accepts});
     }
   }
-  auto page = read_page(context.library, listing);
+  if (listing.legacy && listing.cursor) {
+    return error_response(400, "offset: not together with cursor", request, {"offset", "a listing without cursor"});
+  }
+  if (listing.legacy) return list_by_offset(request, context, std::move(listing.query));
+  const auto page = read_page(context.library, listing.query, listing.cursor);
   if (!page) return error_response(page.error(), request, context.log);
-  Json data = Json::array();
-  for (const Media& media : page->items) data.push_back(media_json(media));
-  if (listing.legacy) return json(data);
 
+  const auto written = [](const std::optional<Cursor>& cursor) { return cursor ? Json(to_string(*cursor)) : Json(nullptr); };
   Json body;
-  body["data"] = std::move(data);
+  body["data"] = Json::array();
+  for (const Media& media : page->items) body["data"].push_back(media_json(media));
   Json& pagination = body["pagination"];
-  std::string next;
-  if (page->has_next && !page->items.empty()) next = to_string(Cursor{page->items.back().id, false});
-  pagination["next_cursor"] = next.empty() ? Json(nullptr) : Json(next);
-  pagination["prev_cursor"] =
-      page->has_prev && !page->items.empty() ? Json(to_string(Cursor{page->items.front().id, true})) : Json(nullptr);
+  pagination["next_cursor"] = written(page->next);
+  pagination["prev_cursor"] = written(page->prev);
   pagination["page_size"] = page->items.size();
-  pagination["has_next"] = page->has_next;
-  pagination["has_prev"] = page->has_prev;
+  pagination["has_next"] = page->next.has_value();
+  pagination["has_prev"] = page->prev.has_value();
   auto response = json(body);
-  if (!next.empty()) {
+  if (page->next) {
     std::string url = context.base_url(request) + "/media?";
     for (const auto& parameter : request.query) {
       if (parameter.name != "cursor") url += percent_encode(parameter.name) + "=" + percent_encode(parameter.value) + "&";
     }
-    response.headers.add("Link", "<" + url + "cursor=" + percent_encode(next) + ">; rel=\"next\"");
+    response.headers.add("Link", "<" + url + "cursor=" + percent_encode(to_string(*page->next)) + ">; rel=\"next\"");
   }
   return response;
 }
@@ -198,6 +178,48 @@ http::Response get_media(http::Request& request, RouteContext& context, const Me
   return answer_media(std::move(*written));
 }
 
+/// What would be accepted, where this is not.
+std::optional<std::string> read_tags(const Json& value, MediaChanges& changes) {
+  static const std::string kAccepts = "an array of at most 32 texts of 1 to 64 bytes, without control characters";
+  if (!value.is_array() || value.size() > kMaxTags) return kAccepts;
+  std::vector<std::string> tags;
+  for (const Json& each : value) {
+    if (!each.is_string()) return kAccepts;
+    tags.push_back(each.get<std::string>());
+    const std::string& tag = tags.back();
+    const bool plain = std::none_of(tag.begin(), tag.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+    if (tag.empty() || tag.size() > kMaxTagBytes || !plain) return kAccepts;
+  }
+  changes.tags = std::move(tags);
+  return std::nullopt;
+}
+
+std::optional<std::string> read_change(const std::string& name, const Json& value, const RouteContext& context, MediaChanges& changes) {
+  if (name == "original_filename") {
+    if (!value.is_string()) return "a text";
+    changes.filename = value.get<std::string>();
+    if (changes.filename->find_first_of("/\\") != std::string::npos) return "a name without folders";
+    return refuse_filename(*changes.filename, context.config.blocked_extensions);
+  }
+  if (name == "visibility") {
+    const auto visibility = visibility_from(value.is_string() ? value.get<std::string>() : std::string());
+    if (!visibility) return "private, authenticated or public";
+    changes.visibility = *visibility;
+    return std::nullopt;
+  }
+  if (name == "tags") return read_tags(value, changes);
+  if (name == "expires_at") {
+    changes.expires_at = std::optional<Timestamp>();
+    if (value.is_null()) return std::nullopt;
+    const auto time = from_rfc3339(value.is_string() ? value.get<std::string>() : std::string());
+    // The library has the clock: what is past comes back from there.
+    if (!time) return "a time to come, as 2026-11-25T10:30:00Z, or null";
+    changes.expires_at = *time;
+    return std::nullopt;
+  }
+  return "no value: original_filename, visibility, tags and expires_at may be changed";
+}
+
 http::Response patch_media(http::Request& request, RouteContext& context, const Media& media) {
   const auto before = write_media(request, context, media);
   if (!before) return error_response(before.error(), request, context.log);
@@ -208,23 +230,16 @@ http::Response patch_media(http::Request& request, RouteContext& context, const 
   if (!body) return error_response(body.error(), request, context.log);
   MediaChanges changes;
   for (const auto& [name, value] : body->items()) {
-    if (name == "original_filename" && value.is_string()) {
-      changes.filename = value.get<std::string>();
-      const auto size = changes.filename->size();
-      if (size == 0 || size > 255 || changes.filename->find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
-        return error_response(400, "original_filename: accepts a name of 1 to 255 bytes, without folders", request,
-                              {"original_filename", "1 to 255 bytes, without folders"});
-      }
-    } else if (name == "visibility" && value.is_string() && visibility_from(value.get_ref<const std::string&>())) {
-      changes.visibility = *visibility_from(value.get_ref<const std::string&>());
-    } else {
-      return error_response(400, name + ": accepts original_filename (text) and visibility (private, authenticated or public)", request,
-                            {name, "original_filename, visibility"});
+    if (const auto accepts = read_change(name, value, context, changes)) {
+      return error_response(400, name + ": accepts " + *accepts, request, {name, *accepts});
     }
   }
   if (request.header("If-Match")) changes.expected_updated_at = media.updated_at;
   const auto changed = context.library.update(media.id, changes);
   if (!changed && changed.error().code == Errc::conflict) return error_response(412, "the media is not as If-Match says", request);
+  if (!changed && changed.error().code == Errc::invalid_argument && changes.expires_at) {
+    return error_response(400, "expires_at: accepts a time to come", request, {"expires_at", "a time to come"});
+  }
   if (!changed) return error_response(changed.error(), request, context.log);
   auto written = write_media(request, context, *changed);
   if (!written) return error_response(written.error(), request, context.log);
@@ -243,21 +258,21 @@ http::Response delete_many(http::Request& request, RouteContext& context) {
   for (const auto& id : *ids) {
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() == 0 || id.get<std::uint64_t>() > std::uint64_t{kMaxMediaId}) return refused();
   }
-  Json answer;
-  answer["deleted"] = Json::array();
-  answer["not_found"] = Json::array();
+  const Caller& caller = context.caller_of(request);
+  std::vector<MediaId> wanted;
   for (const auto& each : *ids) {
     const auto id = each.get<MediaId>();
-    const auto media = context.library.find(id);
-    if (!media) return error_response(media.error(), request, context.log);
-    // What others own is not told apart from what is not there: here a caller could ask for a hundred at a time.
-    bool deleted = *media && context.may_change(request, **media);
-    if (deleted) {
-      const auto removed = context.library.remove(id);
-      if (!removed) return error_response(removed.error(), request, context.log);
-      deleted = *removed;
-    }
-    answer[deleted ? "deleted" : "not_found"].push_back(id);
+    if (std::find(wanted.begin(), wanted.end(), id) == wanted.end()) wanted.push_back(id);
+  }
+  // What others own is not told apart from what is not there: here a caller could ask for a hundred at a time.
+  const auto removed =
+      context.library.remove(wanted, caller.scopes.has(Scope::admin) ? std::nullopt : std::optional<std::string>(caller.owner));
+  if (!removed) return error_response(removed.error(), request, context.log);
+  Json answer;
+  answer["deleted"] = *removed;
+  answer["not_found"] = Json::array();
+  for (const MediaId id : wanted) {
+    if (std::find(removed->begin(), removed->end(), id) == removed->end()) answer["not_found"].push_back(id);
   }
   return json(answer);
 }

@@ -66,14 +66,21 @@ http::Response request_upload(http::Request& request, RouteContext& context) {
     }
     promise.idempotency_key = *key;
   }
-  const auto session = context.library.promise(promise);
+  auto session = context.library.promise(promise);
+  if (session && !context.signer.can_sign(*session)) {
+    // Promised under a key that was taken out since.
+    promise.renew = true;
+    session = context.library.promise(promise);
+  }
   if (!session) return error_response(session.error(), request, context.log);
+  const auto media = context.library.find(session->media_id);
+  if (!media) return error_response(media.error(), request, context.log);
   Json answer;
   answer["media_id"] = session->media_id;
   answer["upload_url"] = context.signer.upload_url(context.base_url(request), *session);
   answer["upload_token"] = session->token;
   answer["expires_at"] = to_rfc3339(session->expires_at);
-  answer["status"] = to_string(session->state == UploadState::complete ? MediaStatus::processing : MediaStatus::pending);
+  answer["status"] = to_string(*media ? (*media)->status : MediaStatus::pending);
   return http::Response::text(200, dump(answer), "application/json").with("Cache-Control", "no-store");
 }
 
