@@ -355,6 +355,11 @@ def drive_media(mediad):
     change(412, {"original_filename": "more.png"}, headers=[("If-Match", tag)])
     for visibility in ("authenticated", "public", "private"):
         change(200, {"visibility": visibility})
+    change(200, {"tags": ["sea", "sun"], "expires_at": "2999-01-01T00:00:00Z"})
+    expect_equal("tagged", [one["id"] for one in listing(("tag", "sun")).json()["data"]], [done])
+    change(200, {"expires_at": None})
+    change(400, {"tags": [""]})
+    change(400, {"expires_at": "2020-01-01T00:00:00Z"})
     change(400, {"original_filename": "a/b"})
     change(400, {"owner_id": "bob"})
     mediad.call("changeMedia", 411, {"id": done})
