@@ -1,0 +1,138 @@
+#!/bin/bash
+# Measures mediad with wrk in pairs with nginx on the same bytes: downloads against its sendfile, uploads against its own PUT, which
+# neither hashes nor syncs. Usage: serve.sh BUILD_FOLDER [SECONDS] [PART…]   parts: download upload (default: both)
+#
+# Generator and servers share the machine: a ratio says more than either figure. TMPDIR's disk is the one that counts.
+set -euo pipefail
+
+bin=$(CDPATH='' cd -- "$1" && pwd)/bin
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+seconds=${2:-5}
+shift; shift || true
+[ $# -gt 0 ] || set -- download upload
+rounds=${ROUNDS:-5}
+for tool in wrk /usr/sbin/nginx node curl; do command -v "$tool" >/dev/null || { echo "$tool is not installed" >&2; exit 1; }; done
+work=$(mktemp -d)
+pids=()
+cleanup() {
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  wait 2>/dev/null || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
+
+free_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })'; }
+film() { node -e 'import(process.argv[1]).then((m) => m.writeFilm(process.argv[2], Number(process.argv[3])))' "$here/../e2e/node/film.mjs" "$1" "$2"; }
+
+mkdir -p "$work/files" "$work/nginx" "$work/dav"
+film "$work/files/1k.mp4" 1500
+film "$work/files/100k.mp4" 100000
+film "$work/files/10m.mp4" 10000000
+film "$work/files/100m.mp4" 100000000
+
+nginx_port=$(free_port)
+cat >"$work/nginx/nginx.conf" <<CONF
+daemon off; pid $work/nginx/pid; worker_processes 2; error_log $work/nginx/error.log warn; user $(id -un);
+events { worker_connections 2048; }
+http { access_log off; sendfile on; tcp_nopush off; keepalive_requests 1000000; client_max_body_size 0;
+  client_body_temp_path $work/nginx/b; proxy_temp_path $work/nginx/p; fastcgi_temp_path $work/nginx/f; uwsgi_temp_path $work/nginx/u; scgi_temp_path $work/nginx/s;
+  open_file_cache max=10000; open_file_cache_valid 60s; types { video/mp4 mp4; }
+  server { listen 127.0.0.1:$nginx_port reuseport; root $work/files;
+    location /dav/ { root $work; dav_methods PUT; create_full_put_path on; client_body_buffer_size 128k; } } }
+CONF
+/usr/sbin/nginx -p "$work/nginx" -c "$work/nginx/nginx.conf" &
+pids+=($!)
+
+RUN_MODE=local MEDIA_SERVICE_SERVER_PORT=0 MEDIA_SERVICE_STORAGE_BASE_PATH="$work/store" MEDIA_SERVICE_LOGGING_LEVEL=error \
+  "$bin/mediad" --port-file "$work/port" &
+mediad=$!
+pids+=("$mediad")
+while [ ! -s "$work/port" ]; do sleep 0.05; done
+base=http://127.0.0.1:$(cat "$work/port")/api/v1/media-management
+peer=http://127.0.0.1:$nginx_port
+
+# one URL, and further arguments of wrk: "requests_a_second p99_in_ms bad"
+load() {
+  wrk -t1 -d "$seconds" --latency "$@" | awk '
+    function ms(t) { return t ~ /us$/ ? t / 1000 : t ~ /ms$/ ? t + 0 : t * 1000 }
+    /Requests\/sec/ { rate = $2 } /99%/ { p99 = ms($2) } /Non-2xx/ { bad = $5 } /Socket errors/ { bad += $4 + $6 + $8 + $10 }
+    END { printf "%s %s %d\n", rate, p99, bad }'
+}
+
+# pair NAME OURS THEIRS [ARGUMENT of wrk…]
+pair() {
+  local name=$1 ours=$2 theirs=$3
+  shift 3
+  : >"$work/pairs"
+  for ((i = 0; i < rounds; ++i)); do
+    echo "$(load "$@" $ours) $(load "$@" $theirs)" >>"$work/pairs"
+  done
+  median() { awk "{ print $1 }" "$work/pairs" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+  printf '%-24s ours %9.0f/s p99 %7.2f ms   nginx %9.0f/s p99 %7.2f ms   ours/nginx %.2f   bad %d\n' "$name" \
+    "$(median '$1')" "$(median '$2')" "$(median '$4')" "$(median '$5')" "$(median '$1/$4')" "$(awk '{ n += $3 + $6 } END { print n + 0 }' "$work/pairs")"
+}
+
+resident() { awk '/VmHWM/ { printf "mediad: at most %.1f MiB resident\n", $2 / 1024 }' "/proc/$mediad/status"; }
+
+download() {
+  local name id=0
+  for name in 1k 100k 10m; do
+    curl -sSf -o /dev/null -F "file=@$work/files/$name.mp4" "$base/media"
+    id=$((id + 1))
+    cmp -s <(curl -sSf "$base/media/$id/download") "$work/files/$name.mp4" || { echo "media $id is another" >&2; exit 1; }
+  done
+  local tag etag
+  tag=$(curl -sS -o /dev/null -D - "$base/media/2/download" | tr -d '\r' | sed -n 's/^etag: //Ip')
+  etag=$(curl -sS -o /dev/null -D - "$peer/100k.mp4" | tr -d '\r' | sed -n 's/^etag: //Ip')
+  pair "1 KB, c=64" "$base/media/1/download" "$peer/1k.mp4" -c64
+  pair "100 KB, c=64" "$base/media/2/download" "$peer/100k.mp4" -c64
+  pair "64 KB of 10 MB, c=64" "$base/media/3/download" "$peer/10m.mp4" -c64 -H 'Range: bytes=5000000-5065535'
+  pair "10 MB, c=64" "$base/media/3/download" "$peer/10m.mp4" -c64
+  pair "304, c=64" "-H If-None-Match:$tag $base/media/2/download" "-H If-None-Match:$etag $peer/100k.mp4" -c64
+  pair "1 KB, c=1000" "$base/media/1/download" "$peer/1k.mp4" -c1000
+  resident
+}
+
+upload() {
+  cat >"$work/upload.lua" <<LUA
+local file = io.open("$work/files/100k.mp4", "rb") local body = file:read("*a") file:close()
+local head = string.sub(body, 1, #body - 32)
+math.randomseed(os.time()) local run = math.random(1000000) local n = 0
+local target, method
+init = function(args) target = wrk.path method = args[1] end
+request = function()
+  n = n + 1
+  local path = method == "PUT" and target .. run .. "-" .. n or target
+  return wrk.format(method, path, {["Content-Type"] = "video/mp4", ["X-Filename"] = run .. "-" .. n .. ".mp4"}, head .. string.format("%016d%016d", run, n))
+end
+LUA
+  local connections
+  for connections in 8 64; do
+    : >"$work/pairs"
+    for ((i = 0; i < rounds; ++i)); do
+      echo "$(load -c "$connections" -s "$work/upload.lua" "$base/media" -- POST) $(load -c "$connections" -s "$work/upload.lua" "$peer/dav/" -- PUT)" >>"$work/pairs"
+      find "$work/dav" -type f -delete
+    done
+    printf '%-24s ours %9.0f/s p99 %7.2f ms   nginx %9.0f/s p99 %7.2f ms   ours/nginx %.2f   bad %d\n' "upload 100 KB, c=$connections" \
+      "$(median '$1')" "$(median '$2')" "$(median '$4')" "$(median '$5')" "$(median '$1/$4')" "$(awk '{ n += $3 + $6 } END { print n + 0 }' "$work/pairs")"
+  done
+  : >"$work/pairs"
+  local k ours theirs
+  for ((i = 0; i < rounds; ++i)); do
+    for k in 1 2 3 4; do
+      cp "$work/files/100m.mp4" "$work/big$k.mp4"
+      printf '%08d%08d' "$i" "$k" | dd of="$work/big$k.mp4" bs=1 seek=99999984 conv=notrunc status=none
+    done
+    sync
+    ours=$( (time -p (seq 4 | xargs -P2 -I{} curl -sSf -o /dev/null -H Expect: -H 'Content-Type: video/mp4' -H 'X-Filename: {}.mp4' --data-binary "@$work/big{}.mp4" "$base/media")) 2>&1 | awk '/real/ { print $2 }')
+    sync
+    theirs=$( (time -p (seq 4 | xargs -P2 -I{} curl -sSf -o /dev/null -H Expect: -T "$work/big{}.mp4" "$peer/dav/{}")) 2>&1 | awk '/real/ { print $2 }')
+    echo "$ours $theirs" >>"$work/pairs"
+    find "$work/dav" -type f -delete
+  done
+  awk '{ print 400 / $1, 400 / $2, $2 / $1 }' "$work/pairs" | sort -n -k3 | awk '{ a[NR] = $0 } END { split(a[int((NR + 1) / 2)], v, " ");
+    printf "%-24s ours %7.0f MB/s   nginx %7.0f MB/s   ours/nginx %.2f\n", "upload 100 MB, 2 at once", v[1], v[2], v[3] }'
+  resident
+}
+
+for part in "$@"; do "$part"; done
