@@ -328,6 +328,8 @@ class MEDIA_EXPORT Library {
   /// Opens a media's original. A blob not verified within the interval is hashed first: `corrupt` where it is damaged (it is
   /// set aside then). `not_found` where there is no such media, or it is Pending.
   virtual Result<std::shared_ptr<const ByteReader>> read(MediaId id) const = 0;
+  /// As above, of a media that was found a moment ago: its row is not looked up again.
+  virtual Result<std::shared_ptr<const ByteReader>> read(const Media& media) const = 0;
 
   /// The rendition of a media by a transform: the stored one, or made and stored now. Calls for the same one share the work.
   /// Errors: `not_found`, those of `read`, those of Processor::derive.

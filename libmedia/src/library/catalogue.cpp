@@ -117,6 +117,7 @@ Result<void> LibraryImpl::keep(std::span<Keeping> keepings, const Repository::Cl
 }
 
 Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Digest& digest) const {
+  if (auto known = open_blobs_.find(digest)) return known;
   MEDIA_TRY_ASSIGN(auto row, repository_->find_blob(digest));
   if (!row || row->state == BlobState::deleting) return Error{Errc::not_found, "blob " + digest.to_hex() + " is gone"};
   auto opened = store_->open(digest);
@@ -129,7 +130,10 @@ Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Diges
   const Timestamp now = clock_->now();
   const bool fresh = stat && row->verified_at && now - *row->verified_at < options_.verify_interval && row->identity == stat->identity &&
                      reader->size() == row->size_bytes;
-  if (fresh) return reader;
+  if (fresh) {
+    open_blobs_.keep(digest, reader);
+    return reader;
+  }
 
   MEDIA_TRY_ASSIGN(const Digest actual, hash_content(*reader));
   if (actual != digest || reader->size() != row->size_bytes) {

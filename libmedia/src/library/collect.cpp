@@ -75,6 +75,7 @@ Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> g
 
   const auto delete_claimed = [&](const std::vector<Blob>& claimed) -> Result<void> {
     for (const Blob& blob : claimed) {
+      open_blobs_.forget(blob.digest);
       MEDIA_TRY_ASSIGN(const bool removed, store_->remove(blob.digest));
       if (removed) report.removed_bytes += blob.size_bytes;
     }

@@ -49,7 +49,7 @@ Result<std::vector<Rendition>> LibraryImpl::keep_outputs(const Digest& source, c
 
 Result<Picture> LibraryImpl::make_picture(const Media& media, const Digest& source, const Transform& transform, const std::string& encoder,
                                           std::stop_token stop) {
-  MEDIA_TRY_ASSIGN(const auto content, read(media.id));
+  MEDIA_TRY_ASSIGN(const auto content, read(media));
   DeriveOptions options;
   options.budget = options_.budget;
   options.stop = std::move(stop);

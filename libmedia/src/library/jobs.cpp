@@ -102,7 +102,7 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
 
   auto outcome = [&]() -> Result<void> {
     // Even with nothing to encode the source is decoded where it never was: that is what `Complete` says.
-    MEDIA_TRY_ASSIGN(const auto content, read(media->id));
+    MEDIA_TRY_ASSIGN(const auto content, read(*media));
     Derived derived;
     if (!wanted.empty() || media->placeholder.empty()) {
       MEDIA_TRY_ASSIGN(derived, processor_->derive(*content, wanted, options));

@@ -129,8 +129,12 @@ Result<std::vector<Rendition>> LibraryImpl::renditions(MediaId id) const {
 Result<std::shared_ptr<const ByteReader>> LibraryImpl::read(MediaId id) const {
   MEDIA_TRY_ASSIGN(const auto media, find_alive(*repository_, id));
   if (!media) return Error{Errc::not_found, "there is no media " + std::to_string(id)};
-  if (!media->digest) return Error{Errc::not_found, "media " + std::to_string(id) + " has no content yet"};
-  return open_verified(*media->digest);
+  return read(*media);
+}
+
+Result<std::shared_ptr<const ByteReader>> LibraryImpl::read(const Media& media) const {
+  if (!media.digest) return Error{Errc::not_found, "media " + std::to_string(media.id) + " has no content yet"};
+  return open_verified(*media.digest);
 }
 
 Result<Media> LibraryImpl::update(MediaId id, const MediaChanges& changes) {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "library/open_blobs.hpp"
 #include "library/upload_turns.hpp"
 #include "media/library.hpp"
 
@@ -56,6 +57,7 @@ class LibraryImpl final : public Library {
   Result<std::optional<Job>> find_job(MediaId id) const override;
   Result<std::vector<Rendition>> renditions(MediaId id) const override;
   Result<std::shared_ptr<const ByteReader>> read(MediaId id) const override;
+  Result<std::shared_ptr<const ByteReader>> read(const Media& media) const override;
   Result<Picture> derive(MediaId id, const Transform& transform, std::stop_token stop) override;
   Result<Derived> derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) override;
   Result<Media> update(MediaId id, const MediaChanges& changes) override;
@@ -149,6 +151,7 @@ class LibraryImpl final : public Library {
   std::unordered_map<std::string, std::shared_ptr<Flight>> flights_;
 
   UploadTurns turns_;
+  mutable OpenBlobs open_blobs_;
 
   /// Woken when jobs were queued by this process.
   std::mutex jobs_mutex_;

@@ -18,6 +18,7 @@ using State = Connection::State;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
+constexpr milliseconds kNudgeTick{1};
 constexpr std::size_t kScratch = std::size_t{64} * 1024;
 constexpr milliseconds kLongestWait{1000};
 constexpr milliseconds kDrainTick{50};
@@ -45,8 +46,8 @@ Server::Loop::Loop(ServerOptions options, Router router, Hooks hooks, Listener l
       wake_(std::move(wake)),
       table_(epoll_.get()),
       scratch_(kScratch),
-      readers_(options_.reader_threads, options_.reader_queue),
-      bodies_(options_.body_threads, options_.body_queue) {}
+      readers_(options_.reader_threads, options_.reader_queue, std::max(2U, std::thread::hardware_concurrency())),
+      bodies_(options_.body_threads, options_.body_queue, options_.body_threads) {}
 
 Server::Loop::~Loop() { stop(milliseconds(0)); }
 
@@ -123,6 +124,7 @@ void Server::Loop::run() {
     }
     take_returned();
     take_wakes();
+    work_waits_ = readers_.nudge();
     for (Connection* connection : table_.expired(steady_clock::now())) {
       guarded(*connection, [&] { on_deadline(*connection); });
     }
@@ -141,6 +143,7 @@ int Server::Loop::wait_milliseconds() const {
   const SteadyTime next = table_.next_deadline();
   const SteadyTime now = steady_clock::now();
   if (next <= now) return 0;
+  if (work_waits_) longest = std::min(longest, kNudgeTick);
   if (next - now > longest) return static_cast<int>(longest.count());
   return static_cast<int>(std::chrono::ceil<milliseconds>(next - now).count());
 }

@@ -122,6 +122,7 @@ class Server::Loop {
   std::thread thread_;
   // Last, so that their threads end before anything that they use.
   ThreadPool readers_;
+  bool work_waits_ = false;  ///< In the readers' queue, when it was last looked at.
   ThreadPool bodies_;
 };
 

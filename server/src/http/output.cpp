@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 namespace media::http {
@@ -25,9 +26,20 @@ void Output::append(std::string_view text) {
 void Output::append(Piece piece) {
   if (piece.reader == nullptr && piece.text.size() <= kJoinBelow) {
     append(std::string_view(piece.text));
+  } else if (piece.reader != nullptr && piece.length <= kJoinBelow && join_content(piece)) {
+    return;
   } else if (piece.size() > 0) {
     queue_.push_back(std::move(piece));
   }
+}
+
+bool Output::join_content(const Piece& piece) {
+  std::array<std::byte, kJoinBelow> content;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
+  const auto into = std::span(content).first(static_cast<std::size_t>(piece.length));
+  const auto got = piece.reader->read_at(piece.offset, into);
+  if (!got || *got != into.size()) return false;  // sending it fails in the same way, and that is where it is dealt with
+  append(std::string_view(reinterpret_cast<const char*>(into.data()), into.size()));
+  return true;
 }
 
 void Output::clear() {

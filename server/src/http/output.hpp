@@ -10,7 +10,8 @@
 
 namespace media::http {
 
-/// A queue of text and stretches of contents, sent as far as the socket takes them. A content with a window goes by sendfile(2).
+/// A queue of text and stretches of contents, sent as far as the socket takes them. A content with a window goes by sendfile(2),
+/// a small one with the text before it.
 ///
 /// Thread-safety: none; a connection has one owner at a time.
 class Output {
@@ -36,6 +37,8 @@ class Output {
     Outcome outcome;
     std::uint64_t bytes;
   };
+  /// Reads a small content at once, to go out with the text before it: one packet, one system call. False where it cannot be read.
+  bool join_content(const Piece& piece);
   Step send_text(int socket, std::string_view text, bool more_follows);
   Step send_window(int socket, const FileWindow& window, std::uint64_t offset, std::uint64_t length);
   Step send_content(int socket, const Piece& piece, bool more_follows);

@@ -48,7 +48,7 @@ struct ServerOptions {
   std::function<bool(std::string_view address)> is_shared_address{};
   std::size_t reader_threads = 16;  ///< Threads start when there is work for them.
   std::size_t body_threads = 32;
-  std::size_t reader_queue = 512;  ///< Requests waiting for a thread; above it 503.
+  std::size_t reader_queue = 2048;  ///< Requests waiting for a thread; above it 503.
   std::size_t body_queue = 256;
   std::chrono::seconds retry_after{1};
   /// Answers that are not there yet (`Response::wait_for`), at most; a request beyond it may not wait.

@@ -4,6 +4,15 @@
 #include <system_error>
 
 namespace media::http {
+namespace {
+
+constexpr std::chrono::milliseconds kNudgePause{1};
+/// The threads at work may all be waiting for something.
+constexpr std::chrono::milliseconds kStuck{3};
+/// Some get on, but not fast enough: a few may be waiting.
+constexpr std::chrono::milliseconds kOverdue{30};
+
+}  // namespace
 
 void ThreadPool::stop() {
   {
@@ -20,22 +29,43 @@ std::size_t ThreadPool::queued() const {
   return queue_.size();
 }
 
-bool ThreadPool::enqueue(Task task, std::size_t limit) {
-  {
-    const std::lock_guard lock(mutex_);
-    // A task that an idle thread is about to take does not wait, so it does not count.
-    if (stopping_ || (queue_.size() >= idle_ && queue_.size() - idle_ >= limit && threads_.size() >= max_threads_)) return false;
-    if (queue_.size() >= idle_ && threads_.size() < max_threads_) {
-      try {
-        threads_.emplace_back([this] { run(); });
-      } catch (const std::system_error&) {
-        // The process may have no more threads: those that run will get to it.
-        if (threads_.empty()) return false;
-      }
+bool ThreadPool::rouse() {
+  const std::size_t asleep = threads_.size() - active_;
+  if (asleep == 0) {
+    if (threads_.size() >= max_threads_) return false;
+    try {
+      threads_.emplace_back([this] { run(); });
+    } catch (const std::system_error&) {
+      return false;  // the process may have no more threads: those that run will get to it
     }
-    queue_.push_back(std::move(task));
+  } else {
+    ++roused_;
+    wake_.notify_one();
   }
-  wake_.notify_one();
+  ++active_;
+  return true;
+}
+
+bool ThreadPool::enqueue(Task task, std::size_t limit) {
+  const std::lock_guard lock(mutex_);
+  // What a thread could be sent for does not wait, so it does not count.
+  const std::size_t free = max_threads_ - active_;
+  if (stopping_ || (queue_.size() >= free && queue_.size() - free >= limit)) return false;
+  if (active_ < lively_ && !rouse() && threads_.empty()) return false;
+  queue_.push_back({std::move(task), std::chrono::steady_clock::now()});
+  return true;
+}
+
+bool ThreadPool::nudge() {
+  const std::lock_guard lock(mutex_);
+  if (queue_.empty()) return false;
+  const auto now = std::chrono::steady_clock::now();
+  if (now - nudged_ < kNudgePause) return true;
+  const auto waited = now - queue_.front().since;
+  const bool stuck = taken_ == taken_at_nudge_;
+  nudged_ = now;
+  taken_at_nudge_ = taken_;
+  if (waited > kStuck && (stuck || waited > kOverdue)) rouse();
   return true;
 }
 
@@ -43,16 +73,23 @@ void ThreadPool::run() {
   Engine engine;
   std::unique_lock lock(mutex_);
   while (true) {
-    ++idle_;
-    while (queue_.empty() && !stopping_) wake_.wait_for(lock, std::chrono::seconds(60));
-    --idle_;
-    if (queue_.empty()) return;
-    Task task = std::move(queue_.front());
-    queue_.pop_front();
-    lock.unlock();
-    task(engine);
-    task = nullptr;
-    lock.lock();
+    while (!queue_.empty()) {
+      Task task = std::move(queue_.front().task);
+      queue_.pop_front();
+      ++taken_;
+      lock.unlock();
+      task(engine);
+      task = nullptr;
+      lock.lock();
+    }
+    --active_;
+    if (stopping_) return;
+    while (roused_ == 0 && !stopping_) wake_.wait_for(lock, std::chrono::seconds(60));
+    if (roused_ > 0) {
+      --roused_;
+    } else {
+      ++active_;  // the last round, for what is left in the queue
+    }
   }
 }
 

@@ -1,8 +1,10 @@
 // Threads that run what the loop hands them.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -15,12 +17,16 @@ namespace media::http {
 
 /// A bounded queue and threads that start when work finds none of them free.
 ///
+/// Work is handed to at most `lively` threads at once: more than there are processors only take turns at the same locks. Threads beyond
+/// that are for when these are held up by something that is not computation; `nudge`, called now and then, sees to it.
+///
 /// Thread-safety: all but `stop` and the destructor may be called concurrently, because one mutex guards the queue.
 class ThreadPool {
  public:
   using Task = std::function<void(Engine&)>;
 
-  ThreadPool(std::size_t max_threads, std::size_t max_queue) : max_threads_(max_threads), max_queue_(max_queue) {}
+  ThreadPool(std::size_t max_threads, std::size_t max_queue, std::size_t lively)
+      : max_threads_(max_threads), max_queue_(max_queue), lively_(lively) {}
   ~ThreadPool() { stop(); }
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -30,20 +36,34 @@ class ThreadPool {
   /// For work that has begun already and must not be refused; its amount is bounded by the number of connections.
   bool submit_continuation(Task task) { return enqueue(std::move(task), SIZE_MAX); }
   [[nodiscard]] std::size_t queued() const;
+  /// Sets one more thread to work where work has waited for too long. True where some waits still: nudge again in about a millisecond.
+  bool nudge();
   /// Lets the threads finish the queue, then joins them. Nothing can be submitted any more.
   void stop();
 
  private:
+  struct Waiting {
+    Task task;
+    std::chrono::steady_clock::time_point since;
+  };
+
   bool enqueue(Task task, std::size_t limit);
+  /// Under the mutex: sends one more thread to the queue. False where all are there, or a new one cannot be started.
+  bool rouse();
   void run();
 
   const std::size_t max_threads_;
   const std::size_t max_queue_;
+  const std::size_t lively_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Task> queue_;
+  std::deque<Waiting> queue_;
   std::vector<std::thread> threads_;
-  std::size_t idle_ = 0;
+  std::size_t active_ = 0;  ///< At a task, or on the way to the queue.
+  std::size_t roused_ = 0;  ///< Of those, asleep still.
+  std::uint64_t taken_ = 0;
+  std::uint64_t taken_at_nudge_ = 0;
+  std::chrono::steady_clock::time_point nudged_{};
   bool stopping_ = false;
 };
 

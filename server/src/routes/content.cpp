@@ -41,7 +41,7 @@ http::Response download(http::Request& request, RouteContext& context, const Med
   }
   // The row that was found decides: one that was Pending then may have been filled by now.
   if (!media.digest) return error_response(404, "media " + std::to_string(media.id) + " has no content yet", request);
-  auto reader = context.library.read(media.id);
+  auto reader = context.library.read(media);
   if (!reader) return error_response(reader.error(), request, context.log);
   // What was let in unjudged, and what could run as a page, is never shown in place.
   const bool passive = media.info.format != Format::unknown && media.info.format != Format::svg;
@@ -87,7 +87,7 @@ http::Response derive_failure(const Error& error, const Media& media, http::Requ
   if (error.code == Errc::unsupported) return error_response(404, error.message, request);
   const bool undecodable = error.code == Errc::corrupt || error.code == Errc::too_large;
   // `corrupt` may be the file as it was sent, or our copy of it: only the first is the sender's.
-  if (undecodable && context.library.read(media.id)) return error_response(422, error.message, request);
+  if (undecodable && context.library.read(media)) return error_response(422, error.message, request);
   return error_response(error, request, context.log);
 }
 

@@ -1,0 +1,46 @@
+#include "library/open_blobs.hpp"
+
+#include <cstring>
+
+namespace media {
+
+std::size_t OpenBlobs::Hash::operator()(const Digest& digest) const noexcept {
+  std::size_t hash = 0;
+  std::memcpy(&hash, digest.bytes().data(), sizeof hash);  // a digest is as good as any hash of it
+  return hash;
+}
+
+void OpenBlobs::drop_old(Clock::time_point now, std::list<Entry>& gone) {
+  while (!entries_.empty() && (entries_.front().until <= now || entries_.size() > kMost)) {
+    by_digest_.erase(entries_.front().digest);
+    gone.splice(gone.end(), entries_, entries_.begin());
+  }
+}
+
+std::shared_ptr<const ByteReader> OpenBlobs::find(const Digest& digest, Clock::time_point now) {
+  std::list<Entry> gone;
+  const std::lock_guard lock(mutex_);
+  drop_old(now, gone);
+  const auto found = by_digest_.find(digest);
+  return found == by_digest_.end() ? nullptr : found->second->reader;
+}
+
+void OpenBlobs::keep(const Digest& digest, std::shared_ptr<const ByteReader> reader, Clock::time_point now) {
+  std::list<Entry> gone;
+  const std::lock_guard lock(mutex_);
+  if (by_digest_.contains(digest)) return;
+  entries_.push_back({digest, std::move(reader), now + kLifetime});
+  by_digest_.emplace(digest, std::prev(entries_.end()));
+  drop_old(now, gone);
+}
+
+void OpenBlobs::forget(const Digest& digest) {
+  std::list<Entry> gone;
+  const std::lock_guard lock(mutex_);
+  const auto found = by_digest_.find(digest);
+  if (found == by_digest_.end()) return;
+  gone.splice(gone.end(), entries_, found->second);
+  by_digest_.erase(found);
+}
+
+}  // namespace media
