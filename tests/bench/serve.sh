@@ -3,6 +3,7 @@
 # neither hashes nor syncs. Usage: serve.sh BUILD_FOLDER [SECONDS] [PART…]   parts: download upload (default: both)
 #
 # Generator and servers share the machine: a ratio says more than either figure. TMPDIR's disk is the one that counts.
+# shellcheck disable=SC2016,SC2086 # programs of awk; the two sides of a pair are several words
 set -euo pipefail
 
 bin=$(CDPATH='' cd -- "$1" && pwd)/bin
