@@ -111,5 +111,7 @@ bool runs_in_container(const Environment& environment);
 
 /// `NAME=value` lines of everything in force.
 std::string print_config(const Config& config);
+/// A Markdown table of every variable there is: name, meaning, what it accepts, default. The same on every machine.
+std::string list_settings();
 
 }  // namespace media::server

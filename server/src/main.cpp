@@ -28,11 +28,12 @@ constexpr int kExitStart = 3;
 
 constexpr const char* kHelp = R"(mediad: keeps photos and videos, proves them intact and serves them in every size.
 
-usage: mediad [--port-file FILE] [--check-config | --print-config | --version | --help]
+usage: mediad [--port-file FILE] [--check-config | --print-config | --list-settings | --version | --help]
 
   --port-file FILE   write the port to FILE once requests are answered
   --check-config     say what is wrong with the configuration, if anything, and exit
   --print-config     print the configuration in force and exit
+  --list-settings    print every variable there is, its meaning and its default, as a Markdown table, and exit
   --version          print the version and exit
 
 Configuration comes from the environment, in local mode from .env.local too; docs/configuration.md lists it.
@@ -41,7 +42,7 @@ SIGTERM or SIGINT drains and stops. Exit codes: 0 stopped as told, 2 configurati
 
 struct Arguments {
   std::optional<std::string> port_file;
-  enum class Action { serve, check, print, version, help } action = Action::serve;
+  enum class Action { serve, check, print, list, version, help } action = Action::serve;
 };
 
 std::optional<Arguments> read_arguments(int argc, char** argv) {
@@ -56,6 +57,8 @@ std::optional<Arguments> read_arguments(int argc, char** argv) {
       arguments.action = Arguments::Action::check;
     } else if (argument == "--print-config") {
       arguments.action = Arguments::Action::print;
+    } else if (argument == "--list-settings") {
+      arguments.action = Arguments::Action::list;
     } else if (argument == "--version") {
       arguments.action = Arguments::Action::version;
     } else if (argument == "--help" || argument == "-h") {
@@ -134,6 +137,10 @@ int main(int argc, char** argv) {
   }
   if (arguments->action == Arguments::Action::version) {
     std::cout << "mediad " << MEDIA_VERSION << '\n';
+    return 0;
+  }
+  if (arguments->action == Arguments::Action::list) {
+    std::cout << list_settings();
     return 0;
   }
   Environment environment = process_environment();
