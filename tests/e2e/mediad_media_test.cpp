@@ -67,6 +67,7 @@ TEST_CASE("mediad: a page knows what lies on both of its sides, empty or not") {
   Api api;
   std::vector<std::int64_t> ids;
   for (std::uint8_t i = 0; i < 7; ++i) ids.push_back(api.upload(i, i % 2 == 0 ? "even.png" : "odd.png"));
+  for (const std::int64_t id : ids) api.client.wait_processed(id);  // pages are compared whole
   for (const std::string order : {"asc", "desc"}) {
     const std::string query = "order=" + order + "&q=even&limit=2";
     const Json first = api.list(query);
