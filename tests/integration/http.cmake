@@ -3,7 +3,8 @@ if(MEDIA_BUILD_SERVER)
     ${CMAKE_CURRENT_LIST_DIR}/http_content_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/http_head_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/http_multipart_test.cpp
-    ${CMAKE_CURRENT_LIST_DIR}/http_router_test.cpp)
+    ${CMAKE_CURRENT_LIST_DIR}/http_router_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/http_thread_pool_test.cpp)
   media_test(test_http_server AREAS core LINK media_server_http TIMEOUT 300 SOURCES
     ${CMAKE_CURRENT_LIST_DIR}/http_client.cpp
     ${CMAKE_CURRENT_LIST_DIR}/http_body_test.cpp

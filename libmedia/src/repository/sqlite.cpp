@@ -12,6 +12,7 @@
 #include "media/repository.hpp"
 #include "repository/network_filesystem.hpp"
 #include "repository/sql.hpp"
+#include "repository/sqlite_change_mark.hpp"
 #include "repository/sqlite_read_pool.hpp"
 #include "repository/sqlite_reads.hpp"
 #include "repository/sqlite_schema.hpp"
@@ -25,7 +26,19 @@ class SqliteRepository final : public Reads<Repository> {
  public:
   /// `writer` absent: read-only.
   SqliteRepository(std::unique_ptr<Writer> writer, const std::filesystem::path& path, Access access, unsigned read_connections)
-      : writer_(std::move(writer)), readers_(path, access, read_connections) {}
+      : writer_(std::move(writer)),
+        readers_(path, access, read_connections),
+        watch_(access == Access::read ? ChangeWatch::open(path) : nullptr) {}
+
+  /// What is asked for with every request; nearly always unchanged since the last one asked.
+  Result<std::optional<Media>> find_media(MediaId id) const override {
+    if (!watch_) return Reads::find_media(id);
+    const ChangeMark mark = watch_->look();
+    if (auto known = media_.find(mark, id)) return known;
+    auto media = Reads::find_media(id);
+    if (media && *media) media_.keep(mark, id, **media);
+    return media;
+  }
 
   Result<void> write(const Closure& closure) override {
     if (!writer_) return Error{Errc::denied, "write to the catalog: it was opened for reading only"};
@@ -48,6 +61,8 @@ class SqliteRepository final : public Reads<Repository> {
   // The readers go first: the writer's close writes the log back, which they would hinder.
   std::unique_ptr<Writer> writer_;
   mutable ReadPool readers_;
+  std::unique_ptr<ChangeWatch> watch_;  ///< Null: every row is asked for anew.
+  mutable RowMemory<MediaId, Media> media_;
 };
 
 /// Makes the empty file that SQLite takes for an empty database, readable for this user alone (upload tokens are in it), and makes its name

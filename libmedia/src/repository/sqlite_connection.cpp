@@ -175,6 +175,22 @@ SQLite::Statement& Connection::statement(std::string_view sql) {
 
 void Connection::execute(std::string_view sql) { Query(*this, sql).run(); }
 
+const volatile std::uint32_t* Connection::wal_index(int bytes) noexcept {
+  try {
+    Query query(*this, "SELECT count(*) FROM schema_migration");  // a first read, by which the connection comes to have the index
+    if (!query.next()) return nullptr;
+  } catch (const SQLite::Exception&) {
+    return nullptr;
+  }
+  sqlite3_file* file = nullptr;
+  if (sqlite3_file_control(database_.getHandle(), "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file)) != SQLITE_OK)
+    return nullptr;
+  if (file == nullptr || file->pMethods == nullptr || file->pMethods->iVersion < 2 || file->pMethods->xShmMap == nullptr) return nullptr;
+  volatile void* region = nullptr;
+  if (file->pMethods->xShmMap(file, 0, bytes, 0, &region) != SQLITE_OK) return nullptr;
+  return static_cast<const volatile std::uint32_t*>(region);
+}
+
 void Connection::roll_back() noexcept {
   // May fail where SQLite has ended the transaction itself already, which is as good.
   if (in_transaction()) sqlite3_exec(database_.getHandle(), "ROLLBACK", nullptr, nullptr, nullptr);

@@ -58,6 +58,8 @@ class Connection {
   [[nodiscard]] bool in_transaction() noexcept { return sqlite3_get_autocommit(database_.getHandle()) == 0; }
   /// Ends a transaction where there is one, without trace. Never throws.
   void roll_back() noexcept;
+  /// The first `bytes` of the WAL-index, as SQLite has it mapped while this connection is open; null where there is none.
+  const volatile std::uint32_t* wal_index(int bytes) noexcept;
 
   /// An exception as an `Error` that begins with `what`. Throws std::bad_alloc where SQLite had no memory.
   Error error_of(const SQLite::Exception& exception, std::string_view what);

@@ -95,8 +95,8 @@ Result<std::int64_t> SqliteTransaction::insert_job(const Job& job) {
   });
 }
 
-Result<std::vector<Job>> SqliteTransaction::claim_jobs(const std::string& kind, Timestamp now, const std::string& lease_owner, Timestamp lease_until,
-                                                       std::size_t limit, MediaId media_id) {
+Result<std::vector<Job>> SqliteTransaction::claim_jobs(const std::string& kind, Timestamp now, const std::string& lease_owner,
+                                                       Timestamp lease_until, std::size_t limit, MediaId media_id) {
   constexpr auto kMost = static_cast<std::size_t>(std::numeric_limits<std::int64_t>::max());
   const auto most = static_cast<std::int64_t>(std::min(limit, kMost));
   return guarded(connection_, "claim jobs", [&]() -> Result<std::vector<Job>> {

@@ -24,8 +24,8 @@ class SqliteTransaction final : public Reads<Transaction> {
   Result<std::size_t> remove_renditions_stored_as(const Digest& digest) override;
 
   Result<std::int64_t> insert_job(const Job& job) override;
-  Result<std::vector<Job>> claim_jobs(const std::string& kind, Timestamp now, const std::string& lease_owner, Timestamp lease_until, std::size_t limit,
-                                      MediaId media_id) override;
+  Result<std::vector<Job>> claim_jobs(const std::string& kind, Timestamp now, const std::string& lease_owner, Timestamp lease_until,
+                                      std::size_t limit, MediaId media_id) override;
   Result<bool> renew_job(std::int64_t id, const std::string& lease_owner, Timestamp lease_until, double progress) override;
   Result<bool> finish_job(std::int64_t id, const std::string& lease_owner) override;
   Result<bool> release_job(std::int64_t id, const std::string& lease_owner, std::optional<Timestamp> run_after,
