@@ -694,8 +694,9 @@ std::string list_settings() {
     add("`" + std::string(setting.name) + "`", setting.about, setting.accepts, usual);
   }
   for (const Secret& secret : secrets()) {
-    const std::string name(secret.name);
-    add("`" + name + "`, `" + name + "_FILE`", secret.about, secret.accepts, secret.usual);
+    std::string names = "`" + std::string(secret.name) + "`, `";
+    names.append(secret.name).append("_FILE`");
+    add(names, secret.about, secret.accepts, secret.usual);
   }
   return text;
 }

@@ -5,6 +5,7 @@ set -eu
 
 mediad=$(realpath "$1")
 photo=$(realpath "$2")
+python=$(python3 -c 'import sys; print(sys.executable)')  # past the launchers that version managers put before it
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 work=$(mktemp -d)
 pid=
@@ -49,12 +50,12 @@ call() {
   [ "$status" = "$wanted" ] || fail "status $status, not $wanted: $(head -c 500 body)"
 }
 # fields 'path:type[=value]' … of the last answer's body
-fields() { python3 "$here/seed_examples.py" body "$@" 2>faults || fail "$(cat faults)"; }
+fields() { "$python" "$here/seed_examples.py" body "$@" 2>faults || fail "$(cat faults)"; }
 # header NAME PATTERN (of grep -E, for the whole value)
 header() { tr -d '\r' <'head' | grep -qiE "^$1: ($2)\$" || fail "no $1 that is $2: $(grep -i "^$1:" head || true)"; }
 json() { header Content-Type 'application/json(; *charset=utf-8)?'; }
 # value PATH: of the last answer's body
-value() { python3 -c 'import functools, json, sys
+value() { "$python" -c 'import functools, json, sys
 print(functools.reduce(lambda at, step: at[int(step)] if isinstance(at, list) else at[step], sys.argv[2].split("."), json.load(open(sys.argv[1]))))' body "$1"; }
 # refused ERROR: the one shape of every failure
 refused() {
@@ -105,7 +106,7 @@ url=$(value upload_url)
 token=$(value upload_token)
 echo "$url" | grep -qE "^$base/media/upload/$token\?signature=[0-9a-f]+&expires=[0-9]+&size=$size&type=image%2Fjpeg\$" ||
   fail "the URL has not the parts that clients know: $url"
-python3 - "$url" "$(value expires_at)" <<'PYTHON' || fail "expires and expires_at differ, or are not 15 minutes away"
+"$python" - "$url" "$(value expires_at)" <<'PYTHON' || fail "expires and expires_at differ, or are not 15 minutes away"
 import re, sys, time
 from datetime import datetime
 expires = int(re.search(r"expires=(\d+)", sys.argv[1])[1])
