@@ -147,8 +147,10 @@ TEST_CASE("http: a route that takes requests without a body takes them without a
 
 TEST_CASE("http: a body that is cancelled from elsewhere ends a read that waits for it, and the answer still goes out") {
   std::atomic<http::Body*> waiting{nullptr};
+  std::atomic<int> cancelled{0};  // calls that are over: a body must outlive the call
   TestServer server({}, [&](http::Router& router) {
     const auto read = [&](http::Request& request) {
+      const int before = cancelled;
       waiting = request.body;
       std::vector<std::byte> buffer(1000);
       while (true) {
@@ -158,6 +160,7 @@ TEST_CASE("http: a body that is cancelled from elsewhere ends a read that waits 
         if (got) return http::Response::text(200, "whole");
         CHECK(got.error().code == Errc::cancelled);
         CHECK(request.body->read(buffer).error().code == Errc::cancelled);
+        while (cancelled == before) std::this_thread::sleep_for(1ms);
         return http::Response::text(request.header("Succeed") ? 200 : 500, "cancelled");
       }
     };
@@ -169,6 +172,7 @@ TEST_CASE("http: a body that is cancelled from elsewhere ends a read that waits 
     REQUIRE(client.send(get("/slow", fields, "PATCH") + std::string(50'000, 'x')));
     while (waiting == nullptr) std::this_thread::sleep_for(1ms);
     waiting.load()->cancel();
+    ++cancelled;
     const Reply reply = client.read_reply();
     CHECK(reply.status == (succeed ? 200 : 409));
     CHECK(client.closed_within(10s));
