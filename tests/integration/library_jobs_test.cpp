@@ -92,7 +92,8 @@ TEST_CASE("library: queued jobs survive the process, and a dead owner's lease ru
     // Somebody claims the job and is never heard of again.
     const auto repository = open_sqlite_repository({.path = f.folder / "store" / "catalog.db"}).value();
     REQUIRE(repository->write([&](Transaction& transaction) -> Result<void> {
-      MEDIA_TRY_ASSIGN(const auto claimed, transaction.claim_jobs("derive", f.clock->now(), "dead", f.clock->now() + std::chrono::seconds(60), 1, 0));
+      MEDIA_TRY_ASSIGN(const auto claimed,
+                       transaction.claim_jobs("derive", f.clock->now(), "dead", f.clock->now() + std::chrono::seconds(60), 1, 0));
       if (claimed.size() != 1) return Error{Errc::internal, "nothing to claim"};
       return {};
     }));

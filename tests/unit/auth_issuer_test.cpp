@@ -5,11 +5,11 @@
 
 #include "auth/authenticator.hpp"
 #include "auth/introspection.hpp"
-#include "web_client.hpp"
 #include "base64.hpp"
 #include "catch.hpp"
 #include "http/http.hpp"
 #include "tokens.hpp"
+#include "web_client.hpp"
 
 using namespace media;
 using namespace media::server;

@@ -257,7 +257,8 @@ struct Notification {
   Timestamp created_at{};
 };
 
-/// Tells it. A retryable error (`is_retryable`): to be tried again later, with growing pauses, for about a day and a half; any other: never.
+/// Tells it. A retryable error (`is_retryable`): to be tried again later, with growing pauses, for about a day and a half; any other:
+/// never.
 using NotificationSender = std::function<Result<void>(const Notification&)>;
 
 struct RunJobsOptions {

@@ -123,8 +123,8 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   virtual Result<std::int64_t> insert_job(const Job& job) = 0;
   /// Takes up to `limit` jobs of a kind that are due: queued ones, and running ones whose lease ran out; marks them running under
   /// `lease_owner` until `lease_until` and counts the attempt. `media_id` 0: any.
-  virtual Result<std::vector<Job>> claim_jobs(const std::string& kind, Timestamp now, const std::string& lease_owner, Timestamp lease_until, std::size_t limit,
-                                              MediaId media_id) = 0;
+  virtual Result<std::vector<Job>> claim_jobs(const std::string& kind, Timestamp now, const std::string& lease_owner, Timestamp lease_until,
+                                              std::size_t limit, MediaId media_id) = 0;
   /// Prolongs a lease and notes progress. False where the lease is no longer this owner's.
   virtual Result<bool> renew_job(std::int64_t id, const std::string& lease_owner, Timestamp lease_until, double progress) = 0;
   /// Ends a job: deletes it. False where the lease is no longer this owner's.

@@ -81,8 +81,8 @@ class MemoryTransaction final : public Reads<Transaction> {
     return row.id;
   }
 
-  Result<std::vector<Job>> claim_jobs(const std::string& kind, Timestamp now, const std::string& lease_owner, Timestamp lease_until, std::size_t limit,
-                                      MediaId media_id) override {
+  Result<std::vector<Job>> claim_jobs(const std::string& kind, Timestamp now, const std::string& lease_owner, Timestamp lease_until,
+                                      std::size_t limit, MediaId media_id) override {
     std::vector<Job> claimed;
     for (const auto& [due, id] : tables_.due_jobs) {
       if (due > now || claimed.size() >= limit) break;

@@ -14,7 +14,8 @@
 #define MEDIA_SQL_MEDIA_VALUES "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23"
 #define MEDIA_SQL_BLOB "digest, size_bytes, state, location, identity, verified_at, condemned_at"
 #define MEDIA_SQL_RENDITION "source, transform, encoder, digest, format, width, height, size_bytes, created_at"
-#define MEDIA_SQL_JOB_FIELDS "kind, media_id, state, attempts, run_after, lease_owner, lease_until, progress, last_error, created_at, payload"
+#define MEDIA_SQL_JOB_FIELDS \
+  "kind, media_id, state, attempts, run_after, lease_owner, lease_until, progress, last_error, created_at, payload"
 #define MEDIA_SQL_JOB "id, " MEDIA_SQL_JOB_FIELDS
 #define MEDIA_SQL_UPLOAD "token, media_id, owner, filename, media_type, size_bytes, digest, state, created_at, expires_at"
 #define MEDIA_SQL_RESUMABLE_UPLOAD "id, owner, kind, filename, media_type, metadata, parts, size_bytes, media_id, created_at, expires_at"

@@ -8,12 +8,12 @@
 #include "auth/caller.hpp"
 #include "auth/introspection.hpp"
 #include "auth/jwt.hpp"
-#include "web_client.hpp"
 #include "config.hpp"
 #include "http/message.hpp"
 #include "media/clock.hpp"
 #include "media/library.hpp"
 #include "telemetry/log.hpp"
+#include "web_client.hpp"
 
 namespace media::server {
 
