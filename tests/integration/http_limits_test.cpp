@@ -250,12 +250,17 @@ TEST_CASE("http: above the limit of connections the longest idle one gives way, 
   http::ServerOptions options;
   options.max_connections = 3;
   TestServer server(options);
+  // A client has its answer a moment before its connection counts as idle: who is idle longest must not be a matter of chance.
+  const auto are_idle = [&](std::size_t count) { return eventually([&] { return server->stats().idle == count; }); };
   Client first(server.port());
   CHECK(first.ask(get("/hello")).status == 200);
+  REQUIRE(are_idle(1));
   Client second(server.port());
   CHECK(second.ask(get("/hello")).status == 200);
+  REQUIRE(are_idle(2));
   Client third(server.port());
   CHECK(third.ask(get("/hello")).status == 200);
+  REQUIRE(are_idle(3));
   Client fourth(server.port());
   CHECK(fourth.ask(get("/hello")).status == 200);
   CHECK(first.closed_within(2s));
