@@ -28,6 +28,18 @@ TEST_CASE("library: a blob is kept open for a moment, by its own digest, and not
   CHECK(reader.use_count() == 1);
 }
 
+TEST_CASE("library: blobs are closed in time although nobody asks any more") {
+  const auto content = test::bytes("content");
+  OpenBlobs blobs;
+  const auto start = OpenBlobs::Clock::now();
+  const auto reader = reader_of(content);
+  blobs.keep(digest_of(1), reader, start);
+  blobs.close_old(start + 1s);
+  CHECK(reader.use_count() == 2);
+  blobs.close_old(start + 2s);
+  CHECK(reader.use_count() == 1);
+}
+
 TEST_CASE("library: blobs kept open are bounded, and forgotten when told") {
   const auto content = test::bytes("content");
   OpenBlobs blobs;

@@ -327,7 +327,8 @@ class MEDIA_EXPORT Library {
   virtual Result<std::vector<Rendition>> renditions(MediaId id) const = 0;
 
   /// Opens a media's original. A blob not verified within the interval is hashed first: `corrupt` where it is damaged (it is
-  /// set aside then). `not_found` where there is no such media, or it is Pending.
+  /// set aside then). `not_found` where there is no such media, or it is Pending. Calls within two seconds share one open blob, and what
+  /// happens to its file meanwhile is not noticed.
   virtual Result<std::shared_ptr<const ByteReader>> read(MediaId id) const = 0;
   /// As above, of a media that was found a moment ago: its row is not looked up again.
   virtual Result<std::shared_ptr<const ByteReader>> read(const Media& media) const = 0;

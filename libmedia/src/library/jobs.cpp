@@ -182,6 +182,7 @@ Result<std::size_t> LibraryImpl::work_off(const std::string& kind, std::chrono::
       continue;
     }
     if (options.until_idle) break;
+    open_blobs_.close_old();
     std::unique_lock lock(jobs_mutex_);
     jobs_queued_.wait_for(lock, options.stop, kIdlePoll, [&] { return jobs_generation_ != seen; });
   }

@@ -34,6 +34,12 @@ void OpenBlobs::keep(const Digest& digest, std::shared_ptr<const ByteReader> rea
   drop_old(now, gone);
 }
 
+void OpenBlobs::close_old(Clock::time_point now) {
+  std::list<Entry> gone;
+  const std::lock_guard lock(mutex_);
+  drop_old(now, gone);
+}
+
 void OpenBlobs::forget(const Digest& digest) {
   std::list<Entry> gone;
   const std::lock_guard lock(mutex_);

@@ -26,6 +26,8 @@ class OpenBlobs {
   std::shared_ptr<const ByteReader> find(const Digest& digest, Clock::time_point now = Clock::now());
   void keep(const Digest& digest, std::shared_ptr<const ByteReader> reader, Clock::time_point now = Clock::now());
   void forget(const Digest& digest);
+  /// Closes what lived out its time although nobody asks any more: an open file keeps its place on the disk.
+  void close_old(Clock::time_point now = Clock::now());
 
  private:
   struct Entry {
