@@ -4,22 +4,17 @@
 #include <cstdlib>
 
 #include "http/fields.hpp"
+#include "http/text.hpp"
 
 namespace media::server {
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 /// The next stretch up to `separator`, taken off the front.
 std::string_view take(std::string_view& text, char separator) {
   const auto at = text.find(separator);
   const std::string_view piece = text.substr(0, at);
   text.remove_prefix(at == std::string_view::npos ? text.size() : at + 1);
-  return trimmed(piece);
+  return http::trim(piece);
 }
 
 /// True where the q of a media range is 0: "not this one".

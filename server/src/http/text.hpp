@@ -1,4 +1,4 @@
-// Small readers of text that several files of this folder need.
+// Small readers of text that several files need.
 #pragma once
 
 #include <cstdint>
