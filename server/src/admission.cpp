@@ -61,7 +61,7 @@ std::optional<http::Response> Admission::operator()(http::Request& request, cons
   // A refused credential counts too, against its sender's address: guessing must not be free.
   auto slow_down = limit_rate(request, route, admitted);
   if (!slow_down && !refusal) refusal = check_scope(request, access, admitted.caller);
-  request.caller = std::move(admitted);
+  request.admitted = std::move(admitted);
   return slow_down ? std::move(slow_down) : std::move(refusal);
 }
 
@@ -96,7 +96,7 @@ std::optional<http::Response> Admission::limit_rate(const http::Request& request
       .with("Retry-After", std::to_string(admitted.rate->retry_in.count()));
 }
 
-const Admitted* admitted_of(const http::Request& request) { return std::any_cast<Admitted>(&request.caller); }
+const Admitted* admitted_of(const http::Request& request) { return std::any_cast<Admitted>(&request.admitted); }
 
 const Caller& caller_of(const http::Request& request) {
   static const Caller kNobody;

@@ -14,7 +14,7 @@
 
 namespace media::server {
 
-/// What the admission found out about a request; travels in `http::Request::caller`.
+/// What the admission found out about a request; travels in `http::Request::admitted`.
 struct Admitted {
   Caller caller;
   Origin origin;
@@ -22,7 +22,7 @@ struct Admitted {
   bool asked_for_gzip_tag = false;   ///< If-None-Match named a compressed answer.
 };
 
-/// A chain of steps; the first that answers ends it. Puts an `Admitted` into `request.caller`.
+/// A chain of steps; the first that answers ends it. Puts an `Admitted` into `request.admitted`.
 ///
 /// Thread-safety: may be called concurrently; what it refers to may.
 class Admission {

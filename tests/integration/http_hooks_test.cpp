@@ -18,12 +18,12 @@ TEST_CASE("http: the application may answer in a handler's place, and hand it wh
   http::Hooks hooks;
   hooks.admit = [](http::Request& request, const http::Route& route) -> std::optional<http::Response> {
     if (!request.header("Let-Me-In")) return http::Response::text(401, "no " + std::to_string(route.options.tag));
-    request.caller = std::string(*request.header("Let-Me-In"));
+    request.admitted = std::string(*request.header("Let-Me-In"));
     return std::nullopt;
   };
   auto server = http::Server::start(
                     {},
-                    one_route([](http::Request& request) { return http::Response::text(200, std::any_cast<std::string>(request.caller)); },
+                    one_route([](http::Request& request) { return http::Response::text(200, std::any_cast<std::string>(request.admitted)); },
                               {.tag = 7}),
                     hooks)
                     .value();
