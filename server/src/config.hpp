@@ -52,7 +52,8 @@ struct Config {
   LogFormat log_format = LogFormat::pretty;
 
   RateLimits rate_limits;  ///< Default by mode: off, on.
-  bool trust_forwarded_headers = false;
+  /// What is said beside `trusted_proxies`, and may not contradict them.
+  std::optional<bool> trust_forwarded_headers;
   /// Whose pages may call; "*": everybody's.
   std::vector<std::string> cors_origins;
   SecurityHeaders security_headers;

@@ -190,6 +190,9 @@ TEST_CASE("server: limits, proxies and origins are read and printed, and product
   CHECK(contains(loaded.config.trusted_proxies, "10.3.4.5"));
   CHECK(loaded.config.cors_origins.size() == 2);
   CHECK(loaded.config.security_headers.frame_options.empty());
+  const std::string trust = "MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_TRUST_FORWARDED_HEADERS";
+  CHECK(load({{trust, "false"}, {"MEDIA_SERVICE_SERVER_TRUSTED_PROXIES", "10.0.0.0/8"}}).faults.size() == 1);
+  CHECK(load({{trust, "false"}}).faults.empty());
   const auto printed = print_config(loaded.config);
   CHECK(printed.find("MEDIA_SERVICE_SERVER_TRUSTED_PROXIES=10.0.0.0/8, ::1\n") != std::string::npos);
   CHECK(printed.find("MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_PUBLIC_PER_MINUTE=100\n") != std::string::npos);

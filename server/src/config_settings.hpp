@@ -1,0 +1,38 @@
+/// Every variable that mediad reads: the one table from which the environment is read, the configuration printed and the documentation
+/// made.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config.hpp"
+
+namespace media::server {
+
+inline constexpr std::string_view kWebhookSecret = "MEDIA_SERVICE_WEBHOOK_SECRET";
+
+/// One variable: what it is for, how it is read into the config, and how it is written out again. docs/configuration.md is made of these.
+struct Setting {
+  std::string_view name;
+  std::string_view about;
+  std::string_view accepts;
+  bool (*read)(Config&, const std::string&);
+  std::string (*write)(const Config&);
+  std::string_view usual = {};  ///< The default in words, where it depends on more than the mode.
+};
+
+/// A variable whose value is never shown; `<name>_FILE` names a file with it instead.
+struct Secret {
+  std::string_view name;
+  std::string_view about;
+  std::string_view accepts;
+  bool (*is_set)(const Config&);
+  std::string_view usual = "none";
+};
+
+/// In the order in which they are shown. RUN_MODE is none of them: the others' defaults depend on it.
+const std::vector<Setting>& settings();
+const std::vector<Secret>& secrets();
+
+}  // namespace media::server
