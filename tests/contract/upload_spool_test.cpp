@@ -1,5 +1,4 @@
 // What every UploadSpool must do, and what only the one of files promises: locks across processes, and lengths after a crash.
-#include <vector>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -10,6 +9,7 @@
 #include <atomic>
 #include <functional>
 #include <thread>
+#include <vector>
 
 #include "catch.hpp"
 #include "media/upload_spool.hpp"
