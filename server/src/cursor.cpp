@@ -3,6 +3,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "auth/strict_json.hpp"
 #include "base64.hpp"
 
 namespace media::server {
@@ -27,8 +28,10 @@ Result<Cursor> parse_cursor(std::string_view text) {
   const auto decoded = base64_decode(text);
   if (!decoded || decoded->empty()) return bad;
   if (const auto plain = parse_media_id(*decoded)) return Cursor{*plain, false};
-  const auto json = nlohmann::json::parse(*decoded, nullptr, false);
-  if (!json.is_object() || !json.contains("id") || !json["id"].is_number_unsigned()) return bad;
+  const auto object = parse_strict_object(*decoded);
+  if (!object) return bad;
+  const nlohmann::json& json = *object;
+  if (!json.contains("id") || !json["id"].is_number_unsigned()) return bad;
   const auto id = json["id"].get<std::uint64_t>();
   // One beyond the ids on either side: the ends of a page that begins with the first one, or ends with the last.
   if (id > static_cast<std::uint64_t>(kMaxMediaId) + 1) return bad;

@@ -28,6 +28,8 @@ Result<nlohmann::ordered_json> read_json_object(http::Request& request) {
     if (got == 0) break;
     text.append(reinterpret_cast<const char*>(buffer.data()), got);
   }
+  // The parser takes a NUL for the end of the text, whatever comes after it.
+  if (text.find('\0') != std::string::npos) return Error{Errc::invalid_argument, "the body: accepts one JSON object, without NUL"};
   // A name that is there twice could be read one way here and another way by a proxy; nesting is no part of any request of ours.
   std::vector<std::vector<std::string>> names;
   bool refused = false;

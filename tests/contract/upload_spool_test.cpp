@@ -9,6 +9,7 @@
 #include <atomic>
 #include <functional>
 #include <thread>
+#include <vector>
 
 #include "catch.hpp"
 #include "media/upload_spool.hpp"
@@ -150,7 +151,7 @@ TEST_CASE("upload spool: ids that exist, are missing or are none") {
     CHECK(spool.list("", 10).value().ids.empty());
     REQUIRE(spool.create(kId));
     CHECK(code_of(spool.create(kId)) == Errc::already_exists);
-    for (const std::string id : {"", "..", "../x", "a/b", "A", "a.b", std::string(65, 'a').c_str()}) {
+    for (const std::string& id : std::vector<std::string>{"", "..", "../x", "a/b", "A", "a.b", std::string(65, 'a')}) {
       CHECK(code_of(spool.create(id)) == Errc::invalid_argument);
       CHECK(code_of(spool.open(id)) == Errc::not_found);
       CHECK_FALSE(spool.settled_length(id).value().has_value());

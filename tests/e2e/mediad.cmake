@@ -2,6 +2,7 @@ if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI)
   # httplib is the client here: a stranger to the server's own loop.
   media_test(test_mediad AREAS core TIMEOUT 600 SOURCES
     ${CMAKE_CURRENT_LIST_DIR}/mediad_auth_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/mediad_bad_input_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_edge_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_media_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_shared_test.cpp

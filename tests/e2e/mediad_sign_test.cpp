@@ -9,8 +9,12 @@ constexpr const char* kJwtSecret = "6f1ed002ab5595859014ebf0951522d9";
 
 struct Signing {
   explicit Signing(std::vector<std::string> more = {}) : mediad(with_auth(std::move(more))) {
-    for (const std::uint32_t width : {300U, 310U}) write_file(mediad.folder / (std::to_string(width) + ".png"), gradient_png(width, 200));
-    REQUIRE(run({"ingest", (mediad.folder / "300.png").string(), (mediad.folder / "310.png").string()}).exit_code == 0);
+    // One at a time: files of one command are read side by side and get their ids as they end.
+    for (const std::uint32_t width : {300U, 310U}) {
+      const auto file = mediad.folder / (std::to_string(width) + ".png");
+      write_file(file, gradient_png(width, 200));
+      REQUIRE(run({"ingest", file.string()}).exit_code == 0);
+    }
   }
   static std::vector<std::string> with_auth(std::vector<std::string> more) {
     more.push_back(std::string("JWT_SECRET=") + kJwtSecret);

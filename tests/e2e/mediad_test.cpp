@@ -290,8 +290,13 @@ TEST_CASE("mediad: killed under load, it loses nothing that it acknowledged") {
   Mediad server;
   std::vector<std::pair<std::int64_t, std::string>> acknowledged;
   std::mutex mutex;
+  const auto count = [&] {
+    const std::lock_guard lock(mutex);
+    return acknowledged.size();
+  };
   for (int round = 0; round < rounds; ++round) {
     std::atomic<bool> stop{false};
+    const std::size_t before = count();
     {
       std::vector<std::jthread> uploaders;
       for (int t = 0; t < 4; ++t) {
@@ -309,7 +314,9 @@ TEST_CASE("mediad: killed under load, it loses nothing that it acknowledged") {
           }
         });
       }
-      std::this_thread::sleep_for(std::chrono::milliseconds(150 + 97 * round % 400));
+      // Not before there is something to lose, however slow the machine.
+      for (int i = 0; i < 2000 && count() < before + 3; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      std::this_thread::sleep_for(std::chrono::milliseconds(97 * round % 400));
       server.daemon->signal(SIGKILL);
       server.daemon->wait(10);
       stop = true;

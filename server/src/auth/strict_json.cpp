@@ -8,6 +8,8 @@ namespace media::server {
 
 std::optional<nlohmann::json> parse_strict_object(std::string_view text) {
   using Event = nlohmann::json::parse_event_t;
+  // The parser takes a NUL for the end of the text, whatever comes after it.
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;
   constexpr int kDeepest = 8;
   bool good = true;
   std::vector<std::set<std::string>> names;

@@ -73,6 +73,9 @@ Failure decide_framing(Head& head) {
       const std::string_view coding = encodings.front();
       const std::string_view last = trim(coding.substr(coding.rfind(',') + 1));  // npos + 1 is 0: the whole
       if (!equal_ignoring_case(last, "chunked")) return bad("a Transfer-Encoding must end with chunked");
+      int chunkings = 0;
+      for_each_item(coding, [&](std::string_view item) { chunkings += equal_ignoring_case(item, "chunked") ? 1 : 0; });
+      if (chunkings > 1) return bad("a body is chunked once");
       return HeadFailure{501, "chunked is the one Transfer-Encoding understood here"};
     }
     head.chunked = true;

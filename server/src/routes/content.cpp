@@ -34,7 +34,7 @@ http::Response serve(const http::Request& request, const http::Content& content)
 http::Response download(http::Request& request, RouteContext& context, const Media& media) {
   std::string_view disposition = "attachment";
   if (const auto asked = request.query_value("disposition")) {
-    if (*asked != "inline" && *asked != "attachment") {
+    if (request.query_count("disposition") != 1 || (*asked != "inline" && *asked != "attachment")) {
       return error_response(400, "disposition: accepts inline or attachment", request, {"disposition", "inline or attachment"});
     }
     disposition = *asked;
@@ -138,6 +138,7 @@ http::Response rendition(http::Request& request, RouteContext& context, const Me
   Transform transform = preset->transform;
   const auto wanted = request.query_value("format");
   if (wanted) {
+    if (request.query_count("format") != 1) return error_response(400, "format: once", request, {"format", "one value"});
     if (auto set = set_transform_key(transform, "format", *wanted); !set) {
       return error_response(400, set.error().message, request, {"format", "avif, webp, jpeg or png"});
     }

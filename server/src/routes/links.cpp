@@ -56,7 +56,8 @@ http::Response put_link(http::Request& request, RouteContext& context, const Med
   Link link{*subject, media.id, 0};
   if (const auto position = request.query_value("position")) {
     const auto [end, error] = std::from_chars(position->data(), position->data() + position->size(), link.position);
-    if (error != std::errc{} || end != position->data() + position->size() || link.position < 0 || link.position > kMaxMediaId) {
+    if (request.query_count("position") != 1 || error != std::errc{} || end != position->data() + position->size() || link.position < 0 ||
+        link.position > kMaxMediaId) {
       return error_response(400, "position: accepts 0 to 2^53 - 1", request, {"position", "0 to 2^53 - 1"});
     }
   }

@@ -1,10 +1,12 @@
 // Resumable uploads by tus 1.0.0 (core; creation, creation-with-upload, expiration, checksum, termination, concatenation).
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <stop_token>
 
 #include "errors.hpp"
+#include "http/text.hpp"
 #include "routes.hpp"
 #include "tus_checksum.hpp"
 #include "tus_fields.hpp"
@@ -29,15 +31,12 @@ std::string location_of(const std::string& id, const http::Request& request, con
   return context.base_url(request) + "/uploads/" + id;
 }
 
-/// All digits, and few enough for a number of bytes.
+/// All digits; what does not fit counts as the largest number, for it is too large for whatever it is compared with.
 std::optional<std::uint64_t> parse_bytes(std::optional<std::string_view> text) {
-  if (!text || text->empty() || text->size() > 15) return std::nullopt;
-  std::uint64_t value = 0;
-  for (const char c : *text) {
-    if (c < '0' || c > '9') return std::nullopt;
-    value = value * 10 + static_cast<std::uint64_t>(c - '0');
+  if (!text || text->empty() || !std::all_of(text->begin(), text->end(), [](char c) { return c >= '0' && c <= '9'; })) {
+    return std::nullopt;
   }
-  return value;
+  return http::parse_decimal(*text).value_or(UINT64_MAX);
 }
 
 http::Response refuse_field(int status, std::string_view field, const std::string& accepts, const http::Request& request) {

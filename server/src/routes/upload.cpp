@@ -6,13 +6,13 @@
 #include "media_json.hpp"
 #include "request_json.hpp"
 #include "routes.hpp"
+#include "upload_rules.hpp"
 
 namespace media::server {
 namespace {
 
 /// Boundaries, part heads and the small fields of a form.
 constexpr std::uint64_t kFormOverheadBytes = 64U << 10U;
-constexpr std::size_t kMaxFilenameBytes = 255;
 
 Result<std::string> read_text(ByteSource& source, std::size_t limit) {
   std::string text;
@@ -27,8 +27,19 @@ Result<std::string> read_text(ByteSource& source, std::size_t limit) {
 
 /// What a client without an opinion sends by itself claims nothing.
 std::string claimed_type(std::string_view content_type) {
-  if (content_type.starts_with("application/octet-stream") || content_type.starts_with("application/x-www-form-urlencoded")) return {};
+  const std::string type = ascii_lower(std::string(content_type));
+  if (type.starts_with("application/octet-stream") || type.starts_with("application/x-www-form-urlencoded")) return {};
   return std::string(content_type);
+}
+
+/// A file may come without a name. One that has a name keeps to the rules that promised and resumable uploads have.
+Result<std::string> checked_name(std::string filename, const RouteContext& context) {
+  filename = without_path(std::move(filename));
+  if (filename.empty()) return filename;
+  if (const auto accepts = refuse_filename(filename, context.config.blocked_extensions)) {
+    return Error{Errc::invalid_argument, "filename: accepts " + *accepts};
+  }
+  return filename;
 }
 
 Result<std::unique_ptr<Ingest>> read_form(http::Request& request, RouteContext& context, const std::string& boundary,
@@ -40,10 +51,12 @@ Result<std::unique_ptr<Ingest>> read_form(http::Request& request, RouteContext& 
     MEDIA_TRY_ASSIGN(const auto part, form.next());
     if (!part) break;
     if (part->name == "filename" && !part->file_name) {
-      MEDIA_TRY_ASSIGN(name, read_text(form.content(), kMaxFilenameBytes));
+      if (name) return Error{Errc::invalid_argument, "filename: once a request"};
+      MEDIA_TRY_ASSIGN(std::string text, read_text(form.content(), kMaxFilenameBytes));
+      MEDIA_TRY_ASSIGN(name, checked_name(std::move(text), context));
     } else if (part->name == "file") {
       if (ingest) return Error{Errc::invalid_argument, "file: one file a request"};
-      wanted.filename = part->file_name.value_or("");
+      MEDIA_TRY_ASSIGN(wanted.filename, checked_name(part->file_name.value_or(""), context));
       wanted.declared_type = claimed_type(part->media_type);
       MEDIA_TRY_ASSIGN(ingest, context.library.begin(wanted));
       MEDIA_TRY(pour(form.content(), *ingest));
@@ -62,6 +75,7 @@ Result<std::unique_ptr<Ingest>> read_raw(http::Request& request, RouteContext& c
     MEDIA_TRY_ASSIGN(const auto parsed, http::parse_parameterized(*disposition));
     wanted.filename = http::disposition_file_name(parsed).value_or("");
   }
+  MEDIA_TRY_ASSIGN(wanted.filename, checked_name(std::move(wanted.filename), context));
   wanted.expected_size = request.content_length;
   MEDIA_TRY_ASSIGN(auto ingest, context.library.begin(wanted));
   MEDIA_TRY(pour(*request.body, *ingest));
@@ -79,7 +93,7 @@ http::Response upload(http::Request& request, RouteContext& context) {
   }
   const std::uint64_t limit = std::min(context.config.max_upload_bytes, context.library.policy().max_bytes());
   const std::string_view content_type = request.header("Content-Type").value_or("");
-  const bool is_form = content_type.starts_with("multipart/");
+  const bool is_form = ascii_lower(std::string(content_type)).starts_with("multipart/");
   if (const auto allowed = request.body->limit(limit + (is_form ? kFormOverheadBytes : 0)); !allowed) {
     return error_response(413, "the file is larger than the limit of " + std::to_string(limit) + " bytes", request,
                           {"file", "at most " + std::to_string(limit) + " bytes"});
