@@ -64,6 +64,7 @@ if(MEDIA_BUILD_CLI)
 endif()
 if(MEDIA_BUILD_SERVER)
   find_package(spdlog REQUIRED)
+  find_package(prometheus-cpp REQUIRED)
   find_package(CURL 7.85 REQUIRED)  # key sets and introspection; 7.85 takes protocols as text
   find_package(ZLIB REQUIRED)
   pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)

@@ -44,11 +44,13 @@ add_library(media_server STATIC
   src/routes/health.cpp
   src/routes/links.cpp
   src/routes/media.cpp
+  src/routes/metrics.cpp
   src/routes/promised_upload.cpp
   src/routes/tus.cpp
   src/routes/upload.cpp
   src/service.cpp
   src/telemetry/log.cpp
+  src/telemetry/metrics.cpp
   src/tus_checksum.cpp
   src/tus_fields.cpp
   src/upload_rules.cpp
@@ -58,7 +60,7 @@ add_library(media_server STATIC
   src/webhook.cpp)
 target_link_libraries(media_server
   PUBLIC media_server_http media::media nlohmann_json::nlohmann_json
-  PRIVATE media_flags spdlog::spdlog OpenSSL::Crypto CURL::libcurl ZLIB::ZLIB)
+  PRIVATE media_flags spdlog::spdlog OpenSSL::Crypto CURL::libcurl ZLIB::ZLIB prometheus-cpp::core)
 
 add_executable(mediad src/main.cpp)
 target_link_libraries(mediad PRIVATE media_flags media_server)

@@ -72,8 +72,10 @@ std::optional<http::Response> Admission::authenticate(http::Request& request, Ac
   }
   if (ignores_credentials(request, access)) return std::nullopt;
   auto caller = authenticator_->authenticate(request);
+  if (!caller || !caller->is_anonymous()) metrics_.count_auth_attempt();
   if (!caller) {
     const bool denied = caller.error().code == Errc::denied;
+    metrics_.count_auth_failure(denied ? AuthFailure::refused : AuthFailure::unavailable);
     log_.write(denied ? LogLevel::debug : LogLevel::error, denied ? "credential refused" : "credentials cannot be checked",
                {{"request_id", request.request_id}, {"reason", caller.error().message}, {"remote", admitted.origin.address}});
     return denied ? refuse_credential(request) : cannot_authenticate(request);
@@ -92,6 +94,7 @@ std::optional<http::Response> Admission::limit_rate(const http::Request& request
   key += by_owner ? "o" + admitted.caller.owner : "a" + bucket_of_address(admitted.origin.address);
   admitted.rate = limiter_.take(key, limit);
   if (admitted.rate->allowed) return std::nullopt;
+  metrics_.count_rate_limited(tier);
   return error_response(429, "too many requests: " + std::to_string(limit.per_minute) + " a minute are let through", request)
       .with("Retry-After", std::to_string(admitted.rate->retry_in.count()));
 }

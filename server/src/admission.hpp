@@ -11,6 +11,7 @@
 #include "http/message.hpp"
 #include "http/router.hpp"
 #include "telemetry/log.hpp"
+#include "telemetry/metrics.hpp"
 
 namespace media::server {
 
@@ -28,8 +29,8 @@ struct Admitted {
 class Admission {
  public:
   /// All outlive it. Without an authenticator everybody is the local user.
-  Admission(const Config& config, const Authenticator* authenticator, RateLimiter& limiter, Log& log)
-      : config_(config), authenticator_(authenticator), limiter_(limiter), log_(log) {}
+  Admission(const Config& config, const Authenticator* authenticator, RateLimiter& limiter, Metrics& metrics, Log& log)
+      : config_(config), authenticator_(authenticator), limiter_(limiter), metrics_(metrics), log_(log) {}
 
   std::optional<http::Response> operator()(http::Request& request, const http::Route& route) const;
 
@@ -40,6 +41,7 @@ class Admission {
   const Config& config_;
   const Authenticator* authenticator_;
   RateLimiter& limiter_;
+  Metrics& metrics_;
   Log& log_;
 };
 

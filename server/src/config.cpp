@@ -254,6 +254,10 @@ LoadedConfig load_config(Environment environment, const std::filesystem::path& w
     loaded.faults.emplace_back(
         "MEDIA_SERVICE_WEBHOOK_URL: accepts a URL beside MEDIA_SERVICE_WEBHOOK_SECRET, and neither without the other");
   }
+  if (config.metrics_port != 0 && config.metrics_port == config.port) {
+    loaded.faults.emplace_back(
+        "MEDIA_SERVICE_MIDDLEWARE_METRICS_PORT: accepts another port than MEDIA_SERVICE_SERVER_PORT, or 0 for the same");
+  }
   if (config.trust_forwarded_headers.value_or(!config.trusted_proxies.empty()) == config.trusted_proxies.empty()) {
     loaded.faults.emplace_back(
         "MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_TRUST_FORWARDED_HEADERS: accepts true beside MEDIA_SERVICE_SERVER_TRUSTED_PROXIES, for "

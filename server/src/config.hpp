@@ -57,6 +57,9 @@ struct Config {
   /// Whose pages may call; "*": everybody's.
   std::vector<std::string> cors_origins;
   SecurityHeaders security_headers;
+  bool metrics_enabled = true;
+  std::string metrics_path = "/metrics";  ///< At the root and below the base path.
+  std::uint16_t metrics_port = 0;         ///< 0: the same as everything else.
 
   /// Off: everybody is the one local user.
   bool auth_enabled = false;

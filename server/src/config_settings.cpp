@@ -101,6 +101,13 @@ bool read_url(const std::string& text, std::string& into) {
   return true;
 }
 
+/// A route's pattern without captures.
+bool is_plain_path(const std::string& text) {
+  static constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./";
+  return text.size() > 1 && text.front() == '/' && text.back() != '/' && text.find("//") == std::string::npos &&
+         text.find("/.") == std::string::npos && text.find_first_not_of(kPlain) == std::string::npos;
+}
+
 bool read_networks(const std::string& text, std::vector<Network>& into) {
   std::vector<Network> networks;
   for (const std::string& word : split(text)) {
@@ -305,7 +312,7 @@ const std::vector<Setting>& settings() {
          return true;
        },
        [](const Config& c) { return std::to_string(c.rate_limits.tiers.front().burst); }},
-      {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_HEALTH_PER_MINUTE", "`/health`, `/ready`, `/live`", "0 (no limit) to 1000000",
+      {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_HEALTH_PER_MINUTE", "`/health`, `/ready`, `/live`, `/metrics`", "0 (no limit) to 1000000",
        [](Config& c, const std::string& text) { return read_number(text, c.rate_limits[RateTier::health].per_minute, 0, 1'000'000); },
        [](const Config& c) { return std::to_string(c.rate_limits[RateTier::health].per_minute); }},
       {"MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_PUBLIC_PER_MINUTE", "callers without a credential, by address", "0 (no limit) to 1000000",
@@ -331,6 +338,20 @@ const std::vector<Setting>& settings() {
        "true beside MEDIA_SERVICE_SERVER_TRUSTED_PROXIES, false without",
        [](Config& c, const std::string& text) { return read_bool(text, c.trust_forwarded_headers.emplace()); },
        [](const Config& c) { return write_bool(!c.trusted_proxies.empty()); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_METRICS_ENABLED", "whether there are metrics for Prometheus", "true or false",
+       [](Config& c, const std::string& text) { return read_bool(text, c.metrics_enabled); },
+       [](const Config& c) { return write_bool(c.metrics_enabled); }},
+      {"MEDIA_SERVICE_MIDDLEWARE_METRICS_PATH", "where they are, at the root and below the base path",
+       "a path that begins with a slash, of letters, digits, -, _, . and further slashes",
+       [](Config& c, const std::string& text) {
+         c.metrics_path = text;
+         return is_plain_path(text);
+       },
+       [](const Config& c) { return c.metrics_path; }},
+      {"MEDIA_SERVICE_MIDDLEWARE_METRICS_PORT", "a port of their own, on the same host, and nowhere else then",
+       "0 (the server's own port) to 65535, another than MEDIA_SERVICE_SERVER_PORT",
+       [](Config& c, const std::string& text) { return read_number(text, c.metrics_port, 0, 65'535); },
+       [](const Config& c) { return std::to_string(c.metrics_port); }},
       {"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_ALLOWED_FILE_TYPES", "what may come in", "media types or format names, separated by commas",
        [](Config& c, const std::string& text) { return read_types(text, c.policy.allowed); },
        [](const Config& c) {

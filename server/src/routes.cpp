@@ -22,7 +22,7 @@ bool RouteContext::may_change(const http::Request& request, const Media& media) 
   return !caller.is_anonymous() && (media.owner == caller.owner || caller.scopes.has(Scope::admin));
 }
 
-http::Router make_router(RouteContext& context) {
+Result<http::Router> make_router(RouteContext& context) {
   http::Router router;
   add_health_routes(router, context);
   add_media_routes(router, context);
@@ -32,6 +32,7 @@ http::Router make_router(RouteContext& context) {
   add_link_routes(router, context);
   add_content_routes(router, context);
   add_document_routes(router, context);
+  if (context.config.metrics_enabled && context.config.metrics_port == 0) MEDIA_TRY(add_metrics_routes(router, context));
   return router;
 }
 

@@ -25,6 +25,7 @@ struct RouteContext {
   Log& log;
   HealthChecks& health;
   const UrlSigner& signer;
+  Metrics& metrics;
   /// Requests that wait for a picture at this moment.
   std::atomic<int> derivations{0};
 
@@ -50,8 +51,9 @@ http::Handler with_own_media(RouteContext& context, MediaHandler handler);
 /// What requests that wait for a change of a media are woken by.
 std::string waiting_key(MediaId id);
 
-/// Every route of the contract that this version has.
-http::Router make_router(RouteContext& context);
+/// Every route of the contract that this version has; metrics only where they have no port of their own.
+/// Errors: `invalid_argument` where the configured path of the metrics is another route's.
+Result<http::Router> make_router(RouteContext& context);
 
 /// Adds to an answer what the clients of routes/tus.cpp expect of every answer to their paths, whoever made it.
 void add_tus_fields(const http::Request& request, http::Response& response);
@@ -65,5 +67,7 @@ void add_tus_routes(http::Router& router, RouteContext& context);
 void add_link_routes(http::Router& router, RouteContext& context);
 void add_content_routes(http::Router& router, RouteContext& context);
 void add_document_routes(http::Router& router, RouteContext& context);
+/// For the router of everything else, or for one of its own.
+Result<void> add_metrics_routes(http::Router& router, RouteContext& context);
 
 }  // namespace media::server

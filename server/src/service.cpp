@@ -20,6 +20,24 @@
 namespace media::server {
 namespace {
 
+http::Response error_hook(int status, const std::string& message, const http::Request& request) {
+  return error_response(status, message, request);
+}
+
+/// Who scrapes is few and patient.
+Result<std::unique_ptr<http::Server>> start_metrics_server(RouteContext& context) {
+  http::ServerOptions options;
+  options.host = context.config.host;
+  options.port = context.config.metrics_port;
+  options.max_connections = 64;
+  options.reader_threads = 2;
+  http::Router router;
+  MEDIA_TRY(add_metrics_routes(router, context));
+  http::Hooks hooks;
+  hooks.error = error_hook;
+  return http::Server::start(options, std::move(router), std::move(hooks));
+}
+
 /// Background work yields to requests. Linux has a nice value for each thread; elsewhere this would be the process's.
 void lower_priority() {
   const auto thread = static_cast<id_t>(::syscall(SYS_gettid));
@@ -45,14 +63,15 @@ void log_request(Log& log, const http::AccessRecord& record) {
              {"owner", admitted == nullptr ? std::string_view() : std::string_view(admitted->caller.owner)}});
 }
 
-http::Hooks make_hooks(const Config& config, const Authenticator* authenticator, RateLimiter& limiter, Log& log) {
+http::Hooks make_hooks(const Config& config, const Authenticator* authenticator, RateLimiter& limiter, Metrics& metrics, Log& log) {
   http::Hooks hooks;
-  hooks.error = [](int status, const std::string& message, const http::Request& request) {
-    return error_response(status, message, request);
-  };
-  hooks.admit = Admission(config, authenticator, limiter, log);
+  hooks.error = error_hook;
+  hooks.admit = Admission(config, authenticator, limiter, metrics, log);
   hooks.dress = Presentation(config);
-  hooks.access = [&log](const http::AccessRecord& record) { log_request(log, record); };
+  hooks.access = [&metrics, &log](const http::AccessRecord& record) {
+    metrics.count_request(record);
+    log_request(log, record);
+  };
   hooks.fault = [&log](std::string_view what, const http::Request& request) {
     log.write(LogLevel::error, "fault in a handler", {{"request_id", request.request_id}, {"path", request.path}, {"reason", what}});
   };
@@ -136,12 +155,14 @@ struct Service::Parts {
   std::unique_ptr<UrlSigner> signer;
   std::unique_ptr<Authenticator> authenticator;  ///< Null: authentication is off.
   RateLimiter limiter;
+  std::unique_ptr<Metrics> metrics;
   std::unique_ptr<RouteContext> context;
   std::mutex pause_mutex;
   std::condition_variable_any paused;
   std::vector<std::jthread> threads;  // stopped before what they use goes
   std::unique_ptr<http::Server> server;
-  std::atomic<http::Server*> started{nullptr};  ///< `server` once it is there: requests come before `start` has its return value.
+  std::atomic<http::Server*> started{nullptr};   ///< `server` once it is there: requests come before `start` has its return value.
+  std::unique_ptr<http::Server> metrics_server;  ///< Null where metrics have no port of their own.
 };
 
 Service::Service(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -181,7 +202,13 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
     log.write(config.run_mode == RunMode::production ? LogLevel::warn : LogLevel::info,
               "authentication is off: everybody is one local user");
   }
-  parts->context = std::make_unique<RouteContext>(library, parts->config, log, *parts->health, *parts->signer);
+  parts->metrics = std::make_unique<Metrics>(Metrics::Sources{[self]() -> std::optional<http::Server::Stats> {
+                                                                http::Server* const server = self->started;
+                                                                if (server == nullptr) return std::nullopt;
+                                                                return server->stats();
+                                                              },
+                                                              [&library] { return library.storage_usage(); }});
+  parts->context = std::make_unique<RouteContext>(library, parts->config, log, *parts->health, *parts->signer, *parts->metrics);
 
   http::ServerOptions http;
   http.host = config.host;
@@ -191,14 +218,18 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   http.is_shared_address = [&proxies = parts->config.trusted_proxies](std::string_view address) { return contains(proxies, address); };
   http.reader_threads = config.reader_threads;
   http.body_threads = config.body_threads;
-  http::Router router = make_router(*parts->context);
+  MEDIA_TRY_ASSIGN(http::Router router, make_router(*parts->context));
   // tests/e2e/openapi_test.py compares these lines with docs/api/openapi.yaml.
   for (const auto& [method, route] : router.list()) {
     log.write(LogLevel::debug, "route", {{"method", method}, {"pattern", route->pattern}, {"access", to_string(access_of(*route))}});
   }
-  MEDIA_TRY_ASSIGN(parts->server, http::Server::start(http, std::move(router),
-                                                      make_hooks(parts->config, parts->authenticator.get(), parts->limiter, log)));
+  MEDIA_TRY_ASSIGN(parts->server,
+                   http::Server::start(http, std::move(router),
+                                       make_hooks(parts->config, parts->authenticator.get(), parts->limiter, *parts->metrics, log)));
   parts->started = parts->server.get();
+  if (config.metrics_enabled && config.metrics_port != 0) {
+    MEDIA_TRY_ASSIGN(parts->metrics_server, start_metrics_server(*parts->context));
+  }
 
   for (unsigned i = 0; i < config.job_threads; ++i) {
     parts->threads.emplace_back([self](const std::stop_token& stop) { self->run_jobs(stop); });
@@ -214,6 +245,7 @@ void Service::stop() {
   if (!parts_) return;
   for (auto& thread : parts_->threads) thread.request_stop();
   parts_->server->stop(parts_->config.shutdown_grace);
+  parts_->metrics_server.reset();  // before the server that it asks
   parts_->threads.clear();
   parts_.reset();
 }

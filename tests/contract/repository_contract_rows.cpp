@@ -344,6 +344,14 @@ void check_blobs_and_references(const MakeRepository& make) {
   CHECK_FALSE(repository->find_blob(digest_of("none")).value().has_value());
 
   // By size: live ones only.
+  StorageUsage live;
+  for (const Blob& blob : repository->list_blobs({}, 1000).value()) {
+    if (blob.state != BlobState::live) continue;
+    ++live.blobs;
+    live.size_bytes += blob.size_bytes;
+  }
+  CHECK(live.blobs > 1);
+  CHECK(repository->storage_usage().value() == live);
   CHECK(repository->has_blob_of_size(100).value());
   CHECK_FALSE(repository->has_blob_of_size(103).value());
   CHECK_FALSE(repository->has_blob_of_size(5000).value());

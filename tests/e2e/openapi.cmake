@@ -1,19 +1,19 @@
 if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI)
   # The description against the program: what it says is served, and what is served it says.
   function(media_python_validates valid candidate)
-    execute_process(COMMAND "${candidate}" -c "import yaml, jsonschema; jsonschema.Draft202012Validator"
+    execute_process(COMMAND "${candidate}" -c "import yaml, jsonschema, prometheus_client; jsonschema.Draft202012Validator"
       RESULT_VARIABLE code OUTPUT_QUIET ERROR_QUIET)
     if(NOT code EQUAL 0)
       set(${valid} FALSE PARENT_SCOPE)
     endif()
   endfunction()
-  find_program(MEDIA_VALIDATING_PYTHON python3 VALIDATOR media_python_validates)
-  if(NOT MEDIA_VALIDATING_PYTHON)
-    message(STATUS "openapi tests: no python3 with jsonschema and yaml (python3-jsonschema, python3-yaml on Debian)")
+  find_program(MEDIA_API_PYTHON python3 VALIDATOR media_python_validates)
+  if(NOT MEDIA_API_PYTHON)
+    message(STATUS "openapi tests: no python3 with jsonschema, prometheus_client and yaml (python3-jsonschema, python3-prometheus-client, python3-yaml on Debian)")
   endif()
-  add_test(NAME openapi COMMAND "${MEDIA_VALIDATING_PYTHON}" "${CMAKE_CURRENT_LIST_DIR}/openapi_test.py"
+  add_test(NAME openapi COMMAND "${MEDIA_API_PYTHON}" "${CMAKE_CURRENT_LIST_DIR}/openapi_test.py"
     "${PROJECT_SOURCE_DIR}/docs/api/openapi.yaml" "${PROJECT_BINARY_DIR}")
-  add_test(NAME openapi_self_test COMMAND "${MEDIA_VALIDATING_PYTHON}" "${CMAKE_CURRENT_LIST_DIR}/openapi_self_test.py"
+  add_test(NAME openapi_self_test COMMAND "${MEDIA_API_PYTHON}" "${CMAKE_CURRENT_LIST_DIR}/openapi_self_test.py"
     "${PROJECT_SOURCE_DIR}/docs/api/openapi.yaml")
   set_tests_properties(openapi openapi_self_test PROPERTIES TIMEOUT 300 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 endif()

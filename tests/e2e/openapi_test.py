@@ -10,6 +10,7 @@ import hmac
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import struct
@@ -19,6 +20,8 @@ import tempfile
 import time
 import urllib.parse
 import zlib
+
+from prometheus_client.parser import text_string_to_metric_families
 
 from openapi_document import Document, quoted
 
@@ -222,6 +225,20 @@ def drive_health(mediad):
         mediad.call(operation, 200, caller=None)
         mediad.call(operation, 200, caller="no such token")
         mediad.call(operation, 200, head_only=True)
+
+
+def drive_metrics(mediad):
+    for root in (False, True):
+        answer = mediad.call("getMetrics", 200, root=root, caller=None)
+        mediad.call("getMetrics", 200, root=root, head_only=True)
+        families = list(text_string_to_metric_families(answer.body.decode()))
+        assert len(families) > 15, families
+        for family in families:
+            assert family.documentation.endswith(".") and family.samples, family
+            # Prometheus's rules for names: base units, and a counter says that it is one.
+            assert re.fullmatch(r"[a-z]+(_[a-z]+)+", family.name), family
+            assert (family.type == "counter") == all(sample.name.endswith("_total") for sample in family.samples), family
+            assert family.type in ("counter", "gauge", "histogram"), family
 
 
 def drive_broken_storage(mediad):
@@ -614,6 +631,7 @@ def main():
             guarded.caller = token("ann")
             drive_routes(guarded)
             drive_health(guarded)
+            drive_metrics(guarded)
             drive_documents(guarded)
             drive_uploads(guarded)
             drive_promises(guarded)

@@ -125,8 +125,8 @@ class World {
     // A picture of any size that a request may ask for costs more than an input is worth.
     options.budget.max_pixels = 1U << 16U;
     library_ = Library::open(std::move(options)).value();
-    context_ = std::make_unique<RouteContext>(*library_, config_, log_, health_, signer_);
-    router_ = make_router(*context_);
+    context_ = std::make_unique<RouteContext>(*library_, config_, log_, health_, signer_, metrics_);
+    router_ = make_router(*context_).value();
     const MemoryReader photo(std::vector<std::byte>(reinterpret_cast<const std::byte*>(kPhoto.data()),
                                                     reinterpret_cast<const std::byte*>(kPhoto.data()) + kPhoto.size()));
     IngestRequest wanted;
@@ -178,7 +178,7 @@ class World {
     if (options.accepts_body && !options.body_optional && takes_a_body && !request.content_length && !head.chunked) {
       return error_response(411, "a Content-Length or a chunked body is needed", request);
     }
-    if (auto refusal = Admission(config_, nullptr, limiter_, log_)(request, *match.route)) return std::move(*refusal);
+    if (auto refusal = Admission(config_, nullptr, limiter_, metrics_, log_)(request, *match.route)) return std::move(*refusal);
     return match.route->handler(request);
   }
 
@@ -189,6 +189,7 @@ class World {
   UrlSigner signer_;
   RateLimiter limiter_{16};
   std::unique_ptr<Library> library_;
+  Metrics metrics_{{}};
   std::unique_ptr<RouteContext> context_;
   http::Router router_;
   std::vector<std::pair<std::string, std::string>> places_;

@@ -193,6 +193,12 @@ TEST_CASE("server: limits, proxies and origins are read and printed, and product
   const std::string trust = "MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_TRUST_FORWARDED_HEADERS";
   CHECK(load({{trust, "false"}, {"MEDIA_SERVICE_SERVER_TRUSTED_PROXIES", "10.0.0.0/8"}}).faults.size() == 1);
   CHECK(load({{trust, "false"}}).faults.empty());
+  const std::string metrics = "MEDIA_SERVICE_MIDDLEWARE_METRICS_";
+  CHECK(load({{metrics + "PORT", "9100"}, {metrics + "PATH", "/internal/num-bers_1.0"}}).faults.empty());
+  CHECK(load({{metrics + "PORT", "3000"}}).faults.size() == 1);
+  for (const char* const path : {"", "/", "metrics", "/a//b", "/a/", "/../a", "/.a", "/{id}", "/a b", "/a?b"}) {
+    CHECK(load({{metrics + "PATH", path}}).faults.size() == 1);
+  }
   const auto printed = print_config(loaded.config);
   CHECK(printed.find("MEDIA_SERVICE_SERVER_TRUSTED_PROXIES=10.0.0.0/8, ::1\n") != std::string::npos);
   CHECK(printed.find("MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_PUBLIC_PER_MINUTE=100\n") != std::string::npos);

@@ -381,6 +381,8 @@ class MEDIA_EXPORT Library {
 
   [[nodiscard]] virtual const AdmissionPolicy& policy() const noexcept = 0;
   [[nodiscard]] virtual const std::vector<Preset>& presets() const noexcept = 0;
+  /// What the store holds, by the catalog; what it costs grows with the number of blobs (see RepositoryReader::storage_usage).
+  virtual Result<StorageUsage> storage_usage() const = 0;
   /// The parts, for health checks.
   virtual Result<void> check_store() = 0;
   virtual Result<void> check_repository() const = 0;

@@ -76,6 +76,14 @@ struct Blob {
   friend bool operator==(const Blob&, const Blob&) = default;
 };
 
+/// What a store holds, originals and renditions together.
+struct StorageUsage {
+  std::uint64_t blobs = 0;
+  std::uint64_t size_bytes = 0;
+
+  friend bool operator==(const StorageUsage&, const StorageUsage&) = default;
+};
+
 /// A derived blob, named by source, canonical transform and encoder version.
 struct Rendition {
   Digest source{};

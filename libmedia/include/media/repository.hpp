@@ -61,6 +61,8 @@ class MEDIA_EXPORT RepositoryReader {
   virtual Result<std::optional<Blob>> find_blob(const Digest& digest) const = 0;
   /// Is there a live blob of exactly this size? Tells whether hashing before writing is worth it.
   virtual Result<bool> has_blob_of_size(std::uint64_t size_bytes) const = 0;
+  /// Of all live blobs. Reads through the whole of an index: some tens of milliseconds a million blobs.
+  virtual Result<StorageUsage> storage_usage() const = 0;
   /// Ascending by digest, beyond `after`.
   virtual Result<std::vector<Blob>> list_blobs(const std::optional<Digest>& after, std::size_t limit) const = 0;
   /// True where a media or a rendition of a referenced source refers to the blob.

@@ -102,6 +102,17 @@ class Reads : public Base {
   Result<std::optional<Blob>> find_blob(const Digest& digest) const final { return find_in(view().tables.blobs, digest); }
   Result<bool> has_blob_of_size(std::uint64_t size_bytes) const final { return view().tables.live_blobs_by_size.contains(size_bytes); }
 
+  Result<StorageUsage> storage_usage() const final {
+    const View now = view();
+    StorageUsage usage;
+    for (const auto& [digest, blob] : now.tables.blobs) {
+      if (blob.state != BlobState::live) continue;
+      ++usage.blobs;
+      usage.size_bytes += blob.size_bytes;
+    }
+    return usage;
+  }
+
   Result<std::vector<Blob>> list_blobs(const std::optional<Digest>& after, std::size_t limit) const final {
     return blobs_where(after, limit, [](const Tables&, const Blob&) { return true; });
   }

@@ -121,6 +121,12 @@ Result<bool> Reads<Base>::has_blob_of_size(std::uint64_t size_bytes) const {
 }
 
 template <class Base>
+Result<StorageUsage> Reads<Base>::storage_usage() const {
+  MEDIA_TRY_ASSIGN(const auto usage, find(connection(), "sum up blobs", read_usage, sql::kStorageUsage));
+  return usage.value_or(StorageUsage());
+}
+
+template <class Base>
 Result<std::vector<Blob>> Reads<Base>::list_blobs(const std::optional<Digest>& after, std::size_t limit) const {
   return list(connection(), "list blobs", read_blob, sql::kListBlobs, Bytes{key_after(after)}, row_limit(limit));
 }

@@ -19,6 +19,7 @@ class Reads : public Base {
 
   Result<std::optional<Blob>> find_blob(const Digest& digest) const final;
   Result<bool> has_blob_of_size(std::uint64_t size_bytes) const final;
+  Result<StorageUsage> storage_usage() const final;
   Result<std::vector<Blob>> list_blobs(const std::optional<Digest>& after, std::size_t limit) const final;
   Result<bool> is_referenced(const Digest& digest) const final;
   Result<std::vector<Blob>> list_unreferenced_blobs(const std::optional<Digest>& after, std::size_t limit) const final;

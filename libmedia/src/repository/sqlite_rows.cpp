@@ -133,6 +133,11 @@ Blob read_blob(Query& row) {
           .condemned_at = row.optional(&Query::time)};
 }
 
+StorageUsage read_usage(Query& row) {
+  const auto blobs = static_cast<std::uint64_t>(row.integer());
+  return {.blobs = blobs, .size_bytes = size_of(row.integer())};
+}
+
 void bind_blob(Query& query, const Blob& blob) {
   query.add(blob.digest);
   query.add(column_of(blob.size_bytes));

@@ -9,6 +9,7 @@ namespace media::sqlite {
 // From the current row, whose columns are those of sql.hpp in their order. A value out of range is SQLITE_CORRUPT.
 Media read_media(Query& row);
 Blob read_blob(Query& row);
+StorageUsage read_usage(Query& row);
 Rendition read_rendition(Query& row);
 Job read_job(Query& row);
 UploadSession read_upload(Query& row);

@@ -123,6 +123,7 @@ http::Response receive_upload(http::Request& request, RouteContext& context) {
   auto outcome = context.library.finish(std::move(received).value());
   if (!outcome && outcome.error().code == Errc::expired) return unauthorized(request);
   if (!outcome) return error_response(outcome.error(), request, context.log);
+  context.metrics.count_upload(outcome->status);
   if (outcome->status == IngestStatus::refused) {
     // The type was promised and allowed: what is something else breaks the promise, not the list of types.
     const Refusal refusal = outcome->verdict.refusal;

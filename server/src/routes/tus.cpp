@@ -86,6 +86,7 @@ std::optional<http::Response> complete(std::unique_ptr<Resumption> turn, Resumab
   if (upload.media_id != 0 || upload.kind != ResumableKind::whole || turn->settled_offset() != upload.size_bytes) return std::nullopt;
   const auto outcome = context.library.finish(std::move(turn));
   if (!outcome) return failure(outcome.error(), request, context);
+  context.metrics.count_upload(outcome->status);
   if (outcome->status == IngestStatus::refused) {
     return error_response(status_of(outcome->verdict.refusal), outcome->verdict.message, request,
                           {"file", std::string(to_string(outcome->verdict.refusal))});
@@ -154,6 +155,7 @@ http::Response join_parts(const http::Request& request, RouteContext& context, c
                           const std::vector<std::string>& parts) {
   const auto joined = context.library.join(wanted, parts);
   if (!joined) return failure(joined.error(), request, context);
+  context.metrics.count_upload(joined->outcome.status);
   if (joined->outcome.status == IngestStatus::refused) {
     const Verdict& verdict = joined->outcome.verdict;
     return error_response(status_of(verdict.refusal), verdict.message, request, {"file", std::string(to_string(verdict.refusal))});

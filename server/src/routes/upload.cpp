@@ -106,6 +106,7 @@ http::Response upload(http::Request& request, RouteContext& context) {
   if (!received) return error_response(received.error(), request, context.log);
   auto outcome = context.library.finish(std::move(received).value());
   if (!outcome) return error_response(outcome.error(), request, context.log);
+  context.metrics.count_upload(outcome->status);
   if (outcome->status == IngestStatus::refused) {
     return error_response(status_of(outcome->verdict.refusal), outcome->verdict.message, request,
                           {"file", std::string(to_string(outcome->verdict.refusal))});

@@ -1,0 +1,59 @@
+/// What happened so far, in numbers, for Prometheus.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "edge/rate_limiter.hpp"
+#include "http/server.hpp"
+#include "media/library.hpp"
+#include "media/result.hpp"
+
+namespace media::server {
+
+enum class DownloadKind : std::uint8_t { original, rendition };
+enum class AuthFailure : std::uint8_t {
+  refused,      ///< The credential is none, or not good enough.
+  unavailable,  ///< Nobody could judge it.
+};
+
+/// Counts what the server does. Names and their meaning: docs/operations.md; those that the earlier service had are kept. A label's values
+/// are ours, never a client's, so that no client can make the number of time series grow.
+///
+/// Thread-safety: may be called concurrently. Counting takes some tenths of a microsecond; `text` takes milliseconds.
+class Metrics {
+ public:
+  /// Asked when the numbers are: either may be empty, and say that it does not know.
+  struct Sources {
+    std::function<std::optional<http::Server::Stats>()> server;
+    /// As costly as it is: it is asked for at most once a minute, and for at most a hundredth of the time.
+    std::function<Result<StorageUsage>()> storage;
+  };
+
+  explicit Metrics(Sources sources);
+  ~Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  void count_request(const http::AccessRecord& record);
+  void count_upload(IngestStatus outcome);
+  void count_download(DownloadKind kind);
+  void count_auth_attempt();
+  void count_auth_failure(AuthFailure failure);
+  void count_rate_limited(RateTier tier);
+
+  /// Everything in the text format 0.0.4 (`kMediaType`).
+  std::string text();
+  static constexpr std::string_view kMediaType = "text/plain; version=0.0.4; charset=utf-8";
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace media::server

@@ -1,0 +1,181 @@
+// What mediad tells Prometheus. That the text itself is well-formed is for tests/e2e/openapi_test.py, with Prometheus's own parser.
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <map>
+#include <sstream>
+
+#include "media/version.hpp"
+#include "mediad_fixture.hpp"
+#include "tokens.hpp"
+
+using namespace test;
+
+namespace {
+
+constexpr const char* kSecret = "6f1ed002ab5595859014ebf0951522d9";
+
+/// Values by series, spelled as in the text.
+class Samples {
+ public:
+  explicit Samples(const std::string& text) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      const auto space = line.rfind(' ');
+      if (!line.starts_with('#') && space != std::string::npos) values_[line.substr(0, space)] = std::stod(line.substr(space + 1));
+    }
+  }
+  /// -1 for a series that is not there.
+  [[nodiscard]] double at(const std::string& series) const {
+    const auto found = values_.find(series);
+    return found == values_.end() ? -1 : found->second;
+  }
+  [[nodiscard]] std::size_t size() const { return values_.size(); }
+
+ private:
+  std::map<std::string, double> values_;
+};
+
+Samples scrape(httplib::Client& client, const std::string& path = "/metrics") {
+  const auto answer = client.Get(path.c_str());
+  REQUIRE(answer);
+  REQUIRE(answer->status == 200);
+  CHECK(answer->get_header_value("Content-Type") == "text/plain; version=0.0.4; charset=utf-8");
+  CHECK(answer->get_header_value("Cache-Control") == "no-store");
+  return Samples(answer->body);
+}
+
+/// Of a request by method, route below the API's base, and status.
+std::string requests(const std::string& method, const std::string& route, const std::string& status) {
+  return R"(http_requests_total{method=")" + method + R"(",route=")" + kApi + route + R"(",status=")" + status + R"("})";
+}
+
+int free_port() {
+  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  REQUIRE(::bind(socket, reinterpret_cast<const sockaddr*>(&address), length) == 0);
+  REQUIRE(::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length) == 0);
+  ::close(socket);
+  return ntohs(address.sin_port);
+}
+
+}  // namespace
+
+TEST_CASE("mediad: metrics count what came in, what went out and what was refused") {
+  const Mediad mediad({std::string("JWT_SECRET=") + kSecret, "MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_ENABLED=true",
+                       "MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_PUBLIC_PER_MINUTE=3"});
+  Client client(mediad.port);
+  const std::string claims = R"({"sub":"ann","exp":)" + std::to_string(::time(nullptr) + 600) + "}";
+  const httplib::Headers ann = {
+      {"Authorization", "Bearer " + make_token(R"({"alg":"HS256"})", claims, [](std::string_view text) { return hs256(kSecret, text); })}};
+  const std::string photo = text_of(gradient_png(40, 30));
+  const auto first = client.post_raw(photo, "image/png", "a.png", ann);
+  REQUIRE(first->status == 200);
+  const std::string id = std::to_string(nlohmann::json::parse(first->body)["id"].get<int>());
+  CHECK(client.post_raw(photo, "image/png", "a.png", ann)->status == 200);
+  CHECK(client.post_raw("no picture", "image/png", "b.png", ann)->status == 415);
+  client.wait_processed(std::stoi(id), ann);
+  CHECK(client.get("/media/" + id + "/download", ann)->status == 200);
+  httplib::Headers part = ann;
+  part.emplace("Range", "bytes=0-9");
+  CHECK(client.get("/media/" + id + "/download", part)->status == 206);
+  CHECK(client.get("/media/" + id + "/renditions/thumb", ann)->status == 200);
+  CHECK(client.get("/media/999", ann)->status == 404);
+  for (int i = 0; i < 3; ++i) CHECK(client.get("/media", {{"Authorization", "Bearer guess"}})->status == 401);
+  CHECK(client.get("/media", {{"Authorization", "Bearer guess"}})->status == 429);
+
+  const Samples samples = scrape(client.http());
+  CHECK(samples.at(R"(media_uploads_total{outcome="stored"})") == 1);
+  CHECK(samples.at(R"(media_uploads_total{outcome="duplicate"})") == 1);
+  CHECK(samples.at(R"(media_uploads_total{outcome="refused"})") == 1);
+  CHECK(samples.at(R"(media_downloads_total{kind="original"})") == 2);
+  CHECK(samples.at(R"(media_downloads_total{kind="rendition"})") == 1);
+  CHECK(samples.at(requests("POST", "/media", "200")) == 2);
+  CHECK(samples.at(requests("POST", "/media", "415")) == 1);
+  CHECK(samples.at(requests("GET", "/media/{id}/download", "200")) == 1);
+  CHECK(samples.at(requests("GET", "/media/{id}", "404")) == 1);
+  CHECK(samples.at(requests("GET", "/media", "429")) == 1);
+  CHECK(samples.at(R"(http_errors_total{method="GET",route=")" + kApi + R"(/media",status="401"})") == 3);
+  CHECK(samples.at(R"(http_errors_total{method="POST",route=")" + kApi + R"(/media",status="200"})") == -1);
+  const std::string download = R"({method="GET",route=")" + kApi + R"(/media/{id}/download"})";
+  CHECK(samples.at("http_response_size_bytes_sum" + download) == static_cast<double>(photo.size()) + 10);
+  CHECK(samples.at("http_request_duration_seconds_count" + download) == 2);
+  CHECK(samples.at(R"(http_request_size_bytes_sum{method="POST",route=")" + kApi + R"(/media"})") ==
+        static_cast<double>(2 * photo.size() + 10));
+  CHECK(samples.at("auth_failures_total{reason=\"refused\"}") == 4);
+  CHECK(samples.at("auth_attempts_total") > 10);
+  CHECK(samples.at("rate_limit_exceeded_total{tier=\"public\"}") == 1);
+  CHECK(samples.at("rate_limit_exceeded_total{tier=\"upload\"}") == 0);
+  CHECK(samples.at("media_storage_bytes") >= static_cast<double>(photo.size()));
+  CHECK(samples.at("media_storage_blobs") >= 2);
+  CHECK(samples.at("http_requests_active") == 1);
+  CHECK(samples.at("http_connections{state=\"open\"}") >= 1);
+  CHECK(samples.at("http_connections_accepted_total") >= 1);
+}
+
+TEST_CASE("mediad: no client can make the number of time series grow") {
+  const Mediad mediad;
+  httplib::Client http("127.0.0.1", mediad.port);
+  static_cast<void>(http.Get("/nowhere"));
+  static_cast<void>(http.Get((kApi + "/media/7").c_str()));
+  static_cast<void>(scrape(http));  // its own series are there from now on
+  const std::size_t before = scrape(http).size();
+  for (int i = 0; i < 50; ++i) {
+    static_cast<void>(http.Get(("/nowhere/" + std::to_string(i)).c_str()));
+    static_cast<void>(http.Get((kApi + "/media/" + std::to_string(i + 1000)).c_str()));
+  }
+  CHECK(scrape(http).size() == before);
+  for (int i = 0; i < 20; ++i) {
+    httplib::Request request;
+    request.method = "BREW" + std::string(static_cast<std::size_t>(i), 'A');
+    request.path = kApi + "/media";
+    httplib::Response response;
+    httplib::Error error{};
+    static_cast<void>(http.send(request, response, error));
+  }
+  const Samples after = scrape(http);
+  CHECK(after.size() < before + 60);
+  CHECK(after.at(R"(http_requests_total{method="GET",route="none",status="404"})") >= 51);
+}
+
+TEST_CASE("mediad: metrics are where they were asked for, or nowhere") {
+  SECTION("at the root and below the base path") {
+    const Mediad mediad;
+    httplib::Client http("127.0.0.1", mediad.port);
+    CHECK(scrape(http).at("http_requests_active") == 1);
+    CHECK(scrape(http, kApi + "/metrics").at("mediad_build_info{version=\"" MEDIA_VERSION "\"}") == 1);
+  }
+  SECTION("at another path") {
+    const Mediad mediad({"MEDIA_SERVICE_MIDDLEWARE_METRICS_PATH=/internal/numbers"});
+    httplib::Client http("127.0.0.1", mediad.port);
+    CHECK(http.Get("/metrics")->status == 404);
+    CHECK(scrape(http, "/internal/numbers").at("http_requests_active") == 1);
+    CHECK(scrape(http, kApi + "/internal/numbers").at("http_requests_active") == 1);
+  }
+  SECTION("at a port of their own, and no other thing there") {
+    const int port = free_port();
+    const Mediad mediad({"MEDIA_SERVICE_MIDDLEWARE_METRICS_PORT=" + std::to_string(port)});
+    httplib::Client own("127.0.0.1", port);
+    httplib::Client main("127.0.0.1", mediad.port);
+    CHECK(main.Get("/metrics")->status == 404);
+    CHECK(main.Get((kApi + "/metrics").c_str())->status == 404);
+    CHECK(main.Get((kApi + "/media").c_str())->status == 200);
+    CHECK(scrape(own).at(requests("GET", "/media", "200")) == 1);
+    CHECK(own.Get((kApi + "/media").c_str())->status == 404);
+  }
+  SECTION("nowhere") {
+    const Mediad mediad({"MEDIA_SERVICE_MIDDLEWARE_METRICS_ENABLED=false"});
+    httplib::Client http("127.0.0.1", mediad.port);
+    CHECK(http.Get("/metrics")->status == 404);
+    CHECK(http.Get((kApi + "/metrics").c_str())->status == 404);
+  }
+  SECTION("not where something else is") {
+    Mediad mediad({"MEDIA_SERVICE_MIDDLEWARE_METRICS_PATH=/media"}, false);
+    CHECK(mediad.daemon->wait(30) == 3);
+    CHECK(read_text(mediad.log()).find("MEDIA_SERVICE_MIDDLEWARE_METRICS_PATH: accepts a path that nothing else has") != std::string::npos);
+  }
+}
