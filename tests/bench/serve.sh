@@ -60,6 +60,9 @@ load() {
     END { printf "%s %s %d\n", rate, p99, bad }'
 }
 
+# of an expression over the columns of the pairs
+median() { awk "{ print $1 }" "$work/pairs" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+
 # pair NAME OURS THEIRS [ARGUMENT of wrk…]
 pair() {
   local name=$1 ours=$2 theirs=$3
@@ -68,7 +71,6 @@ pair() {
   for ((i = 0; i < rounds; ++i)); do
     echo "$(load "$@" $ours) $(load "$@" $theirs)" >>"$work/pairs"
   done
-  median() { awk "{ print $1 }" "$work/pairs" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
   printf '%-24s ours %9.0f/s p99 %7.2f ms   nginx %9.0f/s p99 %7.2f ms   ours/nginx %.2f   bad %d\n' "$name" \
     "$(median '$1')" "$(median '$2')" "$(median '$4')" "$(median '$5')" "$(median '$1/$4')" "$(awk '{ n += $3 + $6 } END { print n + 0 }' "$work/pairs")"
 }
