@@ -17,6 +17,10 @@ namespace {
 
 std::string text_of(const std::vector<std::byte>& content) { return {reinterpret_cast<const char*>(content.data()), content.size()}; }
 std::string expected(const std::vector<std::byte>& content) { return std::to_string(content.size()) + " " + Digest::of(content).to_hex(); }
+std::string expected(std::string_view content) {
+  const auto* const bytes = reinterpret_cast<const std::byte*>(content.data());
+  return expected(std::vector<std::byte>(bytes, bytes + content.size()));
+}
 
 std::string chunked(std::string_view body, std::size_t piece) {
   std::string out;
@@ -68,6 +72,25 @@ TEST_CASE("http: bodies of every size arrive whole, sized and in chunks, one aft
     CHECK(client.ask(put("/body", body)).body == expected(content));
     CHECK(client.ask(get("/body", kChunked, "POST") + chunked(body, 10'000)).body == expected(content));
     if (size < 10'000) CHECK(client.ask(get("/body", kChunked, "POST") + chunked(body, 1)).body == expected(content));
+  }
+}
+
+TEST_CASE("http: a body in chunks ends where its last chunk says, whatever stands there") {
+  TestServer server;
+  const std::string begun = get("/body", kChunked, "PUT") + "5\r\nhello\r\n";
+  const std::string next = put("/body", "next");
+  const std::string hello = expected("hello");
+  for (const std::string end : {"0\r\n\r\n", "00\r\n\r\n", "0;x=y\r\n\r\n", "0\r\nX-Sum: 1\r\nY: 2\r\n\r\n"}) {
+    CAPTURE(end);
+    const auto sent = std::chrono::steady_clock::now();
+    Client together(server.port());
+    CHECK(together.ask(begun + end + next).body == hello);
+    CHECK(together.read_reply().body == expected("next"));
+    Client in_pieces(server.port());
+    for (const char c : begun + end) in_pieces.send(std::string(1, c));
+    CHECK(in_pieces.read_reply().body == hello);
+    CHECK(in_pieces.ask(next).body == expected("next"));
+    CHECK(std::chrono::steady_clock::now() - sent < 5s);
   }
 }
 
@@ -240,7 +263,6 @@ TEST_CASE("http: malformed chunks are answered with 400 and the end") {
   for (const auto* body : {"5\nhello\r\n0\r\n\r\n", "5\r\nhelloworld\r\n0\r\n\r\n", "zz\r\n", "5\r\nhello\r\n0\r\nA: b\n\r\n"}) {
     Client client(server.port());
     client.send(get("/body", kChunked, "PUT") + body);
-    client.finish_sending();
     INFO(body);
     const Reply reply = client.read_reply();
     CHECK(reply.status == 400);

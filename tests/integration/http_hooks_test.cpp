@@ -21,12 +21,13 @@ TEST_CASE("http: the application may answer in a handler's place, and hand it wh
     request.admitted = std::string(*request.header("Let-Me-In"));
     return std::nullopt;
   };
-  auto server = http::Server::start(
-                    {},
-                    one_route([](http::Request& request) { return http::Response::text(200, std::any_cast<std::string>(request.admitted)); },
-                              {.tag = 7}),
-                    hooks)
-                    .value();
+  auto server =
+      http::Server::start(
+          {},
+          one_route([](http::Request& request) { return http::Response::text(200, std::any_cast<std::string>(request.admitted)); },
+                    {.tag = 7}),
+          hooks)
+          .value();
   Client client(server->port());
   const Reply refused = client.ask(get("/thing"));
   CHECK(refused.status == 401);

@@ -1,5 +1,7 @@
 #include "http/chunked.hpp"
 
+#include <algorithm>
+
 #include "http/text.hpp"
 
 namespace media::http {
@@ -81,6 +83,19 @@ ChunkDecoder::Event ChunkDecoder::step(char c) {
       break;
   }
   return Event::malformed;
+}
+
+bool ChunkScan::is_over(std::string_view arrived) {
+  while (true) {
+    std::size_t consumed = 0;
+    const auto event = decoder_.next(arrived.substr(seen_), consumed);
+    seen_ += consumed;
+    if (event != ChunkDecoder::Event::data) return event != ChunkDecoder::Event::need_more;
+    if (seen_ == arrived.size()) return false;
+    const auto taken = std::min<std::uint64_t>(decoder_.data_left(), arrived.size() - seen_);
+    decoder_.took(taken);
+    seen_ += static_cast<std::size_t>(taken);
+  }
 }
 
 }  // namespace media::http

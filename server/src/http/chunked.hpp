@@ -35,4 +35,15 @@ class ChunkDecoder {
   bool after_return_ = false;
 };
 
+/// Follows a chunked body while it arrives, and takes nothing of it.
+class ChunkScan {
+ public:
+  /// True once the body has come to its end, or to where it is malformed. `arrived` is all of it so far; it only grows between calls.
+  bool is_over(std::string_view arrived);
+
+ private:
+  ChunkDecoder decoder_;
+  std::size_t seen_ = 0;
+};
+
 }  // namespace media::http

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "http/chunked.hpp"
 #include "http/descriptor.hpp"
 #include "http/head.hpp"
 #include "http/inbox.hpp"
@@ -38,6 +39,7 @@ struct Exchange {
   Request request;
   Router::Match match;
   RequestBody body;
+  ChunkScan chunks;  ///< While the loop collects the body.
   SteadyTime begun = std::chrono::steady_clock::now();
   int status = 0;
   std::size_t head_bytes = 0;  ///< Of the answer.

@@ -284,13 +284,13 @@ bool Server::Loop::begin_exchange(Connection& connection) {
 }
 
 /// Whether the loop should go on to collect the body before a thread is taken for it.
-bool Server::Loop::wants_more_body(const Connection& connection) const {
-  const Exchange& exchange = *connection.exchange;
+bool Server::Loop::wants_more_body(Connection& connection) const {
+  Exchange& exchange = *connection.exchange;
   const Router::Match& match = exchange.match;
   const bool read_by_route = match.route != nullptr && match.route->options.accepts_body && exchange.head.has_body();
   if (!read_by_route || exchange.head.expects_continue || buffered_ > options_.max_buffered_bytes) return false;
   const std::string_view body = connection.inbox.view();
-  if (exchange.head.chunked) return body.size() < options_.body_prebuffer_bytes && !body.ends_with("0\r\n\r\n");
+  if (exchange.head.chunked) return body.size() < options_.body_prebuffer_bytes && !exchange.chunks.is_over(body);
   return body.size() < std::min<std::uint64_t>(*exchange.head.content_length, options_.body_prebuffer_bytes);
 }
 

@@ -43,7 +43,7 @@ class Server::Loop {
   void receive(Connection& connection);
   void advance(Connection& connection);
   bool begin_exchange(Connection& connection);
-  [[nodiscard]] bool wants_more_body(const Connection& connection) const;
+  [[nodiscard]] bool wants_more_body(Connection& connection) const;
   void dispatch(Connection& connection);
   void park(Connection& connection, Connection::State state, SteadyTime deadline);
   void on_deadline(Connection& connection);
