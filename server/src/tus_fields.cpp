@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base64.hpp"
+#include "http/text.hpp"
 
 namespace media::server {
 namespace {
@@ -13,12 +14,6 @@ constexpr std::size_t kMaxParts = 256;
 constexpr std::size_t kMaxIdBytes = 64;
 constexpr std::size_t kSha1Bytes = 20;
 constexpr std::size_t kSha256Bytes = 32;
-
-std::string_view trim(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
 
 /// Cuts the text before `separator` off its front; all of it where there is none.
 std::string_view take_until(std::string_view& text, char separator) {
@@ -58,14 +53,14 @@ Result<UploadMetadata> parse_upload_metadata(std::string_view text) {
   };
   UploadMetadata metadata;
   if (text.size() > kMaxMetadataBytes) return refuse("at most 4096 bytes");
-  text = trim(text);
+  text = http::trim(text);
   if (text.empty()) return metadata;
   // Not until the text is used up: a comma at the end promises another pair.
   for (bool more = true; more;) {
     more = text.find(',') != std::string_view::npos;
-    std::string_view pair = trim(take_until(text, ','));
+    std::string_view pair = http::trim(take_until(text, ','));
     const std::string_view key = take_until(pair, ' ');
-    const std::string_view encoded = trim(pair);
+    const std::string_view encoded = http::trim(pair);
     if (key.empty() || !is_printable_ascii(key)) return refuse("pairs of a key and a value in Base64, apart by commas");
     auto value = base64_decode(encoded);
     if (!value) return refuse("values in Base64");
@@ -81,7 +76,7 @@ Result<UploadChecksum> parse_upload_checksum(std::string_view text) {
   const auto refuse = [](std::string_view accepts) {
     return Error{Errc::invalid_argument, "Upload-Checksum: accepts " + std::string(accepts)};
   };
-  text = trim(text);
+  text = http::trim(text);
   const std::string_view algorithm = take_until(text, ' ');
   UploadChecksum checksum;
   if (algorithm == "sha256") {
@@ -89,7 +84,7 @@ Result<UploadChecksum> parse_upload_checksum(std::string_view text) {
   } else if (algorithm != "sha1") {
     return refuse("the algorithms sha1 and sha256");
   }
-  auto digest = base64_decode(trim(text));
+  auto digest = base64_decode(http::trim(text));
   if (!digest || digest->size() != (checksum.algorithm == ChecksumAlgorithm::sha1 ? kSha1Bytes : kSha256Bytes)) {
     return refuse("the algorithm's name, a space, and a digest of its length in Base64");
   }
@@ -103,12 +98,12 @@ Result<UploadConcat> parse_upload_concat(std::string_view text, std::string_view
     return Error{Errc::invalid_argument, "Upload-Concat: accepts " + std::string(accepts)};
   };
   UploadConcat concat;
-  text = trim(text);
+  text = http::trim(text);
   if (text == "partial") return concat;
   if (!text.starts_with(kFinal)) return refuse("partial, or final; and the URLs of the parts");
   concat.is_final = true;
   text.remove_prefix(kFinal.size());
-  while (!(text = trim(text)).empty()) {
+  while (!(text = http::trim(text)).empty()) {
     auto id = part_id(take_until(text, ' '), uploads_path);
     if (!id) return refuse("URLs of uploads here");
     if (concat.parts.size() == kMaxParts) return refuse("up to 256 parts");

@@ -328,7 +328,7 @@ class MEDIA_EXPORT Library {
 
   /// Opens a media's original. A blob not verified within the interval is hashed first: `corrupt` where it is damaged (it is
   /// set aside then). `not_found` where there is no such media, or it is Pending. Calls within two seconds share one open blob, and what
-  /// happens to its file meanwhile is not noticed.
+  /// happens to its file meanwhile is not noticed; it is closed by a later read, by whoever runs jobs, or by `collect`.
   virtual Result<std::shared_ptr<const ByteReader>> read(MediaId id) const = 0;
   /// As above, of a media that was found a moment ago: its row is not looked up again.
   virtual Result<std::shared_ptr<const ByteReader>> read(const Media& media) const = 0;
@@ -381,7 +381,8 @@ class MEDIA_EXPORT Library {
 
   [[nodiscard]] virtual const AdmissionPolicy& policy() const noexcept = 0;
   [[nodiscard]] virtual const std::vector<Preset>& presets() const noexcept = 0;
-  /// What the store holds, by the catalog; what it costs grows with the number of blobs (see RepositoryReader::storage_usage).
+  /// What the store holds by the catalog, without what waits for collection; what it costs grows with the number of blobs (see
+  /// RepositoryReader::storage_usage).
   virtual Result<StorageUsage> storage_usage() const = 0;
   /// The parts, for health checks.
   virtual Result<void> check_store() = 0;

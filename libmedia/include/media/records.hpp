@@ -76,7 +76,7 @@ struct Blob {
   friend bool operator==(const Blob&, const Blob&) = default;
 };
 
-/// What a store holds, originals and renditions together.
+/// The live blobs of a store, originals and renditions together.
 struct StorageUsage {
   std::uint64_t blobs = 0;
   std::uint64_t size_bytes = 0;

@@ -13,6 +13,7 @@ constexpr std::chrono::seconds kClaimLease{60};
 }  // namespace
 
 Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> grace) {
+  open_blobs_.close_old();  // what is removed below takes up its space as long as it is open
   if (options_.read_only) return Error{Errc::denied, "collect: the library is open for reading only"};
   const auto wait = grace.value_or(options_.collect_grace);
   CollectReport report;
