@@ -1,6 +1,7 @@
 #include "config_settings.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <charconv>
 #include <sstream>
@@ -101,11 +102,14 @@ bool read_url(const std::string& text, std::string& into) {
   return true;
 }
 
-/// A route's pattern without captures.
-bool is_plain_path(const std::string& text) {
+/// A route's pattern without captures, and none below which others are (routes/metrics.cpp sees to it that the list is whole).
+bool is_path_for_metrics(const std::string& text) {
   static constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./";
-  return text.size() > 1 && text.front() == '/' && text.back() != '/' && text.find("//") == std::string::npos &&
-         text.find("/.") == std::string::npos && text.find_first_not_of(kPlain) == std::string::npos;
+  static constexpr std::array<std::string_view, 7> kTaken = {"media", "uploads", "live", "health", "ready", "docs", "openapi.yaml"};
+  const std::string first = text.substr(0, text.find('/', 1)).erase(0, 1);
+  return text.size() > 1 && std::find(kTaken.begin(), kTaken.end(), first) == kTaken.end() && text.front() == '/' && text.back() != '/' &&
+         text.find("//") == std::string::npos && text.find("/.") == std::string::npos &&
+         text.find_first_not_of(kPlain) == std::string::npos;
 }
 
 bool read_networks(const std::string& text, std::vector<Network>& into) {
@@ -342,10 +346,10 @@ const std::vector<Setting>& settings() {
        [](Config& c, const std::string& text) { return read_bool(text, c.metrics_enabled); },
        [](const Config& c) { return write_bool(c.metrics_enabled); }},
       {"MEDIA_SERVICE_MIDDLEWARE_METRICS_PATH", "where they are, at the root and below the base path",
-       "a path that begins with a slash, of letters, digits, -, _, . and further slashes",
+       "a path that begins with a slash, of letters, digits, -, _, . and further slashes, where nothing else is",
        [](Config& c, const std::string& text) {
          c.metrics_path = text;
-         return is_plain_path(text);
+         return is_path_for_metrics(text);
        },
        [](const Config& c) { return c.metrics_path; }},
       {"MEDIA_SERVICE_MIDDLEWARE_METRICS_PORT", "a port of their own, on the same host, and nowhere else then",
@@ -367,8 +371,7 @@ const std::vector<Setting>& settings() {
          return true;
        },
        [](const Config& c) { return std::to_string(c.policy.max_image_bytes >> 20U); }},
-      {"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_BLOCKED_EXTENSIONS",
-       "extensions that a promised or resumable upload, or a new name, may not have; inner ones too",
+      {"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_BLOCKED_EXTENSIONS", "extensions that no file's name may have; inner ones too",
        "extensions such as .exe, separated by commas; none for no blocking",
        [](Config& c, const std::string& text) { return read_extensions(text, c.blocked_extensions); },
        [](const Config& c) { return c.blocked_extensions.empty() ? std::string("none") : joined(c.blocked_extensions); }},

@@ -12,6 +12,7 @@
 #include "http/http.hpp"
 #include "media/library.hpp"
 #include "telemetry/log.hpp"
+#include "telemetry/metrics.hpp"
 #include "url_signer.hpp"
 
 namespace media::server {

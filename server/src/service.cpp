@@ -223,13 +223,14 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   for (const auto& [method, route] : router.list()) {
     log.write(LogLevel::debug, "route", {{"method", method}, {"pattern", route->pattern}, {"access", to_string(access_of(*route))}});
   }
+  // Nothing may fail any more once requests are answered.
+  if (config.metrics_enabled && config.metrics_port != 0) {
+    MEDIA_TRY_ASSIGN(parts->metrics_server, start_metrics_server(*parts->context));
+  }
   MEDIA_TRY_ASSIGN(parts->server,
                    http::Server::start(http, std::move(router),
                                        make_hooks(parts->config, parts->authenticator.get(), parts->limiter, *parts->metrics, log)));
   parts->started = parts->server.get();
-  if (config.metrics_enabled && config.metrics_port != 0) {
-    MEDIA_TRY_ASSIGN(parts->metrics_server, start_metrics_server(*parts->context));
-  }
 
   for (unsigned i = 0; i < config.job_threads; ++i) {
     parts->threads.emplace_back([self](const std::stop_token& stop) { self->run_jobs(stop); });

@@ -120,6 +120,8 @@ expect 200 "$base/media/$id/status?wait=20"
 expect 200 -H 'Accept: image/webp' "$base/media/$id/renditions/thumb"
 expect 200 --compressed "$base/media"
 
+[ "$(client -o /dev/null -w '%{http_code} ' "$base/metrics")$(client -o /dev/null -w '%{http_code}' "$base/metrics/")" = "404 404" ] || fail "the metrics are public"
+
 echo "a resumable upload that breaks off"
 expect 201 -X POST -H 'Tus-Resumable: 1.0.0' -H 'Upload-Length: 60000000' -H "Upload-Metadata: filename $(printf a.mp4 | base64),filetype $(printf video/mp4 | base64)" "$base/uploads"
 upload=$(field Location)

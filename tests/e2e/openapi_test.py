@@ -241,6 +241,19 @@ def drive_metrics(mediad):
             assert family.type in ("counter", "gauge", "histogram"), family
 
 
+def check_taken_paths(document, mediad):
+    """Metrics may be put at any path but those that lead to something else."""
+    environment = {"RUN_MODE": "local", "PATH": os.environ["PATH"]}
+    for operation in document.operations.values():
+        first = "/" + operation.path.split("/")[1]
+        if first == "/metrics":
+            continue
+        for path in (first, first + "/more"):
+            environment["MEDIA_SERVICE_MIDDLEWARE_METRICS_PATH"] = path
+            result = subprocess.run([mediad, "--check-config"], env=environment, capture_output=True, text=True, timeout=60)
+            assert result.returncode == 2 and "METRICS_PATH: accepts" in result.stderr, (path, result)
+
+
 def drive_broken_storage(mediad):
     shutil.rmtree(os.path.join(mediad.store, "temp"))
     time.sleep(1.1)  # answers a second old are given again
@@ -622,6 +635,7 @@ def drive_other_methods(mediad):
 def main():
     document = Document(sys.argv[1])
     binaries = os.path.abspath(os.path.join(sys.argv[2], "bin"))
+    check_taken_paths(document, os.path.join(binaries, "mediad"))
     with tempfile.TemporaryDirectory(prefix="openapi-") as folder:
         first, second = (os.path.join(folder, name) for name in ("guarded", "local"))
         os.mkdir(first)

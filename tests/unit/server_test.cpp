@@ -196,7 +196,7 @@ TEST_CASE("server: limits, proxies and origins are read and printed, and product
   const std::string metrics = "MEDIA_SERVICE_MIDDLEWARE_METRICS_";
   CHECK(load({{metrics + "PORT", "9100"}, {metrics + "PATH", "/internal/num-bers_1.0"}}).faults.empty());
   CHECK(load({{metrics + "PORT", "3000"}}).faults.size() == 1);
-  for (const char* const path : {"", "/", "metrics", "/a//b", "/a/", "/../a", "/.a", "/{id}", "/a b", "/a?b"}) {
+  for (const char* const path : {"", "/", "metrics", "/a//b", "/a/", "/../a", "/.a", "/{id}", "/a b", "/a?b", "/media", "/uploads/x"}) {
     CHECK(load({{metrics + "PATH", path}}).faults.size() == 1);
   }
   const auto printed = print_config(loaded.config);

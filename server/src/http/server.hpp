@@ -87,7 +87,7 @@ struct Hooks {
   std::function<void(std::string_view what, const Request& request)> fault;
 };
 
-/// Thread-safety: `wake` may be called from any thread; `port`, `stats` and `stop` may be called from any thread but the server's own.
+/// Thread-safety: `wake`, `port` and `stats` may be called from any thread; `stop` from any but the server's own.
 class Server {
  public:
   /// Binds, starts the loop and returns: requests are answered from then on. SIGPIPE is ignored from here on in the whole process,

@@ -31,8 +31,8 @@ http::Response serve(const http::Request& request, const http::Content& content)
   return refusal;
 }
 
-void count_download(DownloadKind kind, const http::Response& response, RouteContext& context) {
-  if (response.status == 200 || response.status == 206) context.metrics.count_download(kind);
+void count_download(DownloadKind kind, const http::Request& request, const http::Response& response, RouteContext& context) {
+  if (request.method != "HEAD" && (response.status == 200 || response.status == 206)) context.metrics.count_download(kind);
 }
 
 http::Response download(http::Request& request, RouteContext& context, const Media& media) {
@@ -58,7 +58,7 @@ http::Response download(http::Request& request, RouteContext& context, const Med
   content.cache_control = "private, no-cache";
   auto response = serve(request, content);
   if (response.status >= 400) return response;
-  count_download(DownloadKind::original, response, context);
+  count_download(DownloadKind::original, request, response, context);
   harden(response);
   response.headers.set("Repr-Digest", "sha-256=:" + base64_encode(media.digest->bytes()) + ":");
   response.headers.set("Content-Disposition", content_disposition(disposition, media.filename));
@@ -126,7 +126,7 @@ http::Response serve_picture(http::Request& request, RouteContext& context, cons
   auto response = serve(request, content);
   if (negotiated) response.headers.set("Vary", "Accept");
   if (response.status >= 400) return response;
-  count_download(DownloadKind::rendition, response, context);
+  count_download(DownloadKind::rendition, request, response, context);
   harden(response);
   response.headers.set("Content-Disposition", content_disposition("inline", with_extension(media.filename, transform.format)));
   return response;

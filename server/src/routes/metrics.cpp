@@ -11,9 +11,9 @@ Result<void> add_metrics_routes(http::Router& router, RouteContext& context) {
   // At the root, where scrapers look, and where the clients of the earlier service expect it.
   for (const std::string& base : {std::string(), std::string(kBasePath)}) {
     const std::string path = base + context.config.metrics_path;
-    if (const http::Route* const other = router.match("GET", path).route) {
-      return Error{Errc::invalid_argument, "MEDIA_SERVICE_MIDDLEWARE_METRICS_PATH: accepts a path that nothing else has, and " + path +
-                                               " is one of " + other->pattern};
+    if (!router.match("GET", path).allowed.empty()) {
+      return Error{Errc::invalid_argument,
+                   "MEDIA_SERVICE_MIDDLEWARE_METRICS_PATH: accepts a path that nothing else has, and " + path + " is taken"};
     }
     router.add("GET", path, answer, {.tag = tag_of(Access::open, Tier::health)});
   }

@@ -8,8 +8,11 @@
 
 #include <algorithm>
 #include <array>
+#include <condition_variable>
+#include <map>
 #include <mutex>
 #include <shared_mutex>
+#include <thread>
 #include <unordered_map>
 
 #include "media/version.hpp"
@@ -22,10 +25,6 @@ using prometheus::Family;
 using prometheus::Gauge;
 using prometheus::Histogram;
 using Clock = std::chrono::steady_clock;
-
-constexpr std::chrono::seconds kUsageLifetime{60};
-/// Of the time that the storage's numbers took, at least so much passes until they are asked for again.
-constexpr int kUsagePauseFactor = 100;
 
 const Histogram::BucketBoundaries& duration_buckets() {
   static const Histogram::BucketBoundaries kSeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
@@ -64,22 +63,74 @@ std::string_view tier_label(RateTier tier) {
   return "unknown";
 }
 
-/// What is observed of the requests of one method and route. Counters by status come as statuses do.
-struct RouteSeries {
-  Histogram* duration = nullptr;
-  Histogram* request_size = nullptr;
-  Histogram* response_size = nullptr;
-  struct Status {
-    Counter* requests = nullptr;
-    Counter* errors = nullptr;  ///< Null for what is none.
-  };
-  std::unordered_map<int, Status> statuses;
+constexpr std::array kTiers = {RateTier::health, RateTier::anonymous, RateTier::authenticated,
+                               RateTier::upload, RateTier::admin,     RateTier::delivery};
+
+/// What is observed of the requests of one method, route and status.
+struct RequestSeries {
+  Counter& requests;
+  Counter* errors;  ///< Null for what is none.
+  Histogram& duration;
+  Histogram& request_size;
+  Histogram& response_size;
+};
+
+/// Sums up what the storage holds, on a thread of its own, when somebody asks and the last sum is old.
+class UsageSampler {
+ public:
+  explicit UsageSampler(std::function<Result<StorageUsage>()> source) : source_(std::move(source)) {
+    if (source_) thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
+  }
+
+  /// What is known; waits a moment for a sum that is under way. Nothing before the first one.
+  std::optional<StorageUsage> ask() {
+    if (!source_) return std::nullopt;
+    std::unique_lock lock(mutex_);
+    if (!asked_ && Clock::now() >= next_) {
+      asked_ = true;
+      changed_.notify_all();
+    }
+    changed_.wait_for(lock, kPatience, [this] { return !asked_; });
+    return known_;
+  }
+
+ private:
+  static constexpr std::chrono::seconds kLifetime{60};
+  static constexpr std::chrono::seconds kPatience{1};
+  /// Of the time that a sum took, so much passes before the next.
+  static constexpr int kPauseFactor = 100;
+
+  void work(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    while (changed_.wait(lock, stop, [this] { return asked_; })) {
+      lock.unlock();
+      const auto begun = Clock::now();
+      const auto usage = source_();
+      const auto ended = Clock::now();
+      lock.lock();
+      next_ = ended + std::max<Clock::duration>(kLifetime, kPauseFactor * (ended - begun));
+      if (usage) known_ = *usage;  // else what is known stays: health says what is wrong
+      asked_ = false;
+      changed_.notify_all();
+    }
+  }
+
+  std::function<Result<StorageUsage>()> source_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  bool asked_ = false;
+  Clock::time_point next_{};
+  std::optional<StorageUsage> known_;
+  std::jthread thread_;  // stopped before what it uses goes
 };
 
 }  // namespace
 
 struct Metrics::State {
-  explicit State(Sources from) : sources(std::move(from)) {}
+  explicit State(Sources from) : server(std::move(from.server)), usage(std::move(from.storage)) {
+    gauges("mediad_build_info", "Always 1; its label is the version that runs.").Add({{"version", MEDIA_VERSION}}).Set(1);
+    for (const RateTier tier : kTiers) rate_limited_by_tier[tier] = &rate_limited.Add({{"tier", std::string(tier_label(tier))}});
+  }
 
   template <class Builder>
   auto& family(Builder builder, const char* name, const char* help) {
@@ -89,50 +140,43 @@ struct Metrics::State {
   Family<Gauge>& gauges(const char* name, const char* help) { return family(prometheus::BuildGauge(), name, help); }
   Family<Histogram>& histograms(const char* name, const char* help) { return family(prometheus::BuildHistogram(), name, help); }
 
-  /// Calls `observe` with the series of the record, which are made where they are not there yet.
-  template <class Observe>
-  void with_series(const http::AccessRecord& record, const Observe& observe) {
+  /// The series of a record, made where they are not there yet. They stay where they are.
+  const RequestSeries& series_of(const http::AccessRecord& record) {
     const std::string_view method = method_label(record.method);
     const std::string_view route = record.route.empty() ? std::string_view("none") : record.route;
     thread_local std::string key;
-    key.assign(method).append(1, ' ').append(route);
+    key.assign(method).append(1, ' ').append(route).append(1, ' ').append(std::to_string(record.status));
     {
       const std::shared_lock lock(series_mutex);
-      if (const auto found = series.find(key); found != series.end()) {
-        if (const auto status = found->second.statuses.find(record.status); status != found->second.statuses.end()) {
-          return observe(found->second, status->second);
-        }
-      }
+      if (const auto found = series.find(key); found != series.end()) return found->second;
     }
-    const std::unique_lock lock(series_mutex);
-    RouteSeries& here = series[key];
     const prometheus::Labels labels = {{"method", std::string(method)}, {"route", std::string(route)}};
-    if (here.duration == nullptr) {
-      here.duration = &durations.Add(labels, duration_buckets());
-      here.request_size = &request_sizes.Add(labels, size_buckets());
-      here.response_size = &response_sizes.Add(labels, size_buckets());
-    }
-    RouteSeries::Status& status = here.statuses[record.status];
-    if (status.requests == nullptr) {
-      prometheus::Labels with_status = labels;
-      with_status["status"] = record.status == 0 ? "none" : std::to_string(record.status);
-      status.requests = &requests.Add(with_status);
-      if (record.status == 0 || record.status >= 400) status.errors = &errors.Add(with_status);
-    }
-    observe(here, status);
+    prometheus::Labels with_status = labels;
+    with_status["status"] = record.status == 0 ? "none" : std::to_string(record.status);
+    const bool is_error = record.status == 0 || record.status >= 400;
+    // A family gives out the same series for the same labels: two threads may both come here.
+    const RequestSeries made{requests.Add(with_status), is_error ? &errors.Add(with_status) : nullptr,
+                             durations.Add(labels, duration_buckets()), request_sizes.Add(labels, size_buckets()),
+                             response_sizes.Add(labels, size_buckets())};
+    const std::unique_lock lock(series_mutex);
+    return series.emplace(key, made).first->second;
   }
 
   void sample_server() {
-    if (!sources.server) return;
-    const auto stats = sources.server();
+    const auto stats = server ? server() : std::nullopt;
     if (!stats) return;
-    connections_idle.Set(static_cast<double>(stats->idle));
-    connections_open.Set(static_cast<double>(stats->connections));
-    active.Set(static_cast<double>(stats->running));
-    queued.Set(static_cast<double>(stats->queued));
-    waiting.Set(static_cast<double>(stats->waiting));
-    raise(accepted, stats->accepted);
-    raise(turned_away, stats->refused);
+    Family<Gauge>& connections = gauges("http_connections", "Open connections.");
+    connections.Add({{"state", "idle"}}).Set(static_cast<double>(stats->idle));
+    connections.Add({{"state", "busy"}}).Set(static_cast<double>(stats->connections - std::min(stats->connections, stats->idle)));
+    gauges("http_requests_active", "Requests with a thread, or waiting for one.").Add({}).Set(static_cast<double>(stats->running));
+    gauges("http_requests_queued", "Requests waiting for a thread.").Add({}).Set(static_cast<double>(stats->queued));
+    gauges("http_requests_waiting", "Requests parked until their answer is there (?wait=).")
+        .Add({})
+        .Set(static_cast<double>(stats->waiting));
+    raise(counters("http_connections_accepted_total", "Connections that were accepted.").Add({}), stats->accepted);
+    raise(
+        counters("http_turned_away_total", "Requests and connections answered 503 or 429 before any route: no room, or stopping.").Add({}),
+        stats->refused);
   }
 
   /// Brings a counter to where its source is.
@@ -142,17 +186,14 @@ struct Metrics::State {
   }
 
   void sample_storage() {
-    const auto begun = Clock::now();
-    if (!sources.storage || begun < next_usage) return;
-    const auto usage = sources.storage();
-    const auto ended = Clock::now();
-    next_usage = ended + std::max<Clock::duration>(kUsageLifetime, kUsagePauseFactor * (ended - begun));
-    if (!usage) return;  // what is known stays; health says what is wrong
-    storage_bytes.Set(static_cast<double>(usage->size_bytes));
-    storage_blobs.Set(static_cast<double>(usage->blobs));
+    const auto sum = usage.ask();
+    if (!sum) return;
+    gauges("media_storage_bytes", "Bytes of live blobs, originals and renditions.").Add({}).Set(static_cast<double>(sum->size_bytes));
+    gauges("media_storage_blobs", "Live blobs, originals and renditions.").Add({}).Set(static_cast<double>(sum->blobs));
   }
 
-  Sources sources;
+  std::function<std::optional<http::Server::Stats>()> server;
+  UsageSampler usage;
   prometheus::Registry registry;
 
   Family<Counter>& requests = counters("http_requests_total", "Requests that were answered, or broken off (status none).");
@@ -160,55 +201,34 @@ struct Metrics::State {
   Family<Histogram>& durations = histograms("http_request_duration_seconds", "From the end of a request's head to the end of its answer.");
   Family<Histogram>& request_sizes = histograms("http_request_size_bytes", "Bodies of requests, as far as they were read.");
   Family<Histogram>& response_sizes = histograms("http_response_size_bytes", "Bodies of answers, as far as they were sent.");
-  Gauge& active = gauges("http_requests_active", "Requests with a thread, or waiting for one.").Add({});
-  Gauge& queued = gauges("http_requests_queued", "Requests waiting for a thread.").Add({});
-  Gauge& waiting = gauges("http_requests_waiting", "Requests parked until their answer is there (?wait=).").Add({});
-  Family<Gauge>& connections = gauges("http_connections", "Open connections.");
-  Gauge& connections_open = connections.Add({{"state", "open"}});
-  Gauge& connections_idle = connections.Add({{"state", "idle"}});
-  Counter& accepted = counters("http_connections_accepted_total", "Connections that were accepted.").Add({});
-  Counter& turned_away =
-      counters("http_turned_away_total", "Requests and connections answered 503 or 429 for want of room, before any route.").Add({});
-
   Family<Counter>& uploads = counters("media_uploads_total", "Files that came in whole, by what became of them.");
   std::array<Counter*, 3> uploads_by_outcome = {&uploads.Add({{"outcome", "stored"}}), &uploads.Add({{"outcome", "duplicate"}}),
                                                 &uploads.Add({{"outcome", "refused"}})};
   Family<Counter>& downloads = counters("media_downloads_total", "Answers with bytes of a media.");
   std::array<Counter*, 2> downloads_by_kind = {&downloads.Add({{"kind", "original"}}), &downloads.Add({{"kind", "rendition"}})};
-  Gauge& storage_bytes = gauges("media_storage_bytes", "Bytes of all blobs, originals and renditions.").Add({});
-  Gauge& storage_blobs = gauges("media_storage_blobs", "Blobs, originals and renditions.").Add({});
 
   Counter& auth_attempts = counters("auth_attempts_total", "Requests that brought a credential.").Add({});
   Family<Counter>& auth_failures = counters("auth_failures_total", "Of these, those whose credential did not do.");
   std::array<Counter*, 2> auth_failures_by_reason = {&auth_failures.Add({{"reason", "refused"}}),
                                                      &auth_failures.Add({{"reason", "unavailable"}})};
   Family<Counter>& rate_limited = counters("rate_limit_exceeded_total", "Requests answered 429 by the rate limits.");
-  std::array<Counter*, 6> rate_limited_by_tier = {&rate_limited.Add({{"tier", std::string(tier_label(RateTier::health))}}),
-                                                  &rate_limited.Add({{"tier", std::string(tier_label(RateTier::anonymous))}}),
-                                                  &rate_limited.Add({{"tier", std::string(tier_label(RateTier::authenticated))}}),
-                                                  &rate_limited.Add({{"tier", std::string(tier_label(RateTier::upload))}}),
-                                                  &rate_limited.Add({{"tier", std::string(tier_label(RateTier::admin))}}),
-                                                  &rate_limited.Add({{"tier", std::string(tier_label(RateTier::delivery))}})};
+  std::map<RateTier, Counter*> rate_limited_by_tier;  ///< Filled once.
 
   std::shared_mutex series_mutex;
-  std::unordered_map<std::string, RouteSeries> series;  ///< By method and route.
-  std::mutex sampling;                                  ///< One asks the sources; who comes meanwhile is told what is known.
-  Clock::time_point next_usage{};
+  std::unordered_map<std::string, RequestSeries> series;  ///< By method, route and status.
+  std::mutex sampling;                                    ///< Counters are raised by one thread at a time.
 };
 
-Metrics::Metrics(Sources sources) : state_(std::make_unique<State>(std::move(sources))) {
-  state_->gauges("mediad_build_info", "Always 1; its label is the version that runs.").Add({{"version", MEDIA_VERSION}}).Set(1);
-}
+Metrics::Metrics(Sources sources) : state_(std::make_unique<State>(std::move(sources))) {}
 Metrics::~Metrics() = default;
 
 void Metrics::count_request(const http::AccessRecord& record) {
-  state_->with_series(record, [&](const RouteSeries& route, const RouteSeries::Status& status) {
-    status.requests->Increment();
-    if (status.errors != nullptr) status.errors->Increment();
-    route.duration->Observe(std::chrono::duration<double>(record.duration).count());
-    route.request_size->Observe(static_cast<double>(record.body_bytes_received));
-    route.response_size->Observe(static_cast<double>(record.body_bytes_sent));
-  });
+  const RequestSeries& series = state_->series_of(record);
+  series.requests.Increment();
+  if (series.errors != nullptr) series.errors->Increment();
+  series.duration.Observe(std::chrono::duration<double>(record.duration).count());
+  series.request_size.Observe(static_cast<double>(record.body_bytes_received));
+  series.response_size.Observe(static_cast<double>(record.body_bytes_sent));
 }
 
 void Metrics::count_upload(IngestStatus outcome) { state_->uploads_by_outcome.at(static_cast<std::size_t>(outcome))->Increment(); }
@@ -217,13 +237,14 @@ void Metrics::count_auth_attempt() { state_->auth_attempts.Increment(); }
 void Metrics::count_auth_failure(AuthFailure failure) {
   state_->auth_failures_by_reason.at(static_cast<std::size_t>(failure))->Increment();
 }
-void Metrics::count_rate_limited(RateTier tier) { state_->rate_limited_by_tier.at(static_cast<std::size_t>(tier))->Increment(); }
+void Metrics::count_rate_limited(RateTier tier) { state_->rate_limited_by_tier.at(tier)->Increment(); }
 
 std::string Metrics::text() {
-  if (const std::unique_lock lock(state_->sampling, std::try_to_lock); lock) {
+  {
+    const std::lock_guard lock(state_->sampling);
     state_->sample_server();
-    state_->sample_storage();
   }
+  state_->sample_storage();
   return prometheus::TextSerializer().Serialize(state_->registry.Collect());
 }
 

@@ -25,13 +25,14 @@ enum class AuthFailure : std::uint8_t {
 /// Counts what the server does. Names and their meaning: docs/operations.md; those that the earlier service had are kept. A label's values
 /// are ours, never a client's, so that no client can make the number of time series grow.
 ///
-/// Thread-safety: may be called concurrently. Counting takes some tenths of a microsecond; `text` takes milliseconds.
+/// Thread-safety: may be called concurrently, for the tables of series are under a mutex and prometheus-cpp's own objects may. Counting
+/// takes some tenths of a microsecond, `text` some milliseconds, and up to a second now and then while the storage is summed up.
 class Metrics {
  public:
-  /// Asked when the numbers are: either may be empty, and say that it does not know.
+  /// Asked when the numbers are. Either may be empty, or not know: its metrics are not there then.
   struct Sources {
     std::function<std::optional<http::Server::Stats>()> server;
-    /// As costly as it is: it is asked for at most once a minute, and for at most a hundredth of the time.
+    /// Asked by a thread of its own, at most once a minute and for at most a hundredth of the time.
     std::function<Result<StorageUsage>()> storage;
   };
 
