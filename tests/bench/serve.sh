@@ -1,6 +1,6 @@
 #!/bin/bash
 # Measures mediad with wrk in pairs with nginx on the same bytes: downloads against its sendfile, uploads against its own PUT, which
-# neither hashes nor syncs. Usage: serve.sh BUILD_FOLDER [SECONDS] [PART…]   parts: download upload (default: both)
+# neither hashes nor syncs. Usage: serve.sh BUILD_FOLDER [SECONDS] [PART…]   parts: download idle upload (default: all)
 #
 # Generator and servers share the machine: a ratio says more than either figure. TMPDIR's disk is the one that counts.
 # shellcheck disable=SC2016,SC2086 # programs of awk; the two sides of a pair are several words
@@ -10,7 +10,7 @@ bin=$(CDPATH='' cd -- "$1" && pwd)/bin
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 seconds=${2:-5}
 shift; shift || true
-[ $# -gt 0 ] || set -- download upload
+[ $# -gt 0 ] || set -- download idle upload
 rounds=${ROUNDS:-5}
 for tool in wrk /usr/sbin/nginx node curl; do command -v "$tool" >/dev/null || { echo "$tool is not installed" >&2; exit 1; }; done
 work=$(mktemp -d)
@@ -97,6 +97,18 @@ download() {
   pair "304, c=64" "-s $work/ours.lua $base/media/2/download" "-s $work/theirs.lua $peer/100k.mp4" -c64
   pair "1 KB, c=1000" "$base/media/1/download" "$peer/1k.mp4" -c1000
   resident
+}
+
+# 1,000 connections that do nothing, and one client that asks 1,000 times a second.
+idle() {
+  local id
+  id=$(curl -sSf -F "file=@$work/files/1k.mp4" "$base/media" | sed -n 's/^{"id":\([0-9]*\).*/\1/p')
+  : >"$work/pairs"
+  for ((i = 0; i < rounds; ++i)); do
+    echo "$(node "$here/paced.mjs" "$base/media/$id/download" 1000 "$seconds" 1000) $(node "$here/paced.mjs" "$peer/1k.mp4" 1000 "$seconds" 1000)" >>"$work/pairs"
+  done
+  printf '%-24s ours p50 %6.2f p99 %6.2f ms   nginx p50 %6.2f p99 %6.2f ms   ours/nginx p99 %.2f   bad %d\n' "1 KB beside 1,000 idle" \
+    "$(median '$1')" "$(median '$2')" "$(median '$5')" "$(median '$6')" "$(median '$2/$6')" "$(awk '{ n += $3 + $7 } END { print n + 0 }' "$work/pairs")"
 }
 
 # What nginx was sent. Deleted here, it would slow down whoever makes files next (ext4 looks for inodes that were not just freed); still

@@ -68,7 +68,7 @@ struct AccessRecord {
   std::chrono::microseconds duration{0};  ///< From the head's last byte to the answer's.
   std::string_view request_id;
   std::string_view remote_address;
-  const Request* request = nullptr;  ///< For what the hooks put into it; never null in a hook.
+  const Request* request = nullptr;  ///< For what it was, and what the hooks put into it; never null in a hook.
 };
 
 /// What the application says about requests and answers. All but `admit` are called from several threads at once, the loop's included: they

@@ -199,7 +199,7 @@ struct Metrics::State {
   Family<Counter>& requests = counters("http_requests_total", "Requests that were answered, or broken off (status none).");
   Family<Counter>& errors = counters("http_errors_total", "Requests that were answered with a status of 400 or above, or broken off.");
   Family<Histogram>& durations = histograms("http_request_duration_seconds", "From the end of a request's head to the end of its answer.");
-  Family<Histogram>& request_sizes = histograms("http_request_size_bytes", "Bodies of requests, as far as they were read.");
+  Family<Histogram>& request_sizes = histograms("http_request_size_bytes", "Bodies of requests that have one, as far as they were read.");
   Family<Histogram>& response_sizes = histograms("http_response_size_bytes", "Bodies of answers, as far as they were sent.");
   Family<Counter>& uploads = counters("media_uploads_total", "Files that came in whole, by what became of them.");
   std::array<Counter*, 3> uploads_by_outcome = {&uploads.Add({{"outcome", "stored"}}), &uploads.Add({{"outcome", "duplicate"}}),
@@ -227,7 +227,7 @@ void Metrics::count_request(const http::AccessRecord& record) {
   series.requests.Increment();
   if (series.errors != nullptr) series.errors->Increment();
   series.duration.Observe(std::chrono::duration<double>(record.duration).count());
-  series.request_size.Observe(static_cast<double>(record.body_bytes_received));
+  if (record.request->has_body) series.request_size.Observe(static_cast<double>(record.body_bytes_received));
   series.response_size.Observe(static_cast<double>(record.body_bytes_sent));
 }
 
