@@ -15,7 +15,7 @@
 namespace media::http {
 namespace {
 
-constexpr int kUnsentBytes = 128 * 1024;
+constexpr int kUnsentBytes = 64 * 1024;
 
 struct FreeAddresses {
   void operator()(addrinfo* list) const noexcept { ::freeaddrinfo(list); }
@@ -103,7 +103,7 @@ Descriptor accept_from(const Listener& listener, Peer& peer) {
   const int on = 1;
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   // What lies in the socket beyond what the network takes at the moment has left the processor's cache when its turn comes, and is memory
-  // for each slow client: ten megabytes to 64 clients go nearly twice as fast so (tests/bench/serve.sh).
+  // for each slow client: ten megabytes to 64 clients go two to three times as fast so (tests/bench/serve.sh).
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes);
   peer = peer_of(from);
   return socket;
