@@ -88,7 +88,7 @@ class Connection {
 
 /// The one place where exceptions of SQLiteCpp end: runs `work`, which returns a Result.
 template <class Work>
-auto guarded(Connection& connection, std::string_view what, Work&& work) -> std::invoke_result_t<Work> {
+auto guarded(Connection& connection, std::string_view what, const Work& work) -> std::invoke_result_t<const Work&> {
   try {
     return work();
   } catch (const SQLite::Exception& exception) {

@@ -46,7 +46,9 @@ void FanOut::set_known(const FanOutFolder& folder, bool value) {
     middle_[folder.index] = value;
   } else {
     // calloc gives pages that take memory only when a bit in them is set, unlike a vector.
-    if (!deepest_) deepest_.reset(static_cast<std::uint64_t*>(std::calloc((1U << 24U) / 64, sizeof(std::uint64_t))));
+    if (!deepest_)
+      deepest_.reset(
+          static_cast<std::uint64_t*>(std::calloc((1U << 24U) / 64, sizeof(std::uint64_t))));  // NOLINT(cppcoreguidelines-no-malloc)
     if (!deepest_) throw std::bad_alloc();
     std::uint64_t& word = deepest_.get()[folder.index / 64];
     const std::uint64_t bit = std::uint64_t{1} << (folder.index % 64);

@@ -40,7 +40,7 @@ class FanOut {
 
  private:
   struct FreeDeleter {
-    void operator()(std::uint64_t* words) const noexcept { std::free(words); }
+    void operator()(std::uint64_t* words) const noexcept { std::free(words); }  // NOLINT(cppcoreguidelines-no-malloc)
   };
   /// One bit a folder: at most 2 MiB for all of the deepest level, and only the pages that are used.
   [[nodiscard]] bool known(const FanOutFolder& folder) const;

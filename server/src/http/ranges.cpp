@@ -23,8 +23,9 @@ std::optional<RangeSpec> parse_spec(std::string_view text) {
   const std::string_view before = text.substr(0, dash);
   const std::string_view after = text.substr(dash + 1);
   RangeSpec spec;
-  if (!before.empty() && !(spec.first = saturating_decimal(before))) return std::nullopt;
-  if (!after.empty() && !(spec.last = saturating_decimal(after))) return std::nullopt;
+  if (!before.empty()) spec.first = saturating_decimal(before);
+  if (!after.empty()) spec.last = saturating_decimal(after);
+  if (spec.first.has_value() == before.empty() || spec.last.has_value() == after.empty()) return std::nullopt;
   if (!spec.first && !spec.last) return std::nullopt;
   if (spec.first && spec.last && *spec.last < *spec.first) return std::nullopt;
   return spec;
@@ -60,7 +61,7 @@ void join_overlaps(std::vector<ByteRange>& ranges) {
 }  // namespace
 
 RangeRequest parse_range(std::string_view field, std::uint64_t content_size) {
-  const RangeRequest whole;
+  RangeRequest whole;
   const std::size_t equals = field.find('=');
   if (equals == std::string_view::npos || !equal_ignoring_case(field.substr(0, equals), "bytes")) return whole;
 
