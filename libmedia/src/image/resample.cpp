@@ -85,7 +85,6 @@ Resampler::Resampler(Size source, Layout layout, const Geometry& geometry)
       copy_(passes_through(source, geometry)),
       in_light_(layout != Layout::cmyk && source.width * geometry.keep_width >= geometry.size.width &&
                 source.height * geometry.keep_height >= geometry.size.height),
-      source_height_(source.height),
       out_(geometry.size, layout) {
   if (copy_) return;
   const Part x = centre_part(source.width, geometry.keep_width);

@@ -59,7 +59,6 @@ class Resampler {
   std::uint32_t channels_;
   bool copy_;  ///< Same size and whole: rows go straight through.
   bool in_light_;
-  std::uint32_t source_height_;
   Filter across_;
   Filter down_;
   std::uint32_t left_ = 0;  ///< First column that any window uses.

@@ -16,7 +16,7 @@ using FromSamples = std::array<std::uint8_t, kFullLight + 1>;
 
 /// sRGB code values to light (IEC 61966-2-1).
 inline const ToSamples& to_light() {
-  static const ToSamples table = [] {
+  static const ToSamples kTable = [] {
     ToSamples out{};
     for (std::size_t i = 0; i < out.size(); ++i) {
       const double code = static_cast<double>(i) / 255.0;
@@ -25,11 +25,11 @@ inline const ToSamples& to_light() {
     }
     return out;
   }();
-  return table;
+  return kTable;
 }
 
 inline const FromSamples& from_light() {
-  static const FromSamples table = [] {
+  static const FromSamples kTable = [] {
     FromSamples out{};
     for (std::size_t i = 0; i < out.size(); ++i) {
       const double light = static_cast<double>(i) / kFullLight;
@@ -38,26 +38,26 @@ inline const FromSamples& from_light() {
     }
     return out;
   }();
-  return table;
+  return kTable;
 }
 
 /// Code values spread evenly, for what is not sRGB light (ink, alpha) and for enlarging, where ringing in light shows.
 inline const ToSamples& to_even() {
-  static const ToSamples table = [] {
+  static const ToSamples kTable = [] {
     ToSamples out{};
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::int16_t>((i * kFullLight + 127) / 255);
     return out;
   }();
-  return table;
+  return kTable;
 }
 
 inline const FromSamples& from_even() {
-  static const FromSamples table = [] {
+  static const FromSamples kTable = [] {
     FromSamples out{};
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::uint8_t>((i * 255 + kFullLight / 2) / kFullLight);
     return out;
   }();
-  return table;
+  return kTable;
 }
 
 }  // namespace media::image

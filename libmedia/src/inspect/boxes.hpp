@@ -26,7 +26,7 @@ Result<std::optional<Box>> next_top_box(Cursor& cursor);
 
 /// Calls `visit(box)` for each box from the cursor to `end`, with the limit narrowed to the box.
 template <class Visit>
-Result<void> for_each_box(Cursor& cursor, std::uint64_t end, Visit&& visit) {
+Result<void> for_each_box(Cursor& cursor, std::uint64_t end, const Visit& visit) {
   const Cursor::Within all(cursor, end);
   for (;;) {
     MEDIA_TRY_ASSIGN(const auto box, next_box(cursor));

@@ -15,7 +15,7 @@ namespace media::inspect {
 MEDIA_INSPECT_FORMATS(MEDIA_INSPECT_DECLARE)
 
 namespace {
-const auto kFormats = std::to_array<const FormatReader*>({MEDIA_INSPECT_FORMATS(MEDIA_INSPECT_LIST)});
+constexpr auto kFormats = std::to_array<const FormatReader*>({MEDIA_INSPECT_FORMATS(MEDIA_INSPECT_LIST)});
 }
 
 std::span<const FormatReader* const> formats() noexcept { return kFormats; }

@@ -14,16 +14,16 @@ namespace media {
 
 /// Calls `take(piece)` for each piece of the content in order. `corrupt` where it ends early.
 template <class Take>
-Result<void> for_each_piece(const ByteReader& content, Take&& take) {
+Result<void> for_each_piece(const ByteReader& content, const Take& take) {
   // 256 KiB fits a core's second-level cache, so that the hash reads what the kernel has just copied there.
   constexpr std::size_t kPiece = 256U << 10U;
-  thread_local const std::unique_ptr<std::byte[]> buffer = std::make_unique_for_overwrite<std::byte[]>(kPiece);
+  thread_local const std::unique_ptr<std::byte[]> kBuffer = std::make_unique_for_overwrite<std::byte[]>(kPiece);
   const std::uint64_t size = content.size();
   for (std::uint64_t offset = 0; offset < size;) {
     const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, size - offset));
-    MEDIA_TRY_ASSIGN(const std::size_t got, content.read_at(offset, std::span(buffer.get(), want)));
+    MEDIA_TRY_ASSIGN(const std::size_t got, content.read_at(offset, std::span(kBuffer.get(), want)));
     if (got == 0) return Error{Errc::corrupt, "the content ended early"};
-    MEDIA_TRY(take(std::span<const std::byte>(buffer.get(), got)));
+    MEDIA_TRY(take(std::span<const std::byte>(kBuffer.get(), got)));
     offset += got;
   }
   return {};

@@ -35,7 +35,7 @@ bool read_entries(int folder, Take take) {
 
 class Walk {
  public:
-  Walk(std::size_t limit) : limit_(limit) {}
+  explicit Walk(std::size_t limit) : limit_(limit) {}
 
   /// Lists a folder `depth` levels below the base whose path (with a slash at the end, or empty) is `prefix`. `after` is what is
   /// left of the cursor below it. False when the page is full.

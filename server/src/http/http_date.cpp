@@ -142,11 +142,13 @@ std::string to_http_date(Timestamp time) {
   const auto day_point = floor<days>(time);
   const year_month_day date(day_point);
   const hh_mm_ss clock(floor<seconds>(time - day_point));
+  const std::string weekday_name(kDays[weekday(day_point).c_encoding()]);
+  const std::string month_name(kMonths[static_cast<unsigned>(date.month()) - 1]);
   std::array<char, 64> out{};
-  const int length = std::snprintf(
-      out.data(), out.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT", kDays[weekday(day_point).c_encoding()].data(),
-      static_cast<unsigned>(date.day()), kMonths[static_cast<unsigned>(date.month()) - 1].data(), static_cast<int>(date.year()),
-      static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()));
+  const int length =
+      std::snprintf(out.data(), out.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT", weekday_name.c_str(), static_cast<unsigned>(date.day()),
+                    month_name.c_str(), static_cast<int>(date.year()), static_cast<int>(clock.hours().count()),
+                    static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()));
   return {out.data(), static_cast<std::size_t>(length)};
 }
 
