@@ -18,7 +18,7 @@ if ! cmp -s package-lock.json node_modules/.installed-by-lint.json; then
   # No install scripts: nothing of what is installed needs one, and none of them should run here.
   if ! npm ci --ignore-scripts --no-audit --no-fund --prefer-offline --loglevel=error >npm.log 2>&1; then
     cat npm.log
-    if grep -Eq 'ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT|ENOTCACHED' npm.log; then
+    if grep -Eq 'ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT|ENOTCACHED|SELF_SIGNED_CERT|UNABLE_TO_(GET_ISSUER|VERIFY)' npm.log; then
       echo "skipped: the package registry cannot be reached, so no redocly to lint with"
       exit 77
     fi
