@@ -35,11 +35,24 @@ std::string transcript(std::string_view input, std::size_t step) {
   }
 }
 
+/// Whether a scan that sees the body grow by `step` bytes at a time comes to its end or to a fault.
+bool is_over(std::string_view input, std::size_t step) {
+  ChunkScan scan;
+  for (std::size_t end = 0; end < input.size(); end = std::min(end + step, input.size())) {
+    if (scan.is_over(input.substr(0, end))) return true;
+  }
+  return scan.is_over(input);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const std::string whole = transcript(input, size + 1);
   if (whole != transcript(input, 1) || whole != transcript(input, 3)) std::abort();
+  const bool over = !whole.ends_with(".more");
+  for (const std::size_t step : {std::size_t{1}, std::size_t{7}, size + 1}) {
+    if (is_over(input, step) != over) std::abort();
+  }
   return 0;
 }
