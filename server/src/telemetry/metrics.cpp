@@ -14,6 +14,7 @@
 #include <shared_mutex>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 
 #include "media/version.hpp"
 
@@ -45,26 +46,13 @@ std::string_view method_label(std::string_view method) {
   return known->empty() ? "none" : *known;
 }
 
-std::string_view tier_label(RateTier tier) {
-  switch (tier) {
-    case RateTier::health:
-      return "health";
-    case RateTier::anonymous:
-      return "public";
-    case RateTier::authenticated:
-      return "authenticated";
-    case RateTier::upload:
-      return "upload";
-    case RateTier::admin:
-      return "admin";
-    case RateTier::delivery:
-      return "delivery";
-  }
-  return "unknown";
-}
-
-constexpr std::array kTiers = {RateTier::health, RateTier::anonymous, RateTier::authenticated,
-                               RateTier::upload, RateTier::admin,     RateTier::delivery};
+/// As the settings call them.
+constexpr std::array<std::pair<RateTier, std::string_view>, 6> kTiers = {{{RateTier::health, "health"},
+                                                                          {RateTier::anonymous, "public"},
+                                                                          {RateTier::authenticated, "authenticated"},
+                                                                          {RateTier::upload, "upload"},
+                                                                          {RateTier::admin, "admin"},
+                                                                          {RateTier::delivery, "delivery"}}};
 
 /// What is observed of the requests of one method, route and status.
 struct RequestSeries {
@@ -129,7 +117,7 @@ class UsageSampler {
 struct Metrics::State {
   explicit State(Sources from) : server(std::move(from.server)), usage(std::move(from.storage)) {
     gauges("mediad_build_info", "Always 1; its label is the version that runs.").Add({{"version", MEDIA_VERSION}}).Set(1);
-    for (const RateTier tier : kTiers) rate_limited_by_tier[tier] = &rate_limited.Add({{"tier", std::string(tier_label(tier))}});
+    for (const auto& [tier, name] : kTiers) rate_limited_by_tier[tier] = &rate_limited.Add({{"tier", std::string(name)}});
   }
 
   template <class Builder>
