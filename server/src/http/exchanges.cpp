@@ -182,17 +182,17 @@ Response Server::Loop::presentable(Response response, const Request& request) {
 }
 
 Response Server::Loop::dressed(Response response, const Exchange& exchange) {
-  Response plain = response;
   try {
     hooks_.dress(exchange.request, exchange.match.route, response);
-    const bool valid = std::all_of(response.headers.begin(), response.headers.end(),
-                                   [](const Field& field) { return is_valid_field(field.name, field.value); });
-    if (valid) return response;
-    if (hooks_.fault) hooks_.fault("a malformed field was added to an answer", exchange.request);
   } catch (const std::exception& error) {
     if (hooks_.fault) hooks_.fault(error.what(), exchange.request);
   }
-  return plain;
+  const auto malformed = [](const Field& field) { return !is_valid_field(field.name, field.value); };
+  if (std::any_of(response.headers.begin(), response.headers.end(), malformed)) {
+    if (hooks_.fault) hooks_.fault("a malformed field was added to an answer", exchange.request);
+    response.headers.remove_if(malformed);
+  }
+  return response;
 }
 
 void Server::Loop::send_answer(Connection& connection, Engine& engine, Response response) {

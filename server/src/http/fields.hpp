@@ -35,6 +35,10 @@ class Fields {
   /// Replaces all fields of that name by one.
   void set(std::string_view name, std::string value);
   void remove(std::string_view name);
+  template <class Predicate>
+  void remove_if(Predicate predicate) {
+    std::erase_if(fields_, predicate);
+  }
 
   [[nodiscard]] auto begin() const noexcept { return fields_.begin(); }
   [[nodiscard]] auto end() const noexcept { return fields_.end(); }

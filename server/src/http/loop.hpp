@@ -70,7 +70,7 @@ class Server::Loop {
   Response failure_response(int status, std::string message, const Request& request);
   /// The answer with all that goes out being valid, and a body where a failure has none.
   Response presentable(Response response, const Request& request);
-  /// The answer as the application's hook leaves it; as it was where the hook fails.
+  /// The answer as the application's hook leaves it, also where the hook fails; without fields that cannot go out.
   Response dressed(Response response, const Exchange& exchange);
   void send_answer(Connection& connection, Engine& engine, Response response);
   void go_on_writing(Connection& connection);
