@@ -28,10 +28,18 @@ Exit run(Console& console, const Globals& globals, const std::string& grace_text
                        {"revived", report->revived},
                        {"removed", report->removed},
                        {"removed_bytes", report->removed_bytes},
-                       {"strays_removed", report->strays_removed}},
+                       {"strays_removed", report->strays_removed},
+                       {"segments_rewritten", report->compacted.segments},
+                       {"segments_left", report->compacted.left},
+                       {"segments_problem", report->compacted.problem.empty() ? Json() : Json(report->compacted.problem)},
+                       {"freed_bytes", report->compacted.freed_bytes}},
                   "removed " + std::to_string(report->removed) + " blobs (" + human_bytes(report->removed_bytes) + ") and " +
                       std::to_string(report->strays_removed) + " strays; condemned " + std::to_string(report->condemned) + ", revived " +
-                      std::to_string(report->revived) + (*expired > 0 ? "; " + std::to_string(*expired) + " media had expired" : ""));
+                      std::to_string(report->revived) +
+                      (report->compacted.segments > 0 ? "; " + std::to_string(report->compacted.segments) +
+                                                            " segments rewritten, which freed " + human_bytes(report->compacted.freed_bytes)
+                                                      : "") +
+                      (*expired > 0 ? "; " + std::to_string(*expired) + " media had expired" : ""));
   return Exit::ok;
 }
 

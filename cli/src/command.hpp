@@ -8,12 +8,14 @@
 
 #include "console.hpp"
 #include "exit_codes.hpp"
+#include "media/blob_store.hpp"
 
 namespace mediactl {
 
 /// Options that every command takes, before or after its name.
 struct Globals {
   std::string store;  ///< Empty: none given.
+  std::uint64_t pack_below_bytes = media::FilesystemStoreOptions{}.pack_below_bytes;
   bool json = false;
   bool quiet = false;
 };
@@ -35,6 +37,8 @@ void add_cat(CLI::App& app, Invocation& invocation);
 void add_derive(CLI::App& app, Invocation& invocation);
 void add_verify(CLI::App& app, Invocation& invocation);
 void add_gc(CLI::App& app, Invocation& invocation);
+void add_pack(CLI::App& app, Invocation& invocation);
+void add_unpack(CLI::App& app, Invocation& invocation);
 void add_rm(CLI::App& app, Invocation& invocation);
 void add_apikey(CLI::App& app, Invocation& invocation);
 void add_sign(CLI::App& app, Invocation& invocation);

@@ -14,8 +14,8 @@ namespace mediactl {
 namespace {
 
 /// The one list of commands, in the order of --help.
-constexpr std::array<AddCommand, 11> kCommands = {add_init,   add_ingest, add_ls, add_info,   add_cat, add_derive,
-                                                  add_verify, add_gc,     add_rm, add_apikey, add_sign};
+constexpr std::array<AddCommand, 13> kCommands = {add_init, add_ingest, add_ls,     add_info, add_cat,    add_derive, add_verify,
+                                                  add_gc,   add_pack,   add_unpack, add_rm,   add_apikey, add_sign};
 
 constexpr const char* kGlobalsHelp =
     "Options of every command: --store DIR (or MEDIA_STORE), --json, --quiet; `mediactl --help` explains them and the exit codes.";
@@ -45,6 +45,11 @@ void describe(CLI::App& app, Invocation& invocation) {
   app.set_version_flag("--version", std::string("mediactl ") + MEDIA_VERSION);
   app.set_help_flag("-h,--help", "Show this help");
   app.add_option("--store", invocation.globals.store, "The store's folder (environment: MEDIA_STORE)")->type_name("DIR");
+  app.add_option("--pack-below", invocation.globals.pack_below_bytes,
+                 "Keep smaller contents many to a file, 0: each in its own (default 262144; environment: MEDIA_PACK_BELOW)")
+      ->envname("MEDIA_PACK_BELOW")
+      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{16} << 20U))
+      ->type_name("BYTES");
   app.add_flag("--json", invocation.globals.json, "JSON lines on standard output, the last of them {\"summary\": {...}}");
   app.add_flag("--quiet", invocation.globals.quiet, "Nothing but errors (and JSON lines where asked for)");
   app.require_subcommand(1);

@@ -8,6 +8,7 @@ namespace {
 media::LibraryOptions library_options(const Globals& globals, const OpenStore& how, bool read_only) {
   media::LibraryOptions options;
   options.base_path = globals.store;
+  options.pack_below_bytes = globals.pack_below_bytes;
   options.create = how.access == Access::create;
   options.isolation = how.isolation;
   options.workers = how.workers;

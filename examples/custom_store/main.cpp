@@ -6,8 +6,9 @@
 #include "mirror_store.hpp"
 
 media::Result<void> survive_damage(const std::filesystem::path& first_disk, const std::filesystem::path& second_disk, const char* photo) {
-  MEDIA_TRY_ASSIGN(auto first, media::open_filesystem_store({.base_path = first_disk}));
-  MEDIA_TRY_ASSIGN(auto second, media::open_filesystem_store({.base_path = second_disk}));
+  // Every blob in a file of its own, so that there is one to damage.
+  MEDIA_TRY_ASSIGN(auto first, media::open_filesystem_store({.base_path = first_disk, .pack_below_bytes = 0}));
+  MEDIA_TRY_ASSIGN(auto second, media::open_filesystem_store({.base_path = second_disk, .pack_below_bytes = 0}));
   media::LibraryOptions options;
   options.base_path = first_disk;  // the catalog's place
   options.store = std::make_unique<MirrorStore>(std::move(first), std::move(second));

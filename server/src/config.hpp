@@ -39,6 +39,7 @@ struct Config {
 
   std::filesystem::path base_path;  ///< Default by mode: ./media, /app/media.
   std::filesystem::path temp_path;  ///< Empty: below the base.
+  std::uint64_t pack_below_bytes = media::LibraryOptions{}.pack_below_bytes;
   std::chrono::seconds collect_interval{3600};
   std::chrono::seconds collect_grace{std::chrono::hours{24}};
 

@@ -1,6 +1,7 @@
 // mediad: reads its environment, serves, and drains when told to stop.
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -129,6 +130,10 @@ int serve(const Config& config, const std::optional<std::string>& port_file) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Bodies come and go in pieces of some hundred KiB: given back to the system each time, their pages would be zeroed, mapped and flushed
+  // from the processors' translation buffers for every request, which cost an eighth of an upload.
+  ::mallopt(M_TRIM_THRESHOLD, 32 << 20);
+  ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
   const auto arguments = read_arguments(argc, argv);
   if (!arguments) return kExitConfig;
   if (arguments->action == Arguments::Action::help) {

@@ -20,6 +20,9 @@
 namespace media::server {
 namespace {
 
+/// Segments are rewritten at leisure: requests want the disk as well.
+constexpr std::uint64_t kCompactBytesPerSecond = std::uint64_t{64} << 20U;
+
 http::Response error_hook(int status, const std::string& message, const http::Request& request) {
   return error_response(status, message, request);
 }
@@ -127,14 +130,15 @@ struct Service::Parts {
       const auto expired = library->sweep_expired();
       if (!expired) log.write(LogLevel::error, "sweep of expired media", {{"reason", expired.error().message}});
       if (expired && *expired > 0) log.write(LogLevel::info, "expired media", {{"removed", static_cast<std::int64_t>(*expired)}});
-      const auto report = library->collect();
+      const auto report = library->collect(std::nullopt, stop);
       if (!report) {
         log.write(LogLevel::error, "collection", {{"reason", report.error().message}});
       } else if (report->removed > 0 || report->condemned > 0) {
         log.write(LogLevel::info, "collection",
                   {{"condemned", static_cast<std::int64_t>(report->condemned)},
                    {"removed", static_cast<std::int64_t>(report->removed)},
-                   {"removed_bytes", static_cast<std::int64_t>(report->removed_bytes)}});
+                   {"removed_bytes", static_cast<std::int64_t>(report->removed_bytes)},
+                   {"freed_bytes", static_cast<std::int64_t>(report->compacted.freed_bytes)}});
       }
     }
   }
@@ -173,6 +177,8 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   LibraryOptions options;
   options.base_path = config.base_path;
   options.temp_path = config.temp_path;
+  options.pack_below_bytes = config.pack_below_bytes;
+  options.compact_bytes_per_second = kCompactBytesPerSecond;
   options.policy = config.policy;
   options.budget.max_pixels = config.policy.max_pixels;
   options.budget.max_source_bytes = config.policy.max_bytes();

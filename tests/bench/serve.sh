@@ -117,7 +117,7 @@ aside=0
 put_aside() {
   aside=$((aside + 1))
   mv "$work/dav" "$work/aside$aside"
-  mkdir "$work/dav"
+  mkdir -p "$work/dav"
   sync
 }
 

@@ -42,6 +42,7 @@ FilesystemStoreOptions options_for(const fs::path& base, std::size_t buffer_byte
   FilesystemStoreOptions options;
   options.base_path = base;
   options.buffer_bytes = buffer_bytes;
+  options.pack_below_bytes = 0;
   return options;
 }
 

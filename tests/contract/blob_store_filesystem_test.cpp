@@ -1,4 +1,4 @@
-// What only a filesystem store promises: its layout, its temp folders, strays, modes, refusals.
+// What only a filesystem store promises of blobs in files of their own: its layout, its temp folders, strays, modes, refusals.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -20,6 +20,7 @@ FilesystemStoreOptions options_for(const fs::path& base, std::size_t buffer_byte
   FilesystemStoreOptions options;
   options.base_path = base;
   options.buffer_bytes = buffer_bytes;
+  options.pack_below_bytes = 0;
   return options;
 }
 
@@ -210,7 +211,7 @@ TEST_CASE("store: two processes publish the same contents into one store") {
   std::array<test::RunResult, 2> results;
   std::vector<std::thread> threads;
   for (auto& result : results) {
-    threads.emplace_back([&] { result = test::run({BLOB_STORE_PROGRAM, "many", (folder / "base").string(), "seed", "10"}); });
+    threads.emplace_back([&] { result = test::run({BLOB_STORE_PROGRAM, "many", (folder / "base").string(), "0", "seed", "10"}); });
   }
   for (auto& thread : threads) thread.join();
   for (const auto& result : results) {
@@ -290,12 +291,24 @@ TEST_CASE("store: a blob that got shorter under a reader is corrupt, not silentl
 TEST_CASE("store: quarantine keeps every specimen for a person to look at") {
   const test::TempFolder folder;
   const auto store = open_filesystem_store(options_for(folder.path())).value();
+  auto damaged = test::noise(100);
+  damaged[50] ^= std::byte{1};
   for (int round = 0; round < 3; ++round) {
     const Digest digest = test::put(*store, test::noise(100));
+    CHECK_FALSE(store->quarantine(digest).value());
+    test::damage_blob(folder.path(), digest.to_hex(), 50);
     CHECK(store->quarantine(digest).value());
+    CHECK_FALSE(store->quarantine(digest).value());
+    CHECK_FALSE(store->stat(digest).value().has_value());
+    CHECK(test::list_all(*store, 10).empty());
   }
   CHECK(count_entries(folder / "quarantine") == 3);
-  CHECK(test::read_file(folder / "quarantine" / Digest::of(test::noise(100)).to_hex()) == test::noise(100));
+  CHECK(test::read_file(folder / "quarantine" / Digest::of(test::noise(100)).to_hex()) == damaged);
+  // One that got shorter, too.
+  const Digest digest = test::put(*store, test::noise(100));
+  fs::permissions(place_of(folder.path(), digest), fs::perms::owner_all);
+  fs::resize_file(place_of(folder.path(), digest), 0);
+  CHECK(store->quarantine(digest).value());
 }
 
 TEST_CASE("store: fan-out folders that somebody removed are made again") {

@@ -1,9 +1,14 @@
-// blob_store_program publish BASE BUFFER_BYTES TEXT…   publishes each text and says "acked HEX" once it may be believed,
-//                                                      "failed CODE MESSAGE" otherwise
-// blob_store_program many BASE SEED COUNT              the same contents for the same seed, in groups of 8
-// Syncs run on the one thread of the program, so that a trace of it has one order and a fault hits one call.
+// blob_store_program publish BASE BUFFER_BYTES PACK_BELOW TEXT…   publishes each text and says "acked HEX" once it may be believed,
+//                                                                 "failed CODE MESSAGE" otherwise
+// blob_store_program many BASE PACK_BELOW SEED COUNT              the same contents for the same seed, in groups of 8
+// blob_store_program check BASE                                   reads digests, one a line, and says "lost HEX" for each that is not there
+// or
+//                                                                 not whole, "torn HEX" for what else is not what its name says
+// blob_store_program compact BASE                                 removes every second blob, and rewrites the segments: "acked HEX" for
+// what stays Syncs run on the one thread of the program, so that a trace of it has one order and a fault hits one call.
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
 #include <memory>
 #include <span>
 #include <string>
@@ -39,28 +44,84 @@ Result<void> publish_group(BlobStore& store, const std::vector<std::string>& tex
   return store.publish(group);
 }
 
+/// Half of what is there dies, in segments that all have some of it.
+Result<void> compact(BlobStore& store) {
+  MEDIA_TRY_ASSIGN(const auto page, store.list("", 1'000));
+  for (std::size_t i = 0; i < page.blobs.size(); ++i) {
+    if (i % 2 == 0) {
+      say({}, *page.blobs[i].digest);
+    } else {
+      MEDIA_TRY(store.remove(*page.blobs[i].digest));
+    }
+  }
+  MEDIA_TRY_ASSIGN(const auto report, store.segmented()->compact({.min_dead_fraction = 0.1}));
+  std::printf("moved %llu\n", static_cast<unsigned long long>(report.blobs_moved));
+  return {};
+}
+
+Result<bool> is_whole(const BlobStore& store, const Digest& digest) {
+  const auto reader = store.open(digest);
+  if (!reader && reader.error().code == Errc::not_found) return false;
+  if (!reader) return reader.error();
+  MEDIA_TRY_ASSIGN(const auto content, read_all(**reader, UINT64_MAX));
+  return Digest::of(content) == digest;
+}
+
+/// How many are lost or torn.
+Result<unsigned> check(const BlobStore& store) {
+  unsigned faults = 0;
+  for (std::string line; std::getline(std::cin, line);) {
+    MEDIA_TRY_ASSIGN(const Digest digest, Digest::from_hex(line));
+    MEDIA_TRY_ASSIGN(const bool whole, is_whole(store, digest));
+    if (whole) continue;
+    std::printf("lost %s\n", line.c_str());
+    ++faults;
+  }
+  std::string cursor;
+  do {
+    MEDIA_TRY_ASSIGN(const auto page, store.list(cursor, 1'000));
+    for (const ListedBlob& blob : page.blobs) {
+      if (!blob.digest) continue;
+      MEDIA_TRY_ASSIGN(const bool whole, is_whole(store, *blob.digest));
+      if (whole) continue;
+      std::printf("torn %s\n", blob.digest->to_hex().c_str());
+      ++faults;
+    }
+    cursor = page.next_cursor;
+  } while (!cursor.empty());
+  return faults;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  if (arguments.size() < 4) return 2;
+  if (arguments.size() < 2 || (arguments[0] != "compact" && arguments[0] != "check" && arguments.size() < 5)) return 2;
+  const auto number = [&](std::size_t at) { return std::strtoull(arguments[at].c_str(), nullptr, 10); };
   FilesystemStoreOptions options;
   options.base_path = arguments[1];
   options.sync_threads = 1;
-  if (arguments[0] == "publish") options.buffer_bytes = std::strtoul(arguments[2].c_str(), nullptr, 10);
+  if (arguments[0] == "publish") options.buffer_bytes = number(2);
+  if (arguments[0] == "publish") options.pack_below_bytes = number(3);
+  if (arguments[0] == "many") options.pack_below_bytes = number(2);
   const auto store = open_filesystem_store(options);
   if (!store) {
     std::printf("failed %s %s\n", std::string(to_string(store.error().code)).c_str(), store.error().message.c_str());
     return 1;
   }
   if (arguments[0] == "publish") {
-    for (const auto& text : std::span(arguments).subspan(3))
+    for (const auto& text : std::span(arguments).subspan(4))
       say(publish_group(**store, {text}), Digest::of(std::as_bytes(std::span(text))));
     return 0;
   }
-  for (unsigned long i = 0; i < std::strtoul(arguments[3].c_str(), nullptr, 10); ++i) {
+  if (arguments[0] == "compact") return compact(**store) ? 0 : 1;
+  if (arguments[0] == "check") {
+    const auto faults = check(**store);
+    return faults && *faults == 0 ? 0 : 1;
+  }
+  for (unsigned long i = 0; i < number(4); ++i) {
     std::vector<std::string> texts;
-    for (unsigned long j = 0; j < 8; ++j) texts.push_back(arguments[2] + "/" + std::to_string(8 * i + j));
+    for (unsigned long j = 0; j < 8; ++j) texts.push_back(arguments[3] + "/" + std::to_string(8 * i + j) + std::string(j * j * 500, 'x'));
     const auto outcome = publish_group(**store, texts);
     for (const auto& text : texts) say(outcome, Digest::of(std::as_bytes(std::span(text))));
   }

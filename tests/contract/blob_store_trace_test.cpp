@@ -1,71 +1,18 @@
 // The order of system calls, and every one of them failing or being the last: by strace, over blob_store_program.
-#include <cstdlib>
 #include <map>
 #include <regex>
 #include <set>
-#include <sstream>
 
-#include "blob_store_contract.hpp"
+#include "blob_store_trace.hpp"
 
 using namespace media;
+using test::can_trace;
+using test::check_store;
+using test::lines_of;
+using test::trace_publish;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// False, said aloud, where this machine cannot trace; a failure in the CI, which must be able to.
-bool can_trace() {
-  std::string reason = "strace is not installed";
-  try {
-    const auto result = test::run({"strace", "-qq", "-o", "/dev/null", "true"});
-    if (result.exit_code == 0) return true;
-    reason = result.err;
-  } catch (const std::runtime_error&) {
-  }
-  if (std::getenv("CI") != nullptr) FAIL("cannot trace: " + reason);
-  WARN("skipped: cannot trace: " + reason);
-  return false;
-}
-
-/// The leak checker of a sanitizer build cannot run under a tracer.
-const std::vector<std::string> kNoLeakCheck = {"ASAN_OPTIONS=detect_leaks=0"};
-
-test::RunResult trace(const std::vector<std::string>& strace_options, const fs::path& base, const std::string& buffer_bytes) {
-  std::vector<std::string> command = {"strace", "-f", "-qq"};
-  command.insert(command.end(), strace_options.begin(), strace_options.end());
-  for (const std::string& part : {std::string(BLOB_STORE_PROGRAM), std::string("publish"), base.string(), buffer_bytes,
-                                  std::string("first"), std::string("second"), std::string("third")}) {
-    command.push_back(part);
-  }
-  return test::run(command, kNoLeakCheck);
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
-}
-
-/// What must hold whatever happened: acknowledged blobs are there, visible ones are whole, reopening leaves no temp.
-void check_store(const fs::path& base, const std::string& output) {
-  if (!fs::exists(base)) {
-    CHECK(output.find("acked") == std::string::npos);
-    return;
-  }
-  {
-    FilesystemStoreOptions options;
-    options.base_path = base;
-    const auto store = open_filesystem_store(options).value();
-    for (const auto& line : lines_of(output)) {
-      if (line.starts_with("acked ")) CHECK(store->stat(Digest::from_hex(line.substr(6)).value()).value().has_value());
-    }
-    for (const auto& blob : test::list_all(*store, 100)) {
-      REQUIRE(blob.digest);
-      CHECK(Digest::of(test::get(*store, *blob.digest)) == blob.digest);
-    }
-  }
-  CHECK(fs::is_empty(base / "temp"));
-}
 
 std::string hex_of(const std::string& text) { return Digest::of(test::bytes(text)).to_hex(); }
 
@@ -77,10 +24,10 @@ TEST_CASE("store: a new blob is written, synced, renamed, and its folders are sy
     const test::TempFolder folder;
     const fs::path base = fs::canonical(folder.path()) / "base";
     const fs::path log = folder / "log";
-    REQUIRE(
-        trace({"-y", "-s", "200", "-o", log.string(), "-e", "trace=pwrite64,write,fsync,fdatasync,syncfs,sync,renameat,renameat2,rename"},
-              base, buffer)
-            .exit_code == 0);
+    REQUIRE(trace_publish(
+                {"-y", "-s", "200", "-o", log.string(), "-e", "trace=pwrite64,write,fsync,fdatasync,syncfs,sync,renameat,renameat2,rename"},
+                base, buffer)
+                .exit_code == 0);
     // What is done, with the descriptor's path as strace -y shows it.
     enum class Step { written, synced, renamed, acked };
     std::map<std::string, std::size_t> synced_at;
@@ -135,7 +82,7 @@ TEST_CASE("store: killed at any call, what was acknowledged is there, what is vi
     for (int n = 1;; ++n) {
       const test::TempFolder folder;
       const fs::path base = folder / "base";
-      const auto result = trace(
+      const auto result = trace_publish(
           {"-o", "/dev/null", "-e", "trace=" + calls, "-e", "inject=" + calls + ":signal=KILL:when=" + std::to_string(n)}, base, buffer);
       check_store(base, result.out);
       if (result.exit_code == 0) break;
@@ -165,7 +112,7 @@ TEST_CASE("store: any call that fails once or for ever is never acknowledged as 
         const fs::path log = folder / "log";
         const std::string inject = "inject=" + fault.call + ":error=" + fault.error + ":when=" + std::to_string(n) + persistent;
         INFO(inject);
-        const auto result = trace({"-y", "-o", log.string(), "-e", "trace=" + fault.call, "-e", inject}, base, "100000");
+        const auto result = trace_publish({"-y", "-o", log.string(), "-e", "trace=" + fault.call, "-e", inject}, base, "100000");
         check_store(base, result.out);
         const bool injected = test::read_text(log).find("(INJECTED)") != std::string::npos;
         const auto lines = lines_of(result.out);
@@ -203,7 +150,7 @@ TEST_CASE("store: an interrupted write goes on") {
   if (!can_trace()) return;
   const test::TempFolder folder;
   const auto result =
-      trace({"-o", "/dev/null", "-e", "trace=pwrite64", "-e", "inject=pwrite64:error=EINTR:when=1+2"}, folder / "base", "0");
+      trace_publish({"-o", "/dev/null", "-e", "trace=pwrite64", "-e", "inject=pwrite64:error=EINTR:when=1+2"}, folder / "base", "0");
   check_store(folder / "base", result.out);
   CHECK(result.out == "acked " + hex_of("first") + "\nacked " + hex_of("second") + "\nacked " + hex_of("third") + "\n");
 }

@@ -332,13 +332,16 @@ void check_blobs_and_references(const MakeRepository& make) {
     for (std::size_t i = 0; i < digests.size(); ++i) MEDIA_TRY(transaction.put_blob(a_blob(digests[i], 100 + i)));
     return {};
   });
-  Blob full = a_blob(digests[3], 5000);
+  Blob full = a_blob(digests[3], 5'000'000);
   full.state = BlobState::condemned;
   full.location = "cold";
   full.identity = "1:2:3";
   full.verified_at = at(10);
   full.condemned_at = at(20);
-  do_write(*repository, [&](Transaction& transaction) { return transaction.put_blob(full); });
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY(transaction.put_blob(a_blob(digests[9], 1'000'000)));
+    return transaction.put_blob(full);
+  });
   CHECK(repository->find_blob(digests[3]).value() == full);
   CHECK(repository->find_blob(digests[0]).value() == a_blob(digests[0], 100));
   CHECK_FALSE(repository->find_blob(digest_of("none")).value().has_value());
@@ -353,8 +356,10 @@ void check_blobs_and_references(const MakeRepository& make) {
   CHECK(live.blobs > 1);
   CHECK(repository->storage_usage().value() == live);
   CHECK(repository->has_blob_of_size(100).value());
-  CHECK_FALSE(repository->has_blob_of_size(103).value());
-  CHECK_FALSE(repository->has_blob_of_size(5000).value());
+  CHECK(repository->has_blob_of_size(1'000'000).value());
+  CHECK_FALSE(repository->has_blob_of_size(1'000'001).value());
+  CHECK_FALSE(repository->has_blob_of_size(5'000'000).value());
+  CHECK_FALSE(repository->has_blob_of_size(kSmallBlobBytes + 1).value());
 
   // The walk over digests.
   std::vector<Digest> walked;

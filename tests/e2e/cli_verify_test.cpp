@@ -1,7 +1,4 @@
 // mediactl verify: exactly the damaged blobs, by name.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <set>
 
 #include "catch.hpp"
@@ -11,18 +8,6 @@ namespace fs = std::filesystem;
 using cli::Json;
 using cli::json_lines;
 using cli::mediactl;
-
-namespace {
-
-void flip_a_byte(const fs::path& path, std::uint64_t offset) {
-  fs::permissions(path, fs::perms::owner_write, fs::perm_options::add);
-  auto content = test::read_file(path);
-  REQUIRE(offset < content.size());
-  content[static_cast<std::size_t>(offset)] ^= std::byte{1};
-  test::write_file(path, content);
-}
-
-}  // namespace
 
 TEST_CASE("cli verify: one flipped byte among a thousand blobs is named, and only that one") {
   const test::TempFolder folder;
@@ -36,8 +21,7 @@ TEST_CASE("cli verify: one flipped byte among a thousand blobs is named, and onl
   CHECK(json_lines(sound.out).summary.at("blobs") == 1000);
 
   const std::string digest = stored.objects.at(417).at("digest");
-  const fs::path blob = fs::path(store) / digest.substr(0, 2) / digest.substr(2, 2) / digest.substr(4, 2) / digest;
-  flip_a_byte(blob, 1234);
+  test::damage_blob(store, digest, 1234);
   const auto found = mediactl({"--store", store, "verify", "--json", "--jobs", "2"});
   CHECK(found.exit_code == 1);
   const auto lines = json_lines(found.out);
@@ -53,14 +37,10 @@ TEST_CASE("cli verify: damaged, missing and stray are told apart, in JSON and in
   const std::string store = (folder / "store").string();
   for (unsigned i = 0; i < 5; ++i) test::write_file(folder / "in" / (std::to_string(i) + ".bin"), test::noise(3000, i));
   const auto stored = json_lines(mediactl({"--store", store, "--json", "ingest", "--any", (folder / "in").string()}).out);
-  const auto path_of = [&](std::size_t i) {
-    const std::string digest = stored.objects.at(i).at("digest");
-    return fs::path(store) / digest.substr(0, 2) / digest.substr(2, 2) / digest.substr(4, 2) / digest;
-  };
-  flip_a_byte(path_of(0), 0);
-  fs::permissions(path_of(1), fs::perms::owner_write, fs::perm_options::add);
-  fs::resize_file(path_of(1), 100);
-  fs::remove(path_of(2));
+  const auto digest_of = [&](std::size_t i) { return stored.objects.at(i).at("digest").get<std::string>(); };
+  test::damage_blob(store, digest_of(0), 0);
+  test::damage_blob(store, digest_of(1), 2'999);
+  test::lose_blob(store, digest_of(2));
   const std::string stray(64, 'a');
   test::write_file(fs::path(store) / "aa/aa/aa" / stray, "nobody's");
   const auto text = mediactl({"--store", store, "verify"});
@@ -83,7 +63,7 @@ TEST_CASE("cli: a damaged original is not handed out") {
   test::write_file(folder / "in/a.bin", test::noise(5000, 1));
   const auto stored = json_lines(mediactl({"--store", store, "--json", "ingest", "--any", (folder / "in").string()}).out);
   const std::string digest = stored.objects.at(0).at("digest");
-  flip_a_byte(fs::path(store) / digest.substr(0, 2) / digest.substr(2, 2) / digest.substr(4, 2) / digest, 77);
+  test::damage_blob(store, digest, 77);
   const auto shown = mediactl({"--store", store, "cat", stored.objects.at(0).at("id").dump(), "-o", (folder / "copy").string()});
   CHECK(shown.exit_code == 9);
   CHECK(cli::text_lines(shown.err).size() == 1);

@@ -58,12 +58,12 @@ std::map<std::string, std::set<std::string>> names_by_content(Client& client) {
   return names;
 }
 
+/// Every blob in the store, proven, and every one of them in the catalog.
 std::size_t blobs_in(const std::filesystem::path& store) {
-  std::size_t count = 0;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(store)) {
-    count += entry.is_regular_file() && entry.path().filename().string().size() == 64 ? 1U : 0U;
-  }
-  return count;
+  const auto verified = test::run({Mediad::mediactl(), "--store", store.string(), "verify", "--json"});
+  CHECK(verified.exit_code == 0);
+  const auto last = verified.out.rfind('\n', verified.out.size() - 2) + 1;
+  return Json::parse(verified.out.substr(last == std::string::npos + 1 ? 0 : last))["summary"]["blobs"];
 }
 
 std::vector<std::string> contents() {

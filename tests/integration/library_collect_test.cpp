@@ -17,13 +17,13 @@ TEST_CASE("library: a removed media's blobs go after the grace period, rendition
   const auto first = f.library->collect().value();
   CHECK(first.condemned == 10);  // the original and nine renditions
   CHECK(first.removed == 0);
-  CHECK(std::filesystem::exists(f.blob_path(stored.digest)));
+  CHECK(f.on_disk(stored.digest));
   f.clock->advance(23h);
   CHECK(f.library->collect().value().removed == 0);
   f.clock->advance(2h);
   const auto last = f.library->collect().value();
   CHECK(last.removed == 10);
-  CHECK_FALSE(std::filesystem::exists(f.blob_path(stored.digest)));
+  CHECK_FALSE(f.on_disk(stored.digest));
   CHECK(f.content_of(kept.media.id) == png(2));
   const auto report = f.library->verify({}).value();
   CHECK(report.intact());
@@ -91,7 +91,7 @@ TEST_CASE("library: a collection that died between claim and unlink is finished 
   CHECK(f.library->verify({}).value().missing == 0);
   f.clock->advance(2min);
   CHECK(f.library->collect(0s).value().removed == 1);
-  CHECK_FALSE(std::filesystem::exists(f.blob_path(stored.digest)));
+  CHECK_FALSE(f.on_disk(stored.digest));
   CHECK(f.ingest(png(1), {.filename = "a.png"}).status == IngestStatus::stored);
 }
 

@@ -66,6 +66,7 @@ struct LibraryFixture {
       options.store = media::make_memory_store();
       options.repository = media::make_memory_repository();
     }
+    options.pack_below_bytes = pack_below_bytes;
     options.describe_event = describe_event;
     options.on_media_changed = on_media_changed;
     auto scripted = std::make_unique<ScriptedProcessor>();
@@ -92,7 +93,11 @@ struct LibraryFixture {
     return folder / "store" / hex.substr(0, 2) / hex.substr(2, 2) / hex.substr(4, 2) / hex;
   }
 
+  [[nodiscard]] bool on_disk(const media::Digest& digest) const { return find_blob(folder / "store", digest.to_hex()).has_value(); }
+
   bool disk;
+  /// Of the next `open`: 0 for blobs in files of their own.
+  std::uint64_t pack_below_bytes = media::LibraryOptions{}.pack_below_bytes;
   /// Of the next `open`.
   std::function<std::string(media::MediaEvent, const media::Media&)> describe_event;
   std::function<void(media::MediaId)> on_media_changed;

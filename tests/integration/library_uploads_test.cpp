@@ -65,7 +65,7 @@ TEST_CASE("library: a promised upload fills the media that was made for it") {
     auto other = test::png(2);
     REQUIRE(other.size() == content.size());
     CHECK(send(fixture, session.token, other).error().code == Errc::conflict);
-    if (on_disk) CHECK_FALSE(std::filesystem::exists(fixture.blob_path(Digest::of(other))));
+    if (on_disk) CHECK_FALSE(fixture.on_disk(Digest::of(other)));
     CHECK(fixture.content_of(session.media_id) == content);
   }
 }
@@ -110,7 +110,7 @@ TEST_CASE("library: bytes that break the promise are not kept, and the upload ma
   REQUIRE(other.size() == content.size());
   CHECK_THAT(send(fixture, session.token, other).error().message, ContainsSubstring("sha256"));
   CHECK(fixture.library->find(session.media_id).value()->status == MediaStatus::pending);
-  CHECK_FALSE(std::filesystem::exists(fixture.blob_path(Digest::of(other))));
+  CHECK_FALSE(fixture.on_disk(Digest::of(other)));
   CHECK(send(fixture, session.token, content).value().status == IngestStatus::stored);
 
   // Another type than the promised one is refused by the verdict.

@@ -1,5 +1,7 @@
 #include "support.hpp"
 
+#include <algorithm>
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -69,6 +71,57 @@ std::size_t count_files(const std::filesystem::path& folder) {
   std::size_t count = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) count += entry.is_regular_file() ? 1U : 0U;
   return count;
+}
+
+std::optional<BlobPlace> find_blob(const std::filesystem::path& store, const std::string& hex) {
+  const auto own = store / hex.substr(0, 2) / hex.substr(2, 2) / hex.substr(4, 2) / hex;
+  if (std::filesystem::exists(own)) return BlobPlace{own, 0, false};
+  if (!std::filesystem::exists(store / "segments")) return std::nullopt;
+  // An entry: "MBLB", state, zeros, length 8, digest 32, check 8, zeros up to 64, content.
+  std::vector<std::byte> digest;
+  for (std::size_t i = 0; i < hex.size(); i += 2) digest.push_back(static_cast<std::byte>(std::stoul(hex.substr(i, 2), nullptr, 16)));
+  for (const auto& file : std::filesystem::directory_iterator(store / "segments")) {
+    if (file.path().extension() != ".segment") continue;
+    const auto content = read_file(file.path());
+    for (auto at = content.begin();; ++at) {
+      at = std::search(at, content.end(), digest.begin(), digest.end());
+      if (at == content.end()) break;
+      const auto offset = static_cast<std::uint64_t>(at - content.begin());
+      if (offset < 16 || offset % 64 != 16 || content[offset - 12] != std::byte{0}) continue;
+      return BlobPlace{file.path(), offset + 48, true};
+    }
+  }
+  return std::nullopt;
+}
+
+namespace {
+
+void change_byte(const std::filesystem::path& path, std::uint64_t at, std::byte mask) {
+  std::filesystem::permissions(path, std::filesystem::perms::owner_write, std::filesystem::perm_options::add);
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(at));
+  const int byte = file.get();
+  file.seekp(static_cast<std::streamoff>(at));
+  file.put(static_cast<char>(static_cast<std::byte>(byte) ^ mask));
+  if (byte < 0 || !file.flush()) throw std::runtime_error("cannot change " + path.string());
+}
+
+}  // namespace
+
+void damage_blob(const std::filesystem::path& store, const std::string& hex, std::uint64_t at) {
+  const auto place = find_blob(store, hex);
+  if (!place) throw std::runtime_error("there is no blob " + hex);
+  change_byte(place->path, place->offset + at, std::byte{1});
+}
+
+void lose_blob(const std::filesystem::path& store, const std::string& hex) {
+  const auto place = find_blob(store, hex);
+  if (!place) throw std::runtime_error("there is no blob " + hex);
+  if (place->in_segment) {
+    change_byte(place->path, place->offset - 60, std::byte{0xff});  // marked dead
+  } else {
+    std::filesystem::remove(place->path);
+  }
 }
 
 std::optional<std::filesystem::path> shared_folder() {

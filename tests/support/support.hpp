@@ -38,6 +38,20 @@ std::string read_text(const std::filesystem::path& path);
 /// Regular files below a folder.
 std::size_t count_files(const std::filesystem::path& folder);
 
+/// Where a filesystem store keeps the bytes of a blob: in a file of its own, or in the midst of a segment. Found by looking, not by asking
+/// the store.
+struct BlobPlace {
+  std::filesystem::path path;
+  std::uint64_t offset = 0;
+  bool in_segment = false;
+};
+/// `hex` is the blob's digest. Absent where no live blob of that name is there.
+std::optional<BlobPlace> find_blob(const std::filesystem::path& store, const std::string& hex);
+/// Changes one bit of a blob's content; throws where the store lacks the blob.
+void damage_blob(const std::filesystem::path& store, const std::string& hex, std::uint64_t at);
+/// Takes a blob away behind the store's back.
+void lose_blob(const std::filesystem::path& store, const std::string& hex);
+
 /// ../shared beside the project; absent where a build has none.
 std::optional<std::filesystem::path> shared_folder();
 

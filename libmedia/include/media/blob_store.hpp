@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -47,7 +49,7 @@ class MEDIA_EXPORT BlobWriter {
 struct BlobStat {
   std::uint64_t size = 0;
   /// Opaque; changes when the stored object was replaced or touched (inode, size and change time of a file).
-  /// Empty where the store has no such thing.
+  /// Empty where the store has no such thing, as for a blob within a segment: a library hashes such a blob whenever it opens it.
   std::string identity{};
 
   friend bool operator==(const BlobStat&, const BlobStat&) = default;
@@ -68,6 +70,60 @@ struct BlobPage {
   std::vector<ListedBlob> blobs{};
   /// Pass to the next call; empty after the last page.
   std::string next_cursor{};
+};
+
+/// What to rewrite, and how fast.
+struct CompactOptions {
+  /// A segment is rewritten when at least this much of it is dead.
+  double min_dead_fraction = 0.5;
+  std::uint64_t bytes_per_second = 0;  ///< Read and written; 0: as fast as the disk goes.
+  std::stop_token stop{};
+};
+struct CompactReport {
+  std::uint64_t segments = 0;  ///< Rewritten and removed.
+  std::uint64_t left = 0;      ///< Dead enough, but in use by another process, or with something in them that cannot be moved.
+  std::string problem{};       ///< The first failure among those, where there was one.
+  std::uint64_t blobs_moved = 0;
+  std::uint64_t freed_bytes = 0;  ///< Given back to the filesystem, once nobody has the old segments open.
+};
+
+struct PackOptions {
+  std::stop_token stop{};
+  std::function<void(std::uint64_t blobs, std::uint64_t bytes)> progress{};  ///< Now and then, on the calling thread.
+};
+struct PackReport {
+  std::uint64_t blobs = 0;  ///< Moved from the one form into the other.
+  std::uint64_t bytes = 0;
+  std::uint64_t damaged = 0;  ///< Left where they are, because they are not what their digest says.
+};
+
+struct SegmentUsage {
+  std::uint64_t segments = 0;
+  std::uint64_t blobs = 0;
+  std::uint64_t bytes = 0;       ///< Of the segments' files.
+  std::uint64_t live_bytes = 0;  ///< Of the entries that are alive, with what surrounds them.
+};
+
+/// A store that keeps small blobs many to a file.
+///
+/// Thread-safety: as BlobStore.
+class MEDIA_EXPORT SegmentedStore {
+ public:
+  virtual ~SegmentedStore() = default;
+  SegmentedStore(const SegmentedStore&) = delete;
+  SegmentedStore& operator=(const SegmentedStore&) = delete;
+
+  /// Rewrites segments that are mostly dead. Readers go on; a crash on the way loses nothing. Errors: as `publish`.
+  virtual Result<CompactReport> compact(const CompactOptions& options) = 0;
+  /// Brings small blobs that lie in files of their own into segments. Can be stopped, or killed, and called again. Errors: as `publish`,
+  /// `cancelled`.
+  virtual Result<PackReport> pack(const PackOptions& options) = 0;
+  /// Brings all packed blobs back into files of their own; likewise.
+  virtual Result<PackReport> unpack(const PackOptions& options) = 0;
+  [[nodiscard]] virtual SegmentUsage segment_usage() const = 0;
+
+ protected:
+  SegmentedStore() = default;
 };
 
 /// Immutable bytes by digest. One contract suite (tests/contract) says what every store must do.
@@ -98,10 +154,13 @@ class MEDIA_EXPORT BlobStore {
   virtual Result<bool> remove(const Digest& digest) = 0;
   /// Everything in the blobs' place, ascending by digest, strays among them; `cursor` empty for the first page.
   virtual Result<BlobPage> list(const std::string& cursor, std::size_t limit) const = 0;
-  /// Sets a damaged blob aside, out of the readers' sight, for a person to look at; false where there was none.
+  /// Sets a damaged blob aside, out of the readers' sight, for a person to look at: each copy whose bytes are not what the digest says. A
+  /// copy that is whole stays, whoever thought it damaged: it may have been stored anew since. False where nothing was set aside.
   virtual Result<bool> quarantine(const Digest& digest) = 0;
   /// Proves that the store can be written and read now (a health check): makes and removes a temp object.
   virtual Result<void> check() = 0;
+  /// The store's power over segments; null where it has none.
+  virtual SegmentedStore* segmented() noexcept { return nullptr; }
 
  protected:
   BlobStore() = default;
@@ -118,15 +177,20 @@ struct FilesystemStoreOptions {
   unsigned sync_threads = 64;
   /// Contents up to this size stay in memory until they are published.
   std::size_t buffer_bytes = 256U << 10U;
+  /// Contents smaller than this go into segments: 0 for none, at most 16 MiB. What lies in either form is found, whatever this says. Takes
+  /// effect for contents that stay in memory (`buffer_bytes`).
+  std::uint64_t pack_below_bytes = 256U << 10U;
+  /// A segment of this size is full. 1 MiB to 64 GiB, the same for all who open the store.
+  std::uint64_t segment_bytes = std::uint64_t{256} << 20U;
   /// Open for reading only: no temp folder is made, `begin`, `publish`, `remove` and `quarantine` answer `denied`.
   bool read_only = false;
 };
 
-/// Blobs as files `<base>/ab/cd/ef/<64 hex>`, the layout of existing deployments.
+/// Blobs as files `<base>/ab/cd/ef/<64 hex>`, the layout of existing deployments, and small ones many to a file under `<base>/segments/`.
 ///
-/// Published by: temp file on the same filesystem, write, fsync, rename, fsync of the folder and of each parent
-/// that is new. A start sweeps the temp folders that no living process holds. Opening makes `base_path` where it is missing.
-/// Errors: `denied`, `no_space`, `io`, `invalid_argument`.
+/// A small blob is published by appending it to a segment, with one sync for all who append at the same time. A larger one by: temp file on
+/// the same filesystem, write, fsync, rename, fsync of the folder and of each parent that is new. A start sweeps the temp folders that no
+/// living process holds. Opening makes `base_path` where it is missing. Errors: `denied`, `no_space`, `io`, `invalid_argument`.
 MEDIA_EXPORT Result<std::unique_ptr<BlobStore>> open_filesystem_store(const FilesystemStoreOptions& options);
 
 }  // namespace media

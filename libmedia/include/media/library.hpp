@@ -40,6 +40,10 @@ struct LibraryOptions {
   /// The store's folder; the catalog is `<base_path>/catalog.db`. Needed unless both `store` and `repository` are given.
   std::filesystem::path base_path{};
   std::filesystem::path temp_path{};  ///< Default `<base_path>/temp`.
+  /// Of the built-in store: see FilesystemStoreOptions.
+  std::uint64_t pack_below_bytes = FilesystemStoreOptions{}.pack_below_bytes;
+  /// How fast a collection rewrites segments: see CompactOptions.
+  std::uint64_t compact_bytes_per_second = 0;
   /// Parts of the caller's own; absent ones are the built-in filesystem store and SQLite catalog.
   std::unique_ptr<BlobStore> store{};
   std::unique_ptr<Repository> repository{};
@@ -247,6 +251,8 @@ struct CollectReport {
   std::uint64_t removed = 0;
   std::uint64_t removed_bytes = 0;
   std::uint64_t strays_removed = 0;  ///< Bytes without a row, older than the grace period.
+  /// What became of segments that were mostly dead by then: `removed_bytes` of packed blobs are given back only with these.
+  CompactReport compacted{};
 };
 
 /// One thing to tell, as `LibraryOptions::describe_event` put it.
@@ -369,7 +375,11 @@ class MEDIA_EXPORT Library {
   /// Re-reads every byte and compares catalog and store.
   virtual Result<VerifyReport> verify(const VerifyOptions& options) = 0;
   /// Condemns what nothing refers to, removes what was condemned longer ago than the grace period.
-  virtual Result<CollectReport> collect(std::optional<std::chrono::seconds> grace = std::nullopt) = 0;
+  /// A stop ends it between two segments that are rewritten.
+  virtual Result<CollectReport> collect(std::optional<std::chrono::seconds> grace = std::nullopt, std::stop_token stop = {}) = 0;
+
+  /// The store's power over segments; null where it has none. As long as the library.
+  virtual SegmentedStore* segmented() noexcept = 0;
 
   /// Does queued work on the calling thread; says how many jobs it ended. Several threads and processes may run it.
   virtual Result<std::size_t> run_jobs(const RunJobsOptions& options) = 0;

@@ -44,6 +44,9 @@ struct MediaPage {
   std::optional<MediaId> scanned_to{};
 };
 
+/// Up to here a content is held in memory until it is stored, and no size of it is looked for.
+inline constexpr std::uint64_t kSmallBlobBytes = 256U << 10U;
+
 /// Reading. Sees one consistent state within a `Transaction`, the newest committed one outside.
 class MEDIA_EXPORT RepositoryReader {
  public:
@@ -59,7 +62,8 @@ class MEDIA_EXPORT RepositoryReader {
   virtual Result<std::optional<Media>> find_media_by_idempotency_key(const std::string& owner, const std::string& key) const = 0;
 
   virtual Result<std::optional<Blob>> find_blob(const Digest& digest) const = 0;
-  /// Is there a live blob of exactly this size? Tells whether hashing before writing is worth it.
+  /// Is there a live blob of exactly this size? Tells whether hashing before writing is worth it, which it never is up to kSmallBlobBytes:
+  /// for those the answer may be true without a look.
   virtual Result<bool> has_blob_of_size(std::uint64_t size_bytes) const = 0;
   /// Of all live blobs. Reads through them all: some tenths of a second a million.
   virtual Result<StorageUsage> storage_usage() const = 0;

@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::chrono::seconds kDeletingWait{5};
 constexpr int kKeepRounds = 3;
+/// A blob without an identity is proven again and again; it is not noted each time.
+constexpr std::chrono::hours kNoteAgainAfter{24};
 
 }  // namespace
 
@@ -26,8 +28,8 @@ Result<bool> LibraryImpl::holds(const Digest& digest, std::uint64_t size_bytes) 
   return stat && stat->size == size_bytes;
 }
 
-Result<void> LibraryImpl::wait_while_deleting(const Digest& digest) const {
-  const auto end = std::chrono::steady_clock::now() + kDeletingWait;
+Result<void> LibraryImpl::wait_while_deleting(const Digest& digest, std::chrono::seconds patience) const {
+  const auto end = std::chrono::steady_clock::now() + patience;
   for (;;) {
     MEDIA_TRY_ASSIGN(const auto row, repository_->find_blob(digest));
     if (!row || row->state != BlobState::deleting) return {};
@@ -38,17 +40,19 @@ Result<void> LibraryImpl::wait_while_deleting(const Digest& digest) const {
   }
 }
 
-Result<void> LibraryImpl::publish_missing(std::span<Keeping> keepings, bool all) {
-  std::vector<std::unique_ptr<Staged>> group;
+Result<void> LibraryImpl::publish_missing(std::span<Keeping* const> keepings, bool all) {
+  // Who waits for a collection to let go of a blob waits alone.
+  const bool alone = keepings.size() == 1;
   std::vector<Keeping*> members;
   std::unordered_set<Digest> in_group;
-  for (Keeping& keeping : keepings) {
+  for (Keeping* const each : keepings) {
+    Keeping& keeping = *each;
     if (keeping.published || !in_group.insert(keeping.digest).second) continue;
     if (!all) {
       MEDIA_TRY_ASSIGN(const bool held, holds(keeping.digest, keeping.size_bytes));
       if (held) continue;
     }
-    MEDIA_TRY(wait_while_deleting(keeping.digest));
+    MEDIA_TRY(wait_while_deleting(keeping.digest, alone ? kDeletingWait : std::chrono::seconds(0)));
     if (!keeping.staged) {
       if (keeping.content == nullptr) return Error{Errc::conflict, "blob " + keeping.digest.to_hex() + " went away meanwhile; try again"};
       MEDIA_TRY_ASSIGN(auto writer, store_->begin(keeping.size_bytes));
@@ -56,10 +60,12 @@ Result<void> LibraryImpl::publish_missing(std::span<Keeping> keepings, bool all)
       MEDIA_TRY_ASSIGN(keeping.staged, writer->finish());
       if (keeping.staged->digest() != keeping.digest) return Error{Errc::conflict, "the content changed while it was read"};
     }
-    group.push_back(std::move(keeping.staged));
     members.push_back(&keeping);
   }
-  if (group.empty()) return {};
+  if (members.empty()) return {};
+  // Spent from here on, and not before: what fails for one must leave the others theirs.
+  std::vector<std::unique_ptr<Staged>> group;
+  for (Keeping* member : members) group.push_back(std::move(member->staged));
   MEDIA_TRY(store_->publish(group));
   for (Keeping* member : members) {
     MEDIA_TRY_ASSIGN(const auto stat, store_->stat(member->digest));
@@ -67,7 +73,8 @@ Result<void> LibraryImpl::publish_missing(std::span<Keeping> keepings, bool all)
     if (stat) member->identity = stat->identity;
   }
   // Twins in the same call stand on the one that was published.
-  for (Keeping& keeping : keepings) {
+  for (Keeping* const each : keepings) {
+    Keeping& keeping = *each;
     if (keeping.published || !in_group.contains(keeping.digest)) continue;
     const auto twin = std::find_if(members.begin(), members.end(), [&](const Keeping* member) { return member->digest == keeping.digest; });
     if (twin == members.end()) continue;
@@ -77,14 +84,15 @@ Result<void> LibraryImpl::publish_missing(std::span<Keeping> keepings, bool all)
   return {};
 }
 
-Result<void> LibraryImpl::keep(std::span<Keeping> keepings, const Repository::Closure& rows) {
+Result<void> LibraryImpl::keep(std::span<Keeping* const> keepings, const Repository::Closure& rows) {
   for (int round = 0; round < kKeepRounds; ++round) {
     MEDIA_TRY(publish_missing(keepings, round > 0));
     bool vanished = false;  // a row that looked live before the transaction is not any more
     const Timestamp now = clock_->now();
     const auto outcome = repository_->write([&](Transaction& transaction) -> Result<void> {
       vanished = false;
-      for (Keeping& keeping : keepings) {
+      for (Keeping* const each : keepings) {
+        Keeping& keeping = *each;
         MEDIA_TRY_ASSIGN(auto row, transaction.find_blob(keeping.digest));
         if (keeping.published && !row) {
           // No row: either the blob is new, or a collection has claimed, unlinked and forgotten it since it was published. The
@@ -128,8 +136,9 @@ Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Diges
   std::shared_ptr<const ByteReader> reader = std::move(opened).value();
   MEDIA_TRY_ASSIGN(const auto stat, store_->stat(digest));
   const Timestamp now = clock_->now();
-  const bool fresh = stat && row->verified_at && now - *row->verified_at < options_.verify_interval && row->identity == stat->identity &&
-                     reader->size() == row->size_bytes;
+  // Without an identity nothing tells whether the bytes are those that were verified; such blobs are small.
+  const bool same = stat && !stat->identity.empty() && row->identity == stat->identity;
+  const bool fresh = same && row->verified_at && now - *row->verified_at < options_.verify_interval && reader->size() == row->size_bytes;
   if (fresh) {
     open_blobs_.keep(digest, reader);
     return reader;
@@ -140,16 +149,18 @@ Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Diges
     if (!options_.read_only) MEDIA_TRY(store_->quarantine(digest));
     return Error{Errc::corrupt, "the bytes of blob " + digest.to_hex() + " are damaged; they were set aside"};
   }
-  if (!options_.read_only && stat) {
+  open_blobs_.keep(digest, reader);
+  const bool noted = row->verified_at && now - *row->verified_at < kNoteAgainAfter && stat && row->identity == stat->identity;
+  if (!options_.read_only && stat && !noted) {
     // A note for later readers; these bytes are proven whether or not it can be written.
-    const auto noted = repository_->write([&](Transaction& transaction) -> Result<void> {
+    const auto written = repository_->write([&](Transaction& transaction) -> Result<void> {
       MEDIA_TRY_ASSIGN(auto current, transaction.find_blob(digest));
       if (!current) return {};
       current->verified_at = now;
       current->identity = stat->identity;
       return transaction.put_blob(*current);
     });
-    static_cast<void>(noted);
+    static_cast<void>(written);
   }
   return reader;
 }

@@ -12,7 +12,7 @@ constexpr std::chrono::seconds kClaimLease{60};
 
 }  // namespace
 
-Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> grace) {
+Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> grace, std::stop_token stop) {
   open_blobs_.close_old();  // what is removed below takes up its space as long as it is open
   if (options_.read_only) return Error{Errc::denied, "collect: the library is open for reading only"};
   const auto wait = grace.value_or(options_.collect_grace);
@@ -130,6 +130,12 @@ Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> g
     }));
     report.revived += revived;
     MEDIA_TRY(delete_claimed(claimed));
+  }
+  if (SegmentedStore* const segments = store_->segmented()) {
+    CompactOptions compact;
+    compact.stop = std::move(stop);
+    compact.bytes_per_second = options_.compact_bytes_per_second;
+    MEDIA_TRY_ASSIGN(report.compacted, segments->compact(compact));
   }
   return report;
 }

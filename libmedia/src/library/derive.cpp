@@ -40,7 +40,9 @@ Result<std::vector<Rendition>> LibraryImpl::keep_outputs(const Digest& source, c
     renditions.push_back(std::move(rendition));
     keepings.push_back(std::move(keeping));
   }
-  MEDIA_TRY(keep(keepings, [&](Transaction& transaction) -> Result<void> {
+  std::vector<Keeping*> pointers;
+  for (Keeping& keeping : keepings) pointers.push_back(&keeping);
+  MEDIA_TRY(keep(pointers, [&](Transaction& transaction) -> Result<void> {
     for (const Rendition& rendition : renditions) MEDIA_TRY(transaction.put_rendition(rendition));
     return more(transaction);
   }));

@@ -11,7 +11,7 @@ namespace media {
 namespace {
 
 /// Contents up to this size are staged at once: the store keeps them in memory, so that finding a duplicate costs no file.
-constexpr std::uint64_t kStageAtOnceBytes = 256U << 10U;
+constexpr std::uint64_t kStageAtOnceBytes = kSmallBlobBytes;
 /// The same owner sending the same bytes under the same name within this time meant one upload.
 constexpr std::chrono::seconds kSameUpload{60};
 /// How long the parts of a joined upload live on.
@@ -267,96 +267,98 @@ Result<std::unique_ptr<Ingest>> LibraryImpl::prepare(const ByteReader& content, 
   return started;
 }
 
-std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::unique_ptr<Ingest>> ingests) {
-  struct Entry {
-    std::size_t index;
-    PendingIngest* ingest;
-  };
-  std::vector<Result<IngestOutcome>> outcomes(ingests.size(), Result<IngestOutcome>(Error{Errc::internal, "ingest: not finished"}));
-  std::vector<Entry> entries;
-  std::vector<Keeping> keepings;
-  for (std::size_t i = 0; i < ingests.size(); ++i) {
-    auto& ingest = static_cast<PendingIngest&>(*ingests[i]);
-    Keeping keeping;
-    keeping.size_bytes = ingest.size_bytes;
-    keeping.content = ingest.content;
-    if (ingest.hashed) {
-      keeping.digest = *ingest.hashed;
-    } else if (ingest.writer) {
-      auto staged = ingest.writer->finish();
-      ingest.writer.reset();
-      if (!staged) {
-        outcomes[i] = std::move(staged).error();
-        continue;
-      }
-      keeping.staged = std::move(staged).value();
-      keeping.digest = keeping.staged->digest();
-      keeping.size_bytes = keeping.staged->size();
-    }
-    if (ingest.upload) {
-      if (auto settled = settle_promised(ingest, keeping); !settled || *settled) {
-        outcomes[i] = settled ? Result<IngestOutcome>(std::move(**settled)) : Result<IngestOutcome>(std::move(settled).error());
-        continue;
-      }
-    }
-    if (!ingest.verdict && !ingest.request.any_content) {
-      const ByteReader& content = keeping.staged ? static_cast<const ByteReader&>(*keeping.staged) : *ingest.content;
-      auto verdict = admit(options_.policy, content, Claim{ingest.request.declared_type, ingest.request.filename});
-      if (!verdict) {
-        outcomes[i] = std::move(verdict).error();
-        continue;
-      }
-      ingest.verdict = std::move(verdict).value();
-    }
-    if (!ingest.verdict) ingest.verdict = Verdict{};  // any content: no format, no limits, served as an attachment
-    if (!ingest.verdict->admitted()) {
-      IngestOutcome refused;
-      refused.status = IngestStatus::refused;
-      refused.verdict = *ingest.verdict;
-      refused.digest = keeping.digest;
-      refused.size_bytes = keeping.size_bytes;
-      outcomes[i] = std::move(refused);
-      continue;
-    }
-    entries.push_back({i, &ingest});
-    keepings.push_back(std::move(keeping));
+/// Ends the bytes and judges them. An outcome where it is settled already: refused, or a promise that was kept before.
+Result<std::optional<IngestOutcome>> LibraryImpl::judge(PendingIngest& ingest, Keeping& keeping) {
+  keeping.size_bytes = ingest.size_bytes;
+  keeping.content = ingest.content;
+  if (ingest.hashed) {
+    keeping.digest = *ingest.hashed;
+  } else if (ingest.writer) {
+    auto staged = ingest.writer->finish();
+    ingest.writer.reset();
+    if (!staged) return std::move(staged).error();
+    keeping.staged = std::move(staged).value();
+    keeping.digest = keeping.staged->digest();
+    keeping.size_bytes = keeping.staged->size();
   }
-  if (entries.empty()) return outcomes;
+  if (ingest.upload) {
+    MEDIA_TRY_ASSIGN(auto settled, settle_promised(ingest, keeping));
+    if (settled) return settled;
+  }
+  if (!ingest.verdict && !ingest.request.any_content) {
+    const ByteReader& content = keeping.staged ? static_cast<const ByteReader&>(*keeping.staged) : *ingest.content;
+    MEDIA_TRY_ASSIGN(ingest.verdict, admit(options_.policy, content, Claim{ingest.request.declared_type, ingest.request.filename}));
+  }
+  if (!ingest.verdict) ingest.verdict = Verdict{};  // any content: no format, no limits, served as an attachment
+  if (ingest.verdict->admitted()) return std::optional<IngestOutcome>();
+  IngestOutcome refused;
+  refused.status = IngestStatus::refused;
+  refused.verdict = *ingest.verdict;
+  refused.digest = keeping.digest;
+  refused.size_bytes = keeping.size_bytes;
+  return std::optional(std::move(refused));
+}
 
-  const auto enter = [this](Transaction& transaction, const PendingIngest& ingest, const Keeping& keeping) -> Result<IngestOutcome> {
-    MEDIA_TRY_ASSIGN(auto outcome, catalogue(transaction, ingest, keeping, clock_->now()));
+/// Keeps and catalogues what was judged, all of it with one group of syncs and in one transaction.
+void LibraryImpl::enter(std::span<Entering* const> entering) {
+  const auto enter_one = [this](Transaction& transaction, const Entering& each) -> Result<IngestOutcome> {
+    MEDIA_TRY_ASSIGN(auto outcome, catalogue(transaction, *each.ingest, each.keeping, clock_->now()));
     if (outcome.status == IngestStatus::stored && outcome.media.status == MediaStatus::complete) {
       MEDIA_TRY(note_event(transaction, MediaEvent::completed, outcome.media));
     }
     return outcome;
   };
+  std::vector<Keeping*> keepings;
+  for (Entering* each : entering) keepings.push_back(&each->keeping);
   const auto kept = keep(keepings, [&](Transaction& transaction) -> Result<void> {
-    for (std::size_t k = 0; k < entries.size(); ++k) {
-      auto outcome = enter(transaction, *entries[k].ingest, keepings[k]);
+    for (Entering* each : entering) {
+      auto outcome = enter_one(transaction, *each);
       // A used key or a promise that ran out is one file's own fault; anything else concerns the transaction and so all of them.
       if (!outcome && outcome.error().code != Errc::conflict && outcome.error().code != Errc::expired) return std::move(outcome).error();
-      outcomes[entries[k].index] = std::move(outcome);
+      each->outcome = std::move(outcome);
     }
     return {};
   });
-  if (!kept) {
-    if (entries.size() > 1 && is_retryable(kept.error().code)) {
-      // One blob in a collection's hands must not fail its neighbours: each for itself.
-      for (std::size_t k = 0; k < entries.size(); ++k) {
-        IngestOutcome outcome;
-        const auto alone = keep(std::span(&keepings[k], 1), [&](Transaction& transaction) -> Result<void> {
-          MEDIA_TRY_ASSIGN(outcome, enter(transaction, *entries[k].ingest, keepings[k]));
-          return {};
-        });
-        outcomes[entries[k].index] = alone ? Result<IngestOutcome>(outcome) : Result<IngestOutcome>(alone.error());
-      }
-    } else {
-      for (const Entry& entry : entries) outcomes[entry.index] = kept.error();
+  for (Entering* each : entering) {
+    if (kept) break;
+    const bool spent = !each->keeping.published && !each->keeping.staged && each->keeping.content == nullptr;
+    each->again = entering.size() > 1 && !spent;
+    each->outcome = kept.error();
+  }
+}
+
+std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::unique_ptr<Ingest>> ingests) {
+  std::vector<Result<IngestOutcome>> outcomes(ingests.size(), Result<IngestOutcome>(Error{Errc::internal, "ingest: not finished"}));
+  std::vector<Entering> judged;
+  std::vector<std::size_t> indexes;
+  judged.reserve(ingests.size());
+  for (std::size_t i = 0; i < ingests.size(); ++i) {
+    Entering each;
+    each.ingest = static_cast<PendingIngest*>(ingests[i].get());
+    auto settled = judge(*each.ingest, each.keeping);
+    if (!settled || *settled) {
+      outcomes[i] = settled ? Result<IngestOutcome>(std::move(**settled)) : Result<IngestOutcome>(std::move(settled).error());
+      continue;
     }
+    judged.push_back(std::move(each));
+    indexes.push_back(i);
+  }
+  if (judged.empty()) return outcomes;
+  if (judged.size() == 1 && judged.front().keeping.size_bytes <= kStageAtOnceBytes) {
+    entrance_.enter(judged.front(), [this](std::span<Entering* const> group) { enter(group); });
+  } else {
+    std::vector<Entering*> group;
+    for (Entering& each : judged) group.push_back(&each);
+    enter(group);
+  }
+  for (Entering& each : judged) {
+    // On this thread, so that nobody else waits for what this one ran into.
+    Entering* const alone = &each;
+    if (each.again) enter(std::span(&alone, 1));
   }
   bool queued = false;
-  for (const Entry& entry : entries) {
-    const auto& outcome = outcomes[entry.index];
+  for (std::size_t k = 0; k < judged.size(); ++k) {
+    auto& outcome = outcomes[indexes[k]] = std::move(judged[k].outcome);
     if (!outcome || outcome->status != IngestStatus::stored) continue;
     queued = queued || outcome->media.status == MediaStatus::processing;
     announce(outcome->media.id);

@@ -64,6 +64,7 @@ Result<std::unique_ptr<Library>> Library::open(LibraryOptions options) {
     FilesystemStoreOptions files;
     files.base_path = options.base_path;
     files.temp_path = options.temp_path;
+    files.pack_below_bytes = options.pack_below_bytes;
     files.read_only = options.read_only;
     MEDIA_TRY_ASSIGN(store, open_filesystem_store(files));
   }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "library/entrance.hpp"
 #include "library/open_blobs.hpp"
 #include "library/upload_turns.hpp"
 #include "media/library.hpp"
@@ -29,6 +30,14 @@ struct Keeping {
 };
 
 class PendingIngest;
+
+/// A content that was judged, on its way into store and catalog, and what becomes of it.
+struct Entering {
+  PendingIngest* ingest = nullptr;
+  Keeping keeping{};
+  Result<IngestOutcome> outcome = Error{Errc::unavailable, "ingest: not finished"};
+  bool again = false;  ///< The group failed, which may be another's fault: to be entered alone.
+};
 
 class LibraryImpl final : public Library {
  public:
@@ -72,13 +81,14 @@ class LibraryImpl final : public Library {
   Result<bool> revoke_api_key(const std::string& id) override;
   Result<std::optional<ApiKey>> find_api_key(std::string_view token) const override;
   Result<VerifyReport> verify(const VerifyOptions& options) override;
-  Result<CollectReport> collect(std::optional<std::chrono::seconds> grace) override;
+  Result<CollectReport> collect(std::optional<std::chrono::seconds> grace, std::stop_token stop) override;
   Result<std::size_t> run_jobs(const RunJobsOptions& options) override;
   Result<std::size_t> send_notifications(const NotificationSender& send, const RunJobsOptions& options) override;
   Result<Media> process(MediaId id, std::stop_token stop) override;
 
   [[nodiscard]] const AdmissionPolicy& policy() const noexcept override { return options_.policy; }
   [[nodiscard]] const std::vector<Preset>& presets() const noexcept override { return options_.presets; }
+  SegmentedStore* segmented() noexcept override { return store_->segmented(); }
   Result<void> check_store() override { return store_->check(); }
   Result<StorageUsage> storage_usage() const override { return repository_->storage_usage(); }
   Result<void> check_repository() const override { return repository_->check(); }
@@ -93,6 +103,9 @@ class LibraryImpl final : public Library {
   /// where the media still waits.
   Result<std::optional<IngestOutcome>> settle_promised(const PendingIngest& ingest, const Keeping& keeping) const;
 
+  Result<std::optional<IngestOutcome>> judge(PendingIngest& ingest, Keeping& keeping);
+  void enter(std::span<Entering* const> entering);
+
   // resumable.cpp
   /// Takes in a content that is an upload's, and notes in the same transaction what the upload became.
   Result<IngestOutcome> ingest_resumable(const ByteReader& content, const ResumableUpload& upload);
@@ -104,11 +117,11 @@ class LibraryImpl final : public Library {
 
   /// Publishes what the store lacks, then runs `rows` and the blob rows in one transaction. `rows` may run again.
   /// `conflict` where a collection is removing one of the blobs at this very moment.
-  Result<void> keep(std::span<Keeping> keepings, const Repository::Closure& rows);
+  Result<void> keep(std::span<Keeping* const> keepings, const Repository::Closure& rows);
   /// Is the blob in the catalog as live, with this size, and in the store with this size too?
   Result<bool> holds(const Digest& digest, std::uint64_t size_bytes) const;
-  Result<void> wait_while_deleting(const Digest& digest) const;
-  Result<void> publish_missing(std::span<Keeping> keepings, bool all);
+  Result<void> wait_while_deleting(const Digest& digest, std::chrono::seconds patience) const;
+  Result<void> publish_missing(std::span<Keeping* const> keepings, bool all);
 
   /// A blob's bytes, verified if they have not been for long; `corrupt` where they are damaged or missing.
   Result<std::shared_ptr<const ByteReader>> open_verified(const Digest& digest) const;
@@ -152,6 +165,7 @@ class LibraryImpl final : public Library {
   std::unordered_map<std::string, std::shared_ptr<Flight>> flights_;
 
   UploadTurns turns_;
+  Entrance entrance_;
   mutable OpenBlobs open_blobs_;
 
   /// Woken when jobs were queued by this process.

@@ -100,7 +100,9 @@ class Reads : public Base {
   }
 
   Result<std::optional<Blob>> find_blob(const Digest& digest) const final { return find_in(view().tables.blobs, digest); }
-  Result<bool> has_blob_of_size(std::uint64_t size_bytes) const final { return view().tables.live_blobs_by_size.contains(size_bytes); }
+  Result<bool> has_blob_of_size(std::uint64_t size_bytes) const final {
+    return size_bytes <= kSmallBlobBytes || view().tables.live_blobs_by_size.contains(size_bytes);
+  }
 
   Result<StorageUsage> storage_usage() const final {
     const View now = view();

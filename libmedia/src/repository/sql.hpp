@@ -4,6 +4,7 @@
 /// common (`?1` becomes `$1`); what a dialect needs beyond that is in its own files.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #define MEDIA_SQL_MEDIA_FIELDS                                                                                                     \
@@ -51,7 +52,9 @@ inline constexpr std::string_view kRemoveMedia = "DELETE FROM media WHERE id = ?
 // blob
 
 inline constexpr std::string_view kFindBlob = "SELECT " MEDIA_SQL_BLOB " FROM blob WHERE digest = ?1";
-inline constexpr std::string_view kHasBlobOfSize = "SELECT EXISTS (SELECT 1 FROM blob WHERE state = 0 AND size_bytes = ?1)";
+// The index has the blobs beyond kSmallBlobBytes alone, and is used where the statement says so.
+inline constexpr std::string_view kHasBlobOfSize =
+    "SELECT EXISTS (SELECT 1 FROM blob WHERE state = 0 AND size_bytes = ?1 AND size_bytes > 262144)";
 // With `WHERE state = 0` SQLite would walk the index of live blobs and look up each row for its state: 35 times slower than the table.
 inline constexpr std::string_view kStorageUsage =
     "SELECT count(*) FILTER (WHERE state = 0), coalesce(sum(size_bytes) FILTER (WHERE state = 0), 0) FROM blob";

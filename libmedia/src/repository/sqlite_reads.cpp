@@ -117,6 +117,7 @@ Result<std::optional<Blob>> Reads<Base>::find_blob(const Digest& digest) const {
 
 template <class Base>
 Result<bool> Reads<Base>::has_blob_of_size(std::uint64_t size_bytes) const {
+  if (size_bytes <= kSmallBlobBytes) return true;
   return ask(connection(), "find blob by size", sql::kHasBlobOfSize, static_cast<std::int64_t>(size_bytes));
 }
 

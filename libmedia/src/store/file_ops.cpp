@@ -51,6 +51,36 @@ Result<void> sync_once(int descriptor, std::string_view what) {
   return {};
 }
 
+Result<void> write_all_of(int descriptor, std::span<struct iovec> pieces, std::uint64_t offset, std::string_view what) {
+  constexpr std::size_t kAtOnce = 1024;  // IOV_MAX of Linux
+  while (!pieces.empty()) {
+    if (pieces.front().iov_len == 0) {
+      pieces = pieces.subspan(1);
+      continue;
+    }
+    const auto count = static_cast<int>(std::min(pieces.size(), kAtOnce));
+    const ssize_t written = ::pwritev(descriptor, pieces.data(), count, static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno_error(errno, what);
+    if (written == 0) return Error{Errc::io, std::string(what) + ": nothing was written"};
+    offset += static_cast<std::uint64_t>(written);
+    for (auto left = static_cast<std::size_t>(written); left > 0;) {
+      struct iovec& piece = pieces.front();
+      const std::size_t taken = std::min(left, piece.iov_len);
+      piece.iov_base = static_cast<std::byte*>(piece.iov_base) + taken;
+      piece.iov_len -= taken;
+      left -= taken;
+      if (piece.iov_len == 0) pieces = pieces.subspan(1);
+    }
+  }
+  return {};
+}
+
+Result<void> sync_data_once(int descriptor, std::string_view what) {
+  if (::fdatasync(descriptor) != 0) return errno_error(errno, what);
+  return {};
+}
+
 Result<void> start_write_out(int descriptor, std::uint64_t offset, std::uint64_t length, std::string_view what) {
   if (::sync_file_range(descriptor, static_cast<off_t>(offset), static_cast<off_t>(length), SYNC_FILE_RANGE_WRITE) == 0) return {};
   // It is a hint: a filesystem or kernel without it is no failure. Everything else is a failed write.

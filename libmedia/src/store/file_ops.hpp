@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <cstddef>
 #include <cstdint>
 
@@ -27,6 +28,12 @@ Result<std::size_t> read_file(int descriptor, std::uint64_t size, std::uint64_t 
 /// fsync(2), once. After a failure the kernel may count the lost pages as clean, so a second call on the same
 /// descriptor could "succeed": the caller must give the file up instead.
 Result<void> sync_once(int descriptor, std::string_view what);
+
+/// Writes all of `pieces` one after another from `offset` on; they are used up.
+Result<void> write_all_of(int descriptor, std::span<struct iovec> pieces, std::uint64_t offset, std::string_view what);
+
+/// fdatasync(2), once, as `sync_once`.
+Result<void> sync_data_once(int descriptor, std::string_view what);
 
 /// Asks the kernel to start writing a range of a file out, and does not wait. Makes nothing durable.
 /// Errors: those of the write-out itself, which must be believed, because the later fsync may not tell of them again.

@@ -19,6 +19,7 @@
 #include "store/file_ops.hpp"
 #include "store/group_publisher.hpp"
 #include "store/listing.hpp"
+#include "store/packed_blobs.hpp"
 #include "store/staged_file.hpp"
 #include "store/temp_folder.hpp"
 
@@ -27,6 +28,11 @@ namespace store {
 namespace {
 
 constexpr const char* kQuarantine = "quarantine";
+constexpr std::string_view kSegments = "segments";
+/// What is packed, or unpacked, at once.
+constexpr std::size_t kPackPage = 512;
+constexpr std::size_t kMostListed = std::size_t{1} << 20U;
+constexpr std::uint64_t kPackBatchBytes = std::uint64_t{8} << 20U;
 
 bool is_absence(int error_number) { return error_number == ENOENT || error_number == ENOTDIR; }
 
@@ -46,13 +52,67 @@ class BlobFile final : public ByteReader {
   std::uint64_t size_;
 };
 
-/// Thread-safety: as `BlobStore`; the base descriptor never changes, and the parts that do have locks of their own.
-class FilesystemStore final : public BlobStore {
+/// As the folders are walked: by their names, part for part.
+bool comes_before(std::string_view a, std::string_view b) {
+  const auto rank = [](char c) { return c == '/' ? 0U : static_cast<unsigned>(static_cast<unsigned char>(c)); };
+  return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return rank(x) < rank(y); });
+}
+
+/// Its place among the listed: for a packed blob the path that it would have.
+std::string path_of(const ListedBlob& blob) { return blob.digest ? blob_path(*blob.digest) : blob.location; }
+
+/// The packed blobs behind a cursor, which is the path of a blob or of a stray.
+std::vector<ListedBlob> packed_behind(const PackedBlobs& packed, std::string_view cursor, std::size_t limit) {
+  // The folders that it names lead to the first digest that can come behind it.
+  std::string hex;
+  for (std::size_t at = 0; hex.size() < std::size_t{2} * kFanOutDepth && at + 2 <= cursor.size() && is_fan_out_name(cursor.substr(at, 2));
+       at += 3) {
+    if (at + 2 < cursor.size() && cursor[at + 2] != '/') break;
+    hex += cursor.substr(at, 2);
+  }
+  hex.resize(2 * Digest::kSize, '0');
+  Digest from = Digest::from_hex(hex).value();
+  std::vector<ListedBlob> behind;
+  for (bool beyond = false; behind.size() < limit; beyond = true) {
+    auto some = packed.list(from, beyond, limit);
+    if (some.empty()) break;
+    from = *some.back().digest;
+    for (ListedBlob& blob : some) {
+      if (behind.size() < limit && comes_before(cursor, path_of(blob))) behind.push_back(std::move(blob));
+    }
+  }
+  return behind;
+}
+
+/// A blob in a segment; readers share the segment's descriptor.
+class PackedReader final : public ByteReader {
  public:
-  FilesystemStore(UniqueFd base, std::shared_ptr<TempFolder> temp, const FilesystemStoreOptions& options)
+  explicit PackedReader(FoundPacked found) : found_(std::move(found)) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept override { return found_.length; }
+  [[nodiscard]] std::optional<FileWindow> window() const override {
+    return FileWindow{found_.segment->descriptor.get(), found_.offset, found_.length};
+  }
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const override {
+    if (offset >= found_.length) return std::size_t{0};
+    const auto wanted = into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), found_.length - offset)));
+    return read_file(found_.segment->descriptor.get(), found_.offset + found_.length, found_.offset + offset, wanted, "read a blob");
+  }
+
+ private:
+  FoundPacked found_;
+};
+
+/// Thread-safety: as `BlobStore`; the base descriptor never changes, and the parts that do have locks of their own.
+class FilesystemStore final : public BlobStore, public SegmentedStore {
+ public:
+  FilesystemStore(UniqueFd base, std::shared_ptr<TempFolder> temp, std::unique_ptr<PackedBlobs> packed,
+                  const FilesystemStoreOptions& options)
       : base_(std::move(base)),
         temp_(std::move(temp)),
+        packed_(std::move(packed)),
         buffer_bytes_(options.buffer_bytes),
+        pack_below_(options.pack_below_bytes),
         publisher_(base_.get(), options.sync_threads) {}
 
   Result<std::unique_ptr<BlobWriter>> begin(std::optional<std::uint64_t> expected_size) override {
@@ -63,9 +123,15 @@ class FilesystemStore final : public BlobStore {
   Result<std::unique_ptr<ByteReader>> open(const Digest& digest) const override;
   Result<std::optional<BlobStat>> stat(const Digest& digest) const override;
   Result<bool> remove(const Digest& digest) override;
-  Result<BlobPage> list(const std::string& cursor, std::size_t limit) const override { return list_blobs(base_.get(), cursor, limit); }
+  Result<BlobPage> list(const std::string& cursor, std::size_t limit) const override;
   Result<bool> quarantine(const Digest& digest) override;
   Result<void> check() override;
+
+  SegmentedStore* segmented() noexcept override { return this; }
+  Result<CompactReport> compact(const CompactOptions& options) override;
+  Result<PackReport> pack(const PackOptions& options) override;
+  Result<PackReport> unpack(const PackOptions& options) override;
+  [[nodiscard]] SegmentUsage segment_usage() const override { return packed_->usage(); }
 
  private:
   /// Without a temp folder the store is open for reading only.
@@ -74,27 +140,73 @@ class FilesystemStore final : public BlobStore {
     return {};
   }
 
+  Result<std::unique_ptr<ByteReader>> open_file(const Digest& digest) const;
+  Result<std::optional<BlobStat>> stat_file(const Digest& digest) const;
+  Result<bool> remove_file(const Digest& digest);
+  Result<bool> quarantine_file(const Digest& digest);
+  Result<bool> quarantine_packed(const Digest& digest);
+  Result<void> pack_batch(std::vector<std::pair<Digest, std::vector<std::byte>>>& batch, PackReport& report);
+
   UniqueFd base_;
   std::shared_ptr<TempFolder> temp_;
+  std::unique_ptr<PackedBlobs> packed_;
   const std::size_t buffer_bytes_;
+  const std::uint64_t pack_below_;
   const std::shared_ptr<EarlySync> early_sync_ = std::make_shared<EarlySync>();
   GroupPublisher publisher_;
 };
 
 Result<void> FilesystemStore::publish(std::span<const std::unique_ptr<Staged>> staged) {
   MEDIA_TRY(writable("publish"));
-  std::vector<FileStaged*> contents;
-  contents.reserve(staged.size());
+  std::vector<PackedContent> small;
+  std::vector<FileStaged*> large;
   for (const auto& each : staged) {
     auto* const content = dynamic_cast<FileStaged*>(each.get());
     if (content == nullptr || content->folder() != temp_) return Error{Errc::invalid_argument, "publish: a content of another store"};
-    contents.push_back(content);
+    if (!content->file && content->size() < pack_below_) {
+      small.push_back({content->digest(), content->memory});
+    } else {
+      large.push_back(content);
+    }
   }
-  if (contents.empty()) return {};
-  return publisher_.publish(contents);
+  // A copy that lies there in the other form stays: whoever removed it could not know whether somebody was about to rely on it.
+  MEDIA_TRY(packed_->publish(small));
+  if (!large.empty()) MEDIA_TRY(publisher_.publish(large));
+  return {};
+}
+
+/// In which form a blob lies may change at any moment, also by other processes, and those append to segments that this one has not read
+/// yet: it is absent when it was not found after a look at what is new. `look` answers whether it settled the matter.
+template <class Look>
+Result<void> look_again(const PackedBlobs& packed, const Look& look) {
+  // More rounds only where something moves all the time.
+  constexpr int kRounds = 8;
+  bool more = true;
+  for (int round = 0; round < kRounds; ++round) {
+    MEDIA_TRY_ASSIGN(const bool settled, look());
+    if (settled || !more) return {};
+    MEDIA_TRY_ASSIGN(more, packed.refresh());
+  }
+  return {};
 }
 
 Result<std::unique_ptr<ByteReader>> FilesystemStore::open(const Digest& digest) const {
+  Result<std::unique_ptr<ByteReader>> opened = Error{Errc::not_found, "open blob " + digest.to_hex() + ": not in the store"};
+  MEDIA_TRY(look_again(*packed_, [&]() -> Result<bool> {
+    auto packed = packed_->find(digest);
+    if (packed && *packed) {
+      opened = std::unique_ptr<ByteReader>(std::make_unique<PackedReader>(std::move(**packed)));
+      return true;
+    }
+    opened = open_file(digest);
+    if (opened || opened.error().code != Errc::not_found) return true;
+    if (!packed) opened = std::move(packed).error();
+    return !packed;
+  }));
+  return opened;
+}
+
+Result<std::unique_ptr<ByteReader>> FilesystemStore::open_file(const Digest& digest) const {
   // O_NOFOLLOW and O_NONBLOCK: neither a link planted in the tree nor a FIFO is a blob.
   UniqueFd descriptor = open_at(base_.get(), blob_path(digest).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
   if (!descriptor && !is_absence(errno) && errno != ELOOP && errno != ENXIO) return errno_error(errno, "open blob " + digest.to_hex());
@@ -105,6 +217,21 @@ Result<std::unique_ptr<ByteReader>> FilesystemStore::open(const Digest& digest) 
 }
 
 Result<std::optional<BlobStat>> FilesystemStore::stat(const Digest& digest) const {
+  std::optional<BlobStat> found;
+  MEDIA_TRY(look_again(*packed_, [&]() -> Result<bool> {
+    auto packed = packed_->find(digest);
+    if (packed && *packed) {
+      found = BlobStat{(*packed)->length, {}};
+      return true;
+    }
+    MEDIA_TRY_ASSIGN(found, stat_file(digest));
+    if (!found && !packed) return std::move(packed).error();
+    return found.has_value();
+  }));
+  return found;
+}
+
+Result<std::optional<BlobStat>> FilesystemStore::stat_file(const Digest& digest) const {
   struct stat status{};
   if (::fstatat(base_.get(), blob_path(digest).c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
     if (is_absence(errno)) return std::optional<BlobStat>();
@@ -116,6 +243,18 @@ Result<std::optional<BlobStat>> FilesystemStore::stat(const Digest& digest) cons
 
 Result<bool> FilesystemStore::remove(const Digest& digest) {
   MEDIA_TRY(writable("remove a blob"));
+  bool removed = false;
+  // All copies, those too that other processes have made meanwhile.
+  MEDIA_TRY(look_again(*packed_, [&]() -> Result<bool> {
+    MEDIA_TRY_ASSIGN(const bool packed, packed_->remove(digest));
+    MEDIA_TRY_ASSIGN(const bool file, remove_file(digest));
+    removed = removed || packed || file;
+    return false;
+  }));
+  return removed;
+}
+
+Result<bool> FilesystemStore::remove_file(const Digest& digest) {
   // No sync of the folder: a removal that a power cut undoes leaves a blob that nothing refers to, and the next
   // collection takes it again. The folders stay, so that nobody who is publishing loses the one under a rename.
   if (::unlinkat(base_.get(), blob_path(digest).c_str(), 0) == 0) return true;
@@ -123,28 +262,234 @@ Result<bool> FilesystemStore::remove(const Digest& digest) {
   return errno_error(errno, "remove blob " + digest.to_hex());
 }
 
+/// Both forms side by side, in the order of the paths that the blobs have or would have; behind them the segments that cannot be read.
+Result<BlobPage> FilesystemStore::list(const std::string& cursor, std::size_t limit) const {
+  if (limit == 0) return Error{Errc::invalid_argument, "list: the limit is at least 1"};
+  limit = std::min(limit, kMostListed);
+  BlobPage page;
+  if (comes_before(cursor, kSegments)) {
+    // The files first: what is packed meanwhile is in the segments then.
+    MEDIA_TRY_ASSIGN(auto files, list_blobs(base_.get(), cursor, limit + 1));
+    MEDIA_TRY(packed_->refresh());
+    auto packed = packed_behind(*packed_, cursor, limit + 1);
+    auto& loose = files.blobs;
+    page.blobs.reserve(limit);
+    std::size_t next_packed = 0;
+    std::size_t next_loose = 0;
+    while (page.blobs.size() <= limit && (next_packed < packed.size() || next_loose < loose.size())) {
+      const bool have_packed = next_packed < packed.size();
+      const bool have_loose = next_loose < loose.size();
+      const std::string packed_path = have_packed ? path_of(packed[next_packed]) : std::string();
+      const std::string loose_path = have_loose ? path_of(loose[next_loose]) : std::string();
+      if (have_packed && (!have_loose || !comes_before(loose_path, packed_path))) {
+        // In both forms: as it is read.
+        if (have_loose && loose_path == packed_path) ++next_loose;
+        page.blobs.push_back(std::move(packed[next_packed++]));
+      } else {
+        page.blobs.push_back(std::move(loose[next_loose++]));
+      }
+    }
+  }
+  if (page.blobs.size() <= limit) {
+    for (ListedBlob& stray : packed_->strays()) {
+      if (page.blobs.size() <= limit && comes_before(cursor, stray.location)) page.blobs.push_back(std::move(stray));
+    }
+  }
+  if (page.blobs.size() > limit) {
+    page.blobs.resize(limit);
+    page.next_cursor = path_of(page.blobs.back());
+  }
+  return page;
+}
+
 Result<bool> FilesystemStore::quarantine(const Digest& digest) {
   MEDIA_TRY(writable("quarantine a blob"));
-  const std::string from = blob_path(digest);
   if (::mkdirat(base_.get(), kQuarantine, 0755) == 0) {
     MEDIA_TRY(sync_folder(base_.get(), ".", "of the store"));
   } else if (errno != EEXIST) {
     return errno_error(errno, "make the quarantine folder");
   }
+  MEDIA_TRY(packed_->refresh());
+  MEDIA_TRY_ASSIGN(const bool packed, quarantine_packed(digest));
+  MEDIA_TRY_ASSIGN(const bool file, quarantine_file(digest));
+  return packed || file;
+}
+
+/// Gives a file of `folder` a name in the quarantine; an earlier specimen of the same blob keeps its own. 0, or errno.
+int rename_into_quarantine(int base, int folder, const std::string& from, const Digest& digest) {
   const std::string to = std::string(kQuarantine) + '/' + digest.to_hex();
   int failure = 0;
-  if (::renameat2(base_.get(), from.c_str(), base_.get(), to.c_str(), RENAME_NOREPLACE) != 0) failure = errno;
+  if (::renameat2(folder, from.c_str(), base, to.c_str(), RENAME_NOREPLACE) != 0) failure = errno;
   if (failure == EEXIST || failure == EINVAL || failure == ENOSYS) {
-    // An earlier specimen of the same blob lies there (or the filesystem cannot tell): keep both.
     const std::string beside = to + '.' + random_hex(4);
-    failure = ::renameat(base_.get(), from.c_str(), base_.get(), beside.c_str()) == 0 ? 0 : errno;
+    failure = ::renameat(folder, from.c_str(), base, beside.c_str()) == 0 ? 0 : errno;
   }
-  if (is_absence(failure)) return false;
-  if (failure != 0) return errno_error(failure, "quarantine blob " + digest.to_hex());
+  return failure;
+}
+
+Result<bool> FilesystemStore::quarantine_packed(const Digest& digest) {
+  const auto keep = [&](std::span<const std::byte> bytes) -> Result<void> {
+    MEDIA_TRY_ASSIGN(TempFile file, TempFile::create(temp_));
+    MEDIA_TRY(write_all(file.descriptor(), bytes, 0, "write a damaged blob"));
+    MEDIA_TRY(sync_once(file.descriptor(), "sync a damaged blob"));
+    if (const int failure = rename_into_quarantine(base_.get(), temp_->descriptor(), file.name(), digest); failure != 0) {
+      return errno_error(failure, "quarantine blob " + digest.to_hex());
+    }
+    file.renamed();
+    return sync_folder(base_.get(), kQuarantine, kQuarantine);
+  };
+  MEDIA_TRY_ASSIGN(const std::uint64_t set_aside, packed_->set_aside_damaged(digest, keep));
+  return set_aside > 0;
+}
+
+/// Is this file not what its name says?
+Result<bool> is_damaged(int descriptor, std::uint64_t size, const Digest& digest) {
+  Sha256 hasher;
+  std::vector<std::byte> piece(static_cast<std::size_t>(std::min<std::uint64_t>(size, std::uint64_t{1} << 20U)));
+  for (std::uint64_t at = 0; at < size;) {
+    const auto got = read_file(descriptor, size, at, piece, "read a blob");
+    if (!got && got.error().code == Errc::corrupt) return true;
+    if (!got) return got.error();
+    hasher.update(std::span(piece).first(*got));
+    at += *got;
+  }
+  return hasher.finish() != digest;
+}
+
+Result<bool> FilesystemStore::quarantine_file(const Digest& digest) {
+  const std::string path = blob_path(digest);
+  const UniqueFd looked_at = open_at(base_.get(), path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  struct stat before{};
+  if (!looked_at || ::fstat(looked_at.get(), &before) != 0 || !S_ISREG(before.st_mode)) return false;
+  MEDIA_TRY_ASSIGN(const bool damaged, is_damaged(looked_at.get(), static_cast<std::uint64_t>(before.st_size), digest));
+  if (!damaged) return false;
+  const std::string aside = std::string(kQuarantine) + '/' + digest.to_hex() + '.' + random_hex(4);
+  if (::renameat(base_.get(), path.c_str(), base_.get(), aside.c_str()) != 0) {
+    if (is_absence(errno)) return false;
+    return errno_error(errno, "quarantine blob " + digest.to_hex());
+  }
+  struct stat moved{};
+  if (::fstatat(base_.get(), aside.c_str(), &moved, AT_SYMLINK_NOFOLLOW) == 0 && moved.st_ino != before.st_ino) {
+    // Stored anew between the look and the move: that one is good, and goes back unless yet another took its place.
+    if (::renameat2(base_.get(), aside.c_str(), base_.get(), path.c_str(), RENAME_NOREPLACE) != 0 && errno != EEXIST) {
+      return errno_error(errno, "bring back blob " + digest.to_hex());
+    }
+    return false;
+  }
+  const std::string name = std::string(kQuarantine) + '/' + digest.to_hex();
+  // The plain name for the first specimen; the longer one stays where the filesystem cannot tell.
+  static_cast<void>(::renameat2(base_.get(), aside.c_str(), base_.get(), name.c_str(), RENAME_NOREPLACE));
   const std::string folder = folder_path(kFanOutDepth, folder_index(digest, kFanOutDepth));
   MEDIA_TRY(sync_folder(base_.get(), kQuarantine, kQuarantine));
   MEDIA_TRY(sync_folder(base_.get(), folder.c_str(), folder));
   return true;
+}
+
+Result<CompactReport> FilesystemStore::compact(const CompactOptions& options) {
+  MEDIA_TRY(writable("compact"));
+  return packed_->compact(options);
+}
+
+Result<PackReport> FilesystemStore::pack(const PackOptions& options) {
+  MEDIA_TRY(writable("pack"));
+  MEDIA_TRY_ASSIGN(const UniqueFd lock, packed_->lock_moves());
+  PackReport report;
+  std::vector<std::pair<Digest, std::vector<std::byte>>> batch;
+  std::uint64_t held = 0;
+  std::string cursor;
+  do {
+    MEDIA_TRY_ASSIGN(const auto page, list_blobs(base_.get(), cursor, kPackPage));
+    for (const ListedBlob& listed : page.blobs) {
+      if (options.stop.stop_requested()) return Error{Errc::cancelled, "pack: stopped"};
+      if (!listed.digest || listed.size >= pack_below_) continue;
+      const auto file = open_file(*listed.digest);
+      if (!file && file.error().code == Errc::not_found) continue;  // Collected since.
+      if (!file) return file.error();
+      auto bytes = read_all(**file, pack_below_);
+      if (!bytes || Digest::of(*bytes) != *listed.digest) {
+        ++report.damaged;
+        continue;
+      }
+      held += bytes->size();
+      batch.emplace_back(*listed.digest, std::move(*bytes));
+      if (held < kPackBatchBytes && batch.size() < kPackPage) continue;
+      MEDIA_TRY(pack_batch(batch, report));
+      held = 0;
+      if (options.progress) options.progress(report.blobs, report.bytes);
+    }
+    cursor = page.next_cursor;
+  } while (!cursor.empty());
+  MEDIA_TRY(pack_batch(batch, report));
+  return report;
+}
+
+Result<void> FilesystemStore::pack_batch(std::vector<std::pair<Digest, std::vector<std::byte>>>& batch, PackReport& report) {
+  std::vector<PackedContent> contents;
+  for (const auto& [digest, bytes] : batch) contents.push_back({digest, bytes});
+  MEDIA_TRY(packed_->publish(contents));
+  for (const auto& [digest, bytes] : batch) {
+    // Where it was collected meanwhile, the packed copy is a stray, and goes with the next collection.
+    MEDIA_TRY_ASSIGN(const bool was_there, remove_file(digest));
+    report.blobs += was_there ? 1 : 0;
+    report.bytes += was_there ? bytes.size() : 0;
+  }
+  batch.clear();
+  return {};
+}
+
+Result<PackReport> FilesystemStore::unpack(const PackOptions& options) {
+  MEDIA_TRY(writable("unpack"));
+  MEDIA_TRY_ASSIGN(const UniqueFd lock, packed_->lock_moves());
+  MEDIA_TRY(packed_->refresh());
+  PackReport report;
+  Digest from;
+  bool beyond = false;
+  for (;;) {
+    const auto listed = packed_->list(from, beyond, kPackPage);
+    if (listed.empty()) break;
+    std::vector<std::unique_ptr<FileStaged>> owned;
+    std::vector<FileStaged*> contents;
+    std::vector<std::vector<PackedPlace>> places;
+    std::uint64_t held = 0;
+    for (const ListedBlob& blob : listed) {
+      if (held >= kPackBatchBytes) break;
+      if (options.stop.stop_requested()) return Error{Errc::cancelled, "unpack: stopped"};
+      from = *blob.digest;
+      beyond = true;
+      // Known before it is read: what is stored anew meanwhile is not removed.
+      auto copies = packed_->places_of(*blob.digest);
+      auto found = packed_->find(*blob.digest);
+      if (found && !*found) continue;  // Removed since.
+      std::vector<std::byte> bytes(static_cast<std::size_t>(blob.size));
+      bool whole = found && (*found)->length == blob.size;
+      if (whole) {
+        const auto got = PackedReader(std::move(**found)).read_at(0, bytes);
+        whole = got && *got == bytes.size() && Digest::of(bytes) == *blob.digest;
+      }
+      if (!whole) {
+        ++report.damaged;
+        continue;
+      }
+      held += bytes.size();
+      owned.push_back(std::make_unique<FileStaged>(temp_, *blob.digest, bytes.size(), std::move(bytes), std::nullopt));
+      contents.push_back(owned.back().get());
+      places.push_back(std::move(copies));
+    }
+    if (!contents.empty()) MEDIA_TRY(publisher_.publish(contents));
+    for (std::size_t i = 0; i < contents.size(); ++i) {
+      bool was_there = false;
+      for (const PackedPlace& place : places[i]) {
+        MEDIA_TRY_ASSIGN(const bool removed, packed_->remove_at(contents[i]->digest(), place));
+        was_there = was_there || removed;
+      }
+      // Where it was collected meanwhile, the file is a stray, and goes with the next collection.
+      report.blobs += was_there ? 1 : 0;
+      report.bytes += was_there ? contents[i]->size() : 0;
+    }
+    if (options.progress) options.progress(report.blobs, report.bytes);
+  }
+  MEDIA_TRY(packed_->compact({}));
+  return report;
 }
 
 Result<void> FilesystemStore::check() {
@@ -185,6 +530,11 @@ Result<void> require_same_filesystem(int base, int temp, const FilesystemStoreOp
 
 Result<std::unique_ptr<BlobStore>> open_filesystem_store(const FilesystemStoreOptions& options) {
   if (options.base_path.empty()) return Error{Errc::invalid_argument, "open a store: no base path is given"};
+  if (options.pack_below_bytes > store::kMaxPackedBytes)
+    return Error{Errc::invalid_argument, "open a store: contents of 16 MiB and more are not packed"};
+  if (options.segment_bytes < std::uint64_t{1} << 20U || options.segment_bytes > std::uint64_t{64} << 30U) {
+    return Error{Errc::invalid_argument, "open a store: a segment has 1 MiB to 64 GiB"};
+  }
   if (!options.read_only) MEDIA_TRY(store::make_folders(options.base_path));
   UniqueFd base = store::open_at(AT_FDCWD, options.base_path.c_str(), O_RDONLY | O_DIRECTORY);
   if (!base && errno == ENOTDIR) return Error{Errc::invalid_argument, "open store " + options.base_path.string() + ": not a folder"};
@@ -198,7 +548,8 @@ Result<std::unique_ptr<BlobStore>> open_filesystem_store(const FilesystemStoreOp
     MEDIA_TRY(store::require_same_filesystem(base.get(), parent.get(), options, temp_path));
     MEDIA_TRY_ASSIGN(temp, store::TempFolder::open(temp_path));
   }
-  return std::unique_ptr<BlobStore>(std::make_unique<store::FilesystemStore>(std::move(base), std::move(temp), options));
+  MEDIA_TRY_ASSIGN(auto packed, store::PackedBlobs::open(base.get(), {options.segment_bytes, options.read_only}));
+  return std::unique_ptr<BlobStore>(std::make_unique<store::FilesystemStore>(std::move(base), std::move(temp), std::move(packed), options));
 }
 
 }  // namespace media

@@ -123,7 +123,7 @@ class MemoryStore final : public BlobStore {
   Result<bool> quarantine(const Digest& digest) override {
     const std::lock_guard lock(mutex_);
     const auto found = blobs_.find(digest);
-    if (found == blobs_.end()) return false;
+    if (found == blobs_.end() || Digest::of(*found->second.content) == digest) return false;
     quarantined_.insert_or_assign(digest, found->second.content);
     blobs_.erase(found);
     return true;
