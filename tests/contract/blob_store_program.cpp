@@ -59,9 +59,10 @@ Result<void> compact(BlobStore& store) {
   return {};
 }
 
-Result<bool> is_whole(const BlobStore& store, const Digest& digest) {
+/// `absent`: what to say of one that is not there.
+Result<bool> is_whole(const BlobStore& store, const Digest& digest, bool absent) {
   const auto reader = store.open(digest);
-  if (!reader && reader.error().code == Errc::not_found) return false;
+  if (!reader && reader.error().code == Errc::not_found) return absent;
   if (!reader) return reader.error();
   MEDIA_TRY_ASSIGN(const auto content, read_all(**reader, UINT64_MAX));
   return Digest::of(content) == digest;
@@ -72,7 +73,7 @@ Result<unsigned> check(const BlobStore& store) {
   unsigned faults = 0;
   for (std::string line; std::getline(std::cin, line);) {
     MEDIA_TRY_ASSIGN(const Digest digest, Digest::from_hex(line));
-    MEDIA_TRY_ASSIGN(const bool whole, is_whole(store, digest));
+    MEDIA_TRY_ASSIGN(const bool whole, is_whole(store, digest, false));
     if (whole) continue;
     std::printf("lost %s\n", line.c_str());
     ++faults;
@@ -82,7 +83,8 @@ Result<unsigned> check(const BlobStore& store) {
     MEDIA_TRY_ASSIGN(const auto page, store.list(cursor, 1'000));
     for (const ListedBlob& blob : page.blobs) {
       if (!blob.digest) continue;
-      MEDIA_TRY_ASSIGN(const bool whole, is_whole(store, *blob.digest));
+      // One that was removed when the power went may be listed until somebody asks for it.
+      MEDIA_TRY_ASSIGN(const bool whole, is_whole(store, *blob.digest, true));
       if (whole) continue;
       std::printf("torn %s\n", blob.digest->to_hex().c_str());
       ++faults;

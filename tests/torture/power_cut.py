@@ -11,6 +11,7 @@ nothing lost there is broken.
 import fcntl
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -62,15 +63,17 @@ def cut_during(disk, commands, folder, seconds):
     processes = []
     for command, output in zip(commands, outputs):
         with open(output, "wb") as file:
-            processes.append(subprocess.Popen(command, stdout=file, stderr=subprocess.DEVNULL))
+            processes.append(subprocess.Popen(command, stdout=file, stderr=subprocess.DEVNULL, start_new_session=True))
     time.sleep(seconds)
+    # What was acknowledged before the power went. While it goes, ext4 may answer a sync with success that it does not carry out any more.
+    acked = [acked_in(output) for output in outputs]
     disk.cut()
     for process in processes:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # with what it traces, which would keep the mount busy
         process.wait()
     disk.unmount()
     disk.mount()
-    return [acked_in(output) for output in outputs]
+    return acked
 
 
 def check(program, base, acked):

@@ -471,7 +471,9 @@ Result<PackReport> FilesystemStore::unpack(const PackOptions& options) {
         continue;
       }
       held += bytes.size();
-      owned.push_back(std::make_unique<FileStaged>(temp_, *blob.digest, bytes.size(), std::move(bytes), std::nullopt));
+      const std::uint64_t size = bytes.size();
+      std::optional<TempFile> no_file;
+      owned.push_back(std::make_unique<FileStaged>(temp_, *blob.digest, size, std::move(bytes), std::move(no_file)));
       contents.push_back(owned.back().get());
       places.push_back(std::move(copies));
     }

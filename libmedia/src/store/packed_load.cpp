@@ -20,6 +20,8 @@ constexpr const char* kFolder = "segments";
 constexpr std::chrono::milliseconds kTick{50};
 /// An append takes less.
 constexpr std::chrono::milliseconds kClosedAfter{10'000};
+/// So does writing an index.
+constexpr std::chrono::milliseconds kAbandonedAfter{60'000};
 
 bool is_settled(const struct timespec& changed, std::chrono::milliseconds after = kTick) {
   struct timespec now{};
@@ -32,6 +34,12 @@ bool is_settled(const struct timespec& changed, std::chrono::milliseconds after 
 std::optional<SegmentId> id_of_name(std::string_view name, std::string_view suffix) {
   if (!name.ends_with(suffix)) return std::nullopt;
   return SegmentId::from_hex(name.substr(0, name.size() - suffix.size()));
+}
+
+/// What an index is called until it is whole.
+bool is_unfinished_index(std::string_view name) {
+  const auto dot = name.rfind('.');
+  return dot != std::string_view::npos && id_of_name(name.substr(0, dot), kIndexSuffix).has_value();
 }
 
 Result<std::vector<std::byte>> read_index_file(int folder, const std::string& name) {
@@ -102,11 +110,13 @@ Result<bool> PackedBlobs::read_folder(bool opening) const {
   if (!stream) return errno_error(errno, "read the folder of the segments");
   std::set<SegmentId> found;
   std::set<SegmentId> beside;
+  std::vector<std::string> unfinished;
   errno = 0;
   while (const dirent* entry = ::readdir(stream.get())) {
     if (const auto id = id_of_name(entry->d_name, kSegmentSuffix)) found.insert(*id);
     if (const auto id = id_of_name(entry->d_name, kIndexSuffix)) beside.insert(*id);
     if (const auto id = id_of_name(entry->d_name, kDeathsSuffix)) beside.insert(*id);
+    if (is_unfinished_index(entry->d_name)) unfinished.emplace_back(entry->d_name);
   }
   if (errno != 0) return errno_error(errno, "read the folder of the segments");
   bool changed = false;
@@ -133,6 +143,12 @@ Result<bool> PackedBlobs::read_folder(bool opening) const {
     if (*loaded == Loaded::unfinished) settled = false;
   }
   if (opening && !options_.read_only) {
+    for (const std::string& name : unfinished) {
+      struct stat left{};
+      if (::fstatat(folder_, name.c_str(), &left, AT_SYMLINK_NOFOLLOW) == 0 && is_settled(left.st_mtim, kAbandonedAfter)) {
+        ::unlinkat(folder_, name.c_str(), 0);
+      }
+    }
     // What outlived its segment.
     for (const SegmentId& id : beside) {
       if (found.contains(id)) continue;
