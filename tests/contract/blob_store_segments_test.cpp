@@ -686,6 +686,19 @@ TEST_CASE("segments: an index that leaves a blob out costs nothing when the segm
   CHECK(holds(*open_store(folder.path()), filled.contents[1]));
 }
 
+TEST_CASE("segments: one that others filled up meanwhile is not gone on with, since nobody looks there for more") {
+  const test::TempFolder folder;
+  const auto a = open_store(folder.path(), 1U << 20U);
+  const auto b = open_store(folder.path(), 1U << 20U);
+  for (std::uint64_t i = 0; i < 3; ++i) test::put(*b, test::noise(200'000, i));
+  CHECK(holds(*a, test::noise(200'000, 0)));  // It knows of the segment, not yet full.
+  for (std::uint64_t i = 3; i < 6; ++i) test::put(*b, test::noise(200'000, i));
+  test::put(*a, test::noise(1'000, 9));
+  CHECK(segments_of(folder.path()).size() == 2);
+  CHECK(holds(*b, test::noise(1'000, 9)));
+  for (std::uint64_t i = 0; i < 6; ++i) CHECK(holds(*a, test::noise(200'000, i)));
+}
+
 TEST_CASE("segments: many threads that miss at once all find what another process has stored") {
   const test::TempFolder folder;
   const auto writer = open_store(folder.path());

@@ -145,7 +145,13 @@ class FilesystemStore final : public BlobStore, public SegmentedStore {
   Result<bool> remove_file(const Digest& digest);
   Result<bool> quarantine_file(const Digest& digest);
   Result<bool> quarantine_packed(const Digest& digest);
-  Result<void> pack_batch(std::vector<std::pair<Digest, std::vector<std::byte>>>& batch, PackReport& report);
+  /// A blob that is being packed, and the file that it was read from.
+  struct Packing {
+    Digest digest;
+    std::vector<std::byte> bytes;
+    std::string identity;
+  };
+  Result<void> pack_batch(std::vector<Packing>& batch, PackReport& report);
 
   UniqueFd base_;
   std::shared_ptr<TempFolder> temp_;
@@ -374,6 +380,8 @@ Result<bool> FilesystemStore::quarantine_file(const Digest& digest) {
     if (::renameat2(base_.get(), aside.c_str(), base_.get(), path.c_str(), RENAME_NOREPLACE) != 0 && errno != EEXIST) {
       return errno_error(errno, "bring back blob " + digest.to_hex());
     }
+    const std::string home = folder_path(kFanOutDepth, folder_index(digest, kFanOutDepth));
+    MEDIA_TRY(sync_folder(base_.get(), home.c_str(), home));
     return false;
   }
   const std::string name = std::string(kQuarantine) + '/' + digest.to_hex();
@@ -394,7 +402,7 @@ Result<PackReport> FilesystemStore::pack(const PackOptions& options) {
   MEDIA_TRY(writable("pack"));
   MEDIA_TRY_ASSIGN(const UniqueFd lock, packed_->lock_moves());
   PackReport report;
-  std::vector<std::pair<Digest, std::vector<std::byte>>> batch;
+  std::vector<Packing> batch;
   std::uint64_t held = 0;
   std::string cursor;
   do {
@@ -411,7 +419,7 @@ Result<PackReport> FilesystemStore::pack(const PackOptions& options) {
         continue;
       }
       held += bytes->size();
-      batch.emplace_back(*listed.digest, std::move(*bytes));
+      batch.push_back({*listed.digest, std::move(*bytes), listed.identity});
       if (held < kPackBatchBytes && batch.size() < kPackPage) continue;
       MEDIA_TRY(pack_batch(batch, report));
       held = 0;
@@ -423,15 +431,18 @@ Result<PackReport> FilesystemStore::pack(const PackOptions& options) {
   return report;
 }
 
-Result<void> FilesystemStore::pack_batch(std::vector<std::pair<Digest, std::vector<std::byte>>>& batch, PackReport& report) {
+Result<void> FilesystemStore::pack_batch(std::vector<Packing>& batch, PackReport& report) {
   std::vector<PackedContent> contents;
-  for (const auto& [digest, bytes] : batch) contents.push_back({digest, bytes});
+  for (const Packing& each : batch) contents.push_back({each.digest, each.bytes});
   MEDIA_TRY(packed_->publish(contents));
-  for (const auto& [digest, bytes] : batch) {
-    // Where it was collected meanwhile, the packed copy is a stray, and goes with the next collection.
-    MEDIA_TRY_ASSIGN(const bool was_there, remove_file(digest));
+  for (const Packing& each : batch) {
+    // Only the file that was read. Where it was collected meanwhile, the packed copy is a stray, and goes with the next collection; where
+    // it was stored anew since, somebody relies on that one.
+    MEDIA_TRY_ASSIGN(const auto file, stat_file(each.digest));
+    if (!file || file->identity != each.identity) continue;
+    MEDIA_TRY_ASSIGN(const bool was_there, remove_file(each.digest));
     report.blobs += was_there ? 1 : 0;
-    report.bytes += was_there ? bytes.size() : 0;
+    report.bytes += was_there ? each.bytes.size() : 0;
   }
   batch.clear();
   return {};

@@ -44,6 +44,8 @@ Result<void> PackedBlobs::ensure_writer() {
     if (!lock_taken || !*lock_taken || (*lock_taken)->size < candidate.scanned) continue;
     LockedSegment& locked = **lock_taken;
     if (locked.size > candidate.scanned && !scan_tail(number, locked.size, Proof::contents, locked.descriptor.get())) continue;
+    // Filled up by others meanwhile: nobody looks there for more.
+    if (segment_at(number).scanned >= options_.segment_bytes) continue;
     // Its maker may not have lived to sync the folder.
     MEDIA_TRY(sync_once(folder_, "sync the folder of the segments"));
     auto resumed = SegmentWriter::resume(candidate.id, std::move(locked), segment_at(number).scanned);
@@ -84,6 +86,8 @@ Result<PackedBlobs::Appended> PackedBlobs::append(std::span<const PackedContent>
         const std::lock_guard index(index_mutex_);
         note_known(segments_[writer_segment_], start, writer_->end());
       }
+      // The dead count as well: others take a segment of this size for full.
+      if (writer_ && writer_->end() >= options_.segment_bytes) writer_.reset();
       return std::move(offsets).error();
     }
     end = writer_->end();

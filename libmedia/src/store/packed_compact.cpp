@@ -47,7 +47,8 @@ class Pace {
 struct PackedBlobs::Moving {
   SegmentEntry entry;
   std::vector<std::byte> content;
-  PackedPlace place;  ///< The new one.
+  PackedPlace place{};  ///< The new one.
+  bool stray = false;   ///< Removed in the old place before the copy could be seen in the new one.
 };
 
 std::vector<SegmentEntry> PackedBlobs::entries_of(std::uint32_t segment) const {
@@ -200,42 +201,32 @@ Result<void> PackedBlobs::move(std::uint32_t segment, int descriptor, std::span<
   std::vector<PackedContent> contents;
   for (const Moving& each : moving) contents.push_back({each.entry.digest, each.content});
   MEDIA_TRY_ASSIGN(const auto appended, append(contents));
-  std::vector<const Moving*> unwanted;
-  std::vector<bool> died;
-  for (const Moving& each : moving) {
-    // Removed by another process since it was read: its copy must not become visible, not even for a moment.
-    MEDIA_TRY_ASSIGN(const auto read, read_header(descriptor, segment_at(segment).id, each.entry.offset));
-    died.push_back(read.header && read.header->state == EntryState::dead);
-  }
   {
     const std::lock_guard lock(index_mutex_);
     for (std::size_t i = 0; i < moving.size(); ++i) {
       const SegmentEntry& entry = moving[i].entry;
-      const PackedPlace& place = moving[i].place = appended.places[i];
-      if (died[i]) {
-        unwanted.push_back(&moving[i]);
-        forget_entry(entry.digest, {segment, entry.offset, static_cast<std::uint32_t>(entry.length)});
-        continue;
-      }
-      put_newest(entry.digest, place);
-      // Removed, or stored anew, since it was read.
-      if (!forget_entry(entry.digest, {segment, entry.offset, static_cast<std::uint32_t>(entry.length)})) unwanted.push_back(&moving[i]);
+      moving[i].place = appended.places[i];
+      put_newest(entry.digest, moving[i].place);
+      // Removed, or stored anew, since it was read. The copy is live on the disk by now, and somebody may have come to rely on it: it is
+      // left to the next collection.
+      moving[i].stray = !forget_entry(entry.digest, {segment, entry.offset, static_cast<std::uint32_t>(entry.length)});
     }
     note_known(segments_[appended.segment], appended.places.front().offset,
                appended.places.back().offset + entry_span(appended.places.back().length));
   }
-  for (const Moving* each : unwanted) {
-    MEDIA_TRY(mark_dead(each->entry.digest, each->place));
-    const std::lock_guard lock(index_mutex_);
-    forget_entry(each->entry.digest, each->place);
+  // The same, where another process removed it.
+  for (Moving& each : moving) {
+    const auto read = read_header(descriptor, segment_at(segment).id, each.entry.offset);
+    each.stray = each.stray || (read && read->header && read->header->state == EntryState::dead);
   }
   return {};
 }
 
 Result<void> PackedBlobs::remove_segment(std::uint32_t segment, int descriptor, std::span<const Moving> moved) {
   const SegmentId id = segment_at(segment).id;
-  // What other processes have marked dead since it was copied.
+  // What other processes have marked dead since the copy could be seen: they would have removed it too, had they known of it.
   for (const Moving& each : moved) {
+    if (each.stray) continue;
     SegmentBlock block{};
     MEDIA_TRY(read_file(descriptor, each.entry.offset + block.size(), each.entry.offset, block, "read a packed blob"));
     const auto header = decode_entry_header(id, each.entry.offset, block);

@@ -205,23 +205,23 @@ Result<PackedBlobs::Loaded> PackedBlobs::load_segment(const SegmentId& id, bool 
     number = static_cast<std::uint32_t>(segments_.size());
     Segment& segment = segments_.emplace_back();
     segment.id = id;
-    segment.scanned = index ? std::max(index->covered, kFirstEntry) : kFirstEntry;
-    segment.checkpoint = index ? index->covered : 0;
+    segment.scanned = kFirstEntry;
     numbers_[id] = number;
   }
   if (index) {
     std::set<std::uint64_t> dead;
     for (const std::uint64_t offset : read_deaths(folder_, id)) {
       if (offset > size) continue;
-      MEDIA_TRY_ASSIGN(const auto read, read_header(descriptor.get(), id, offset));
-      if (read.header && read.header->state == EntryState::dead) dead.insert(offset);
+      const auto read = read_header(descriptor.get(), id, offset);
+      if (read && read->header && read->header->state == EntryState::dead) dead.insert(offset);
     }
     std::erase_if(index->entries, [&](const SegmentEntry& entry) { return dead.contains(entry.offset); });
-    if (!dead.empty()) {
-      const std::lock_guard lock(index_mutex_);
-      segments_[number].index_stale = true;
-    }
     take_in(number, index->entries);
+    // Last: until its entries are in, it is as if nothing of it had been read.
+    const std::lock_guard lock(index_mutex_);
+    segments_[number].scanned = std::max(index->covered, kFirstEntry);
+    segments_[number].checkpoint = index->covered;
+    segments_[number].index_stale = !dead.empty();
   }
   if (segment_at(number).scanned == size) return Loaded::taken_in;
 
@@ -246,7 +246,8 @@ Result<PackedBlobs::Loaded> PackedBlobs::load_segment(const SegmentId& id, bool 
 Result<void> PackedBlobs::scan_tail(std::uint32_t segment, std::uint64_t size, Proof proof, int descriptor) const {
   const Segment known = segment_at(segment);
   auto scanned = scan_segment(descriptor, known.id, known.scanned, size, proof);
-  if (!scanned && scanned.error().code == Errc::corrupt) return {};  // It was cut meanwhile, behind its last entry.
+  // It was cut meanwhile, behind its last entry, by the one who appends to it.
+  if (!scanned && scanned.error().code == Errc::corrupt && proof == Proof::headers) return {};
   if (!scanned) return std::move(scanned).error();
   const SegmentScan scan = std::move(scanned).value();
   take_in(segment, scan.entries);

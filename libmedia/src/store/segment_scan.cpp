@@ -1,8 +1,12 @@
 #include "store/segment_scan.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 
+#include "core/errno_error.hpp"
 #include "store/file_ops.hpp"
 
 namespace media::store {
@@ -67,11 +71,15 @@ Result<SegmentScan> scan_segment(int descriptor, const SegmentId& id, std::uint6
     if (proof == Proof::headers) {
       MEDIA_TRY_ASSIGN(const std::size_t got, read_file(descriptor, size, at, block, kScanning));
       header = decode_entry_header(id, at, std::span(block).first(got));
+      // The file may have been cut since `size` was read, and gone on with.
+      struct stat status{};
+      if (::fstat(descriptor, &status) != 0) return errno_error(errno, kScanning);
+      size = std::min(size, static_cast<std::uint64_t>(status.st_size));
     } else {
       MEDIA_TRY_ASSIGN(const auto bytes, pieces.at(at, kSegmentBlock));
       header = decode_entry_header(id, at, bytes);
     }
-    const bool fits = header && entry_span(header->length) <= size - at;
+    const bool fits = header && at < size && entry_span(header->length) <= size - at;
     if (!fits) {
       if (proof == Proof::headers) break;
       lost = true;
