@@ -64,6 +64,12 @@ def cut_during(disk, commands, folder, seconds):
     for command, output in zip(commands, outputs):
         with open(output, "wb") as file:
             processes.append(subprocess.Popen(command, stdout=file, stderr=subprocess.DEVNULL, start_new_session=True))
+    # On a busy machine the first blob may take its time.
+    patience = time.monotonic() + 20
+    while time.monotonic() < patience:
+        if all(acked_in(output) or process.poll() is not None for output, process in zip(outputs, processes)):
+            break
+        time.sleep(0.01)
     time.sleep(seconds)
     # What was acknowledged before the power went. While it goes, ext4 may answer a sync with success that it does not carry out any more.
     acked = [acked_in(output) for output in outputs]

@@ -79,7 +79,7 @@ std::optional<SegmentId> SegmentId::from_hex(std::string_view hex) {
     constexpr std::string_view kDigits = "0123456789abcdef";
     const auto value = kDigits.find(hex[i]);
     if (value == std::string_view::npos) return std::nullopt;
-    id.bytes[i / 2] = static_cast<std::uint8_t>(id.bytes[i / 2] << 4U | value);
+    id.bytes[i / 2] = static_cast<std::uint8_t>(std::size_t{id.bytes[i / 2]} << 4U | value);
   }
   return id;
 }
