@@ -96,6 +96,7 @@ def main():
     if os.geteuid() != 0 and "CI" not in os.environ:
         print("skipped: only root may mount")
         sys.exit(77)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))  # so that nothing stays mounted
     program = sys.argv[1]
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 20
     pack_below = sys.argv[3] if len(sys.argv) > 3 else "262144"
