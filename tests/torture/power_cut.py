@@ -48,7 +48,7 @@ class Disk:
             if subprocess.run(["umount", self.mount_point], stderr=subprocess.DEVNULL).returncode == 0:
                 return
             time.sleep(0.1)
-        run("umount", "-l", self.mount_point)
+        subprocess.run(["umount", "-l", self.mount_point], stderr=subprocess.DEVNULL, check=False)
 
 
 def acked_in(path):
