@@ -50,7 +50,6 @@ add_library(media_server STATIC
   src/routes/upload.cpp
   src/service.cpp
   src/telemetry/log.cpp
-  src/telemetry/distribution.cpp
   src/telemetry/metrics.cpp
   src/tus_checksum.cpp
   src/tus_fields.cpp

@@ -2,6 +2,7 @@
 
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
@@ -16,7 +17,6 @@
 #include <utility>
 
 #include "media/version.hpp"
-#include "telemetry/distribution.hpp"
 
 namespace media::server {
 namespace {
@@ -24,17 +24,17 @@ namespace {
 using prometheus::Counter;
 using prometheus::Family;
 using prometheus::Gauge;
+using prometheus::Histogram;
 using Clock = std::chrono::steady_clock;
 
-constexpr double kMicrosecondsPerSecond = 1e6;
-
-const std::vector<double>& duration_buckets() {
-  static const std::vector<double> kSeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
+const Histogram::BucketBoundaries& duration_buckets() {
+  static const Histogram::BucketBoundaries kSeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
   return kSeconds;
 }
 
-const std::vector<double>& size_buckets() {
-  static const std::vector<double> kBytes = {1024, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864, 268435456, 1073741824};
+const Histogram::BucketBoundaries& size_buckets() {
+  static const Histogram::BucketBoundaries kBytes = {1024,    16384,    65536,    262144,    1048576,
+                                                     4194304, 16777216, 67108864, 268435456, 1073741824};
   return kBytes;
 }
 
@@ -58,9 +58,9 @@ constexpr std::array<std::pair<RateTier, std::string_view>, 6> kTiers = {{{RateT
 struct RequestSeries {
   Counter& requests;
   Counter* errors;  ///< Null for what is none.
-  Distribution& duration;
-  Distribution& request_size;
-  Distribution& response_size;
+  Histogram& duration;
+  Histogram& request_size;
+  Histogram& response_size;
 };
 
 /// Sums up what the storage holds, on a thread of its own, when somebody asks and the last sum is old.
@@ -126,6 +126,7 @@ struct Metrics::State {
   }
   Family<Counter>& counters(const char* name, const char* help) { return family(prometheus::BuildCounter(), name, help); }
   Family<Gauge>& gauges(const char* name, const char* help) { return family(prometheus::BuildGauge(), name, help); }
+  Family<Histogram>& histograms(const char* name, const char* help) { return family(prometheus::BuildHistogram(), name, help); }
 
   /// The series of a record, made where they are not there yet. They stay where they are.
   const RequestSeries& series_of(const http::AccessRecord& record) {
@@ -142,8 +143,9 @@ struct Metrics::State {
     with_status["status"] = record.status == 0 ? "none" : std::to_string(record.status);
     const bool is_error = record.status == 0 || record.status >= 400;
     // A family gives out the same series for the same labels: two threads may both come here.
-    const RequestSeries made{requests.Add(with_status), is_error ? &errors.Add(with_status) : nullptr, durations.add(labels),
-                             request_sizes.add(labels), response_sizes.add(labels)};
+    const RequestSeries made{requests.Add(with_status), is_error ? &errors.Add(with_status) : nullptr,
+                             durations.Add(labels, duration_buckets()), request_sizes.Add(labels, size_buckets()),
+                             response_sizes.Add(labels, size_buckets())};
     const std::unique_lock lock(series_mutex);
     return series.emplace(key, made).first->second;
   }
@@ -184,11 +186,9 @@ struct Metrics::State {
 
   Family<Counter>& requests = counters("http_requests_total", "Requests that were answered, or broken off (status none).");
   Family<Counter>& errors = counters("http_errors_total", "Requests that were answered with a status of 400 or above, or broken off.");
-  DistributionFamily durations{"http_request_duration_seconds", "From the end of a request's head to the end of its answer.",
-                               duration_buckets(), kMicrosecondsPerSecond};
-  DistributionFamily request_sizes{"http_request_size_bytes", "Bodies of requests that have one, as far as they were read.", size_buckets(),
-                                   1};
-  DistributionFamily response_sizes{"http_response_size_bytes", "Bodies of answers, as far as they were sent.", size_buckets(), 1};
+  Family<Histogram>& durations = histograms("http_request_duration_seconds", "From the end of a request's head to the end of its answer.");
+  Family<Histogram>& request_sizes = histograms("http_request_size_bytes", "Bodies of requests that have one, as far as they were read.");
+  Family<Histogram>& response_sizes = histograms("http_response_size_bytes", "Bodies of answers, as far as they were sent.");
   Family<Counter>& uploads = counters("media_uploads_total", "Files that came in whole, by what became of them.");
   std::array<Counter*, 3> uploads_by_outcome = {&uploads.Add({{"outcome", "stored"}}), &uploads.Add({{"outcome", "duplicate"}}),
                                                 &uploads.Add({{"outcome", "refused"}})};
@@ -214,9 +214,9 @@ void Metrics::count_request(const http::AccessRecord& record) {
   const RequestSeries& series = state_->series_of(record);
   series.requests.Increment();
   if (series.errors != nullptr) series.errors->Increment();
-  series.duration.observe(static_cast<std::uint64_t>(std::max<std::int64_t>(record.duration.count(), 0)));
-  if (record.request->has_body) series.request_size.observe(record.body_bytes_received);
-  series.response_size.observe(record.body_bytes_sent);
+  series.duration.Observe(std::chrono::duration<double>(record.duration).count());
+  if (record.request->has_body) series.request_size.Observe(static_cast<double>(record.body_bytes_received));
+  series.response_size.Observe(static_cast<double>(record.body_bytes_sent));
 }
 
 void Metrics::count_upload(IngestStatus outcome) { state_->uploads_by_outcome.at(static_cast<std::size_t>(outcome))->Increment(); }
@@ -233,11 +233,7 @@ std::string Metrics::text() {
     state_->sample_server();
   }
   state_->sample_storage();
-  auto families = state_->registry.Collect();
-  for (const DistributionFamily* each : {&state_->durations, &state_->request_sizes, &state_->response_sizes}) {
-    families.push_back(each->collect());
-  }
-  return prometheus::TextSerializer().Serialize(families);
+  return prometheus::TextSerializer().Serialize(state_->registry.Collect());
 }
 
 }  // namespace media::server
