@@ -18,7 +18,8 @@ constexpr std::array<AddCommand, 13> kCommands = {add_init, add_ingest, add_ls, 
                                                   add_gc,   add_pack,   add_unpack, add_rm,   add_apikey, add_sign};
 
 constexpr const char* kGlobalsHelp =
-    "Options of every command: --store DIR (or MEDIA_STORE), --json, --quiet; `mediactl --help` explains them and the exit codes.";
+    "Options of every command: --store DIR (or MEDIA_STORE), --pack-below BYTES, --json, --quiet; `mediactl --help` explains them and the "
+    "exit codes.";
 
 /// Two things that CLI11 does with operands are undone by writing a path as "./path", which is the same file: it reads one of the
 /// form "[a,b]" as a list, and what follows "--" it hands to the wrong parser where operands stood before.

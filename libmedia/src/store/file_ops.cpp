@@ -88,6 +88,18 @@ Result<void> start_write_out(int descriptor, std::uint64_t offset, std::uint64_t
   return errno_error(errno, what);
 }
 
+Error as_publish_error(Error error) {
+  switch (error.code) {
+    case Errc::no_space:
+    case Errc::io:
+    case Errc::denied:
+    case Errc::unavailable:
+      return error;
+    default:
+      return Error{Errc::io, std::move(error.message)};
+  }
+}
+
 Result<void> sync_folder(int folder, const char* path, std::string_view shown) {
   const UniqueFd descriptor = open_at(folder, path, O_RDONLY | O_DIRECTORY);
   if (!descriptor) return errno_error(errno, "open folder " + std::string(shown));

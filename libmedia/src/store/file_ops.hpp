@@ -39,6 +39,9 @@ Result<void> sync_data_once(int descriptor, std::string_view what);
 /// Errors: those of the write-out itself, which must be believed, because the later fsync may not tell of them again.
 Result<void> start_write_out(int descriptor, std::uint64_t offset, std::uint64_t length, std::string_view what);
 
+/// Publishing promises four codes: any other failure on the way is a damaged store (`io`), not an absent or wrong object of the caller's.
+Error as_publish_error(Error error);
+
 /// Opens a folder (relative to `folder`) and syncs its entries.
 Result<void> sync_folder(int folder, const char* path, std::string_view shown);
 

@@ -28,7 +28,6 @@ namespace store {
 namespace {
 
 constexpr const char* kQuarantine = "quarantine";
-constexpr std::string_view kSegments = "segments";
 /// What is packed, or unpacked, at once.
 constexpr std::size_t kPackPage = 512;
 constexpr std::size_t kMostListed = std::size_t{1} << 20U;
@@ -273,7 +272,7 @@ Result<BlobPage> FilesystemStore::list(const std::string& cursor, std::size_t li
   if (limit == 0) return Error{Errc::invalid_argument, "list: the limit is at least 1"};
   limit = std::min(limit, kMostListed);
   BlobPage page;
-  if (comes_before(cursor, kSegments)) {
+  if (comes_before(cursor, kSegmentsFolder)) {
     // The files first: what is packed meanwhile is in the segments then.
     MEDIA_TRY_ASSIGN(auto files, list_blobs(base_.get(), cursor, limit + 1));
     MEDIA_TRY(packed_->refresh());

@@ -34,19 +34,6 @@ std::size_t open_file_budget() {
   return static_cast<std::size_t>(std::clamp<rlim_t>(limit.rlim_cur / 4, 16, kGroupContents));
 }
 
-/// Publishing promises four codes. A missing or misplaced folder is a damaged store, not an absent object of the caller's.
-Error as_publish_error(Error error) {
-  switch (error.code) {
-    case Errc::no_space:
-    case Errc::io:
-    case Errc::denied:
-    case Errc::unavailable:
-      return error;
-    default:
-      return Error{Errc::io, std::move(error.message)};
-  }
-}
-
 Error out_of_memory() { return Error{Errc::unavailable, "publish: out of memory"}; }
 
 Result<void> write_temp(FileStaged& content) {

@@ -11,23 +11,6 @@
 #include "store/packed_blobs.hpp"
 
 namespace media::store {
-namespace {
-
-/// Publishing promises four codes. A segment that is not what it should be is a damaged store, not an absent object of the caller's.
-Error as_publish_error(Error error) {
-  switch (error.code) {
-    case Errc::no_space:
-    case Errc::io:
-    case Errc::denied:
-    case Errc::unavailable:
-      return error;
-    default:
-      return Error{Errc::io, std::move(error.message)};
-  }
-}
-
-}  // namespace
-
 Result<void> PackedBlobs::ensure_writer() {
   if (writer_) return {};
   const std::lock_guard refreshing(refresh_mutex_);
@@ -252,30 +235,27 @@ Result<bool> PackedBlobs::mark_dead(const Digest& digest, const PackedPlace& pla
 
 Result<void> PackedBlobs::checkpoint(std::uint32_t segment) const {
   SegmentIndex index;
-  const auto stale = [&](Error error) {
-    const std::lock_guard lock(index_mutex_);
-    segments_[segment].index_stale = true;
-    return error;
-  };
-  MEDIA_TRY_ASSIGN(const auto file, open_segment(segment, segment_at(segment).id));
   {
     const std::lock_guard lock(index_mutex_);
     index.id = segments_[segment].id;
     index.covered = segments_[segment].scanned;
     segments_[segment].index_stale = false;  // Deaths from now on make it stale again.
-    const auto add = [&](const Digest& digest, const PackedPlace& place) {
-      if (place.segment == segment && place.offset < index.covered) index.entries.push_back({digest, place.offset, place.length});
-      return true;
-    };
-    index_.each_from(Digest(), add);
-    for (const auto& [digest, place] : other_copies_) add(digest, place);
   }
-  // An index that outlived the entries that it names would be believed.
-  if (auto synced = sync_data_once(file->descriptor.get(), "sync a segment"); !synced) return stale(std::move(synced).error());
-  std::sort(index.entries.begin(), index.entries.end(), [](const SegmentEntry& a, const SegmentEntry& b) { return a.offset < b.offset; });
-  if (auto written = write_segment_index(folder_, index); !written) return stale(std::move(written).error());
-  ::unlinkat(folder_, deaths_name(index.id).c_str(), 0);
+  index.entries = entries_of(segment);
+  std::erase_if(index.entries, [&](const SegmentEntry& entry) { return entry.offset >= index.covered; });
+  const auto write = [&]() -> Result<void> {
+    MEDIA_TRY_ASSIGN(const auto file, open_segment(segment, index.id));
+    // An index that outlived the entries that it names would be believed.
+    MEDIA_TRY(sync_data_once(file->descriptor.get(), "sync a segment"));
+    return write_segment_index(folder_, index);
+  };
+  auto written = write();
   const std::lock_guard lock(index_mutex_);
+  if (!written) {
+    segments_[segment].index_stale = true;
+    return written;
+  }
+  ::unlinkat(folder_, deaths_name(index.id).c_str(), 0);
   segments_[segment].checkpoint = index.covered;
   return {};
 }

@@ -11,7 +11,6 @@
 namespace media::store {
 namespace {
 
-constexpr const char* kFolder = "segments";
 /// Descriptors that are kept for reading.
 constexpr std::size_t kMostOpenFiles = 128;
 
@@ -131,7 +130,7 @@ std::vector<ListedBlob> PackedBlobs::list(const Digest& from, bool beyond, std::
     if (listed.size() == limit) return false;
     listed.push_back({digest,
                       place.length,
-                      std::string(kFolder) + '/' + segment_name(segments_[place.segment].id) + '@' + std::to_string(place.offset),
+                      std::string(kSegmentsFolder) + '/' + segment_name(segments_[place.segment].id) + '@' + std::to_string(place.offset),
                       {}});
     return true;
   });
@@ -144,7 +143,7 @@ std::vector<ListedBlob> PackedBlobs::strays() const {
   for (const std::string& name : strays_) {
     struct stat status{};
     if (::fstatat(folder_, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    listed.push_back({std::nullopt, static_cast<std::uint64_t>(status.st_size), std::string(kFolder) + '/' + name, {}});
+    listed.push_back({std::nullopt, static_cast<std::uint64_t>(status.st_size), std::string(kSegmentsFolder) + '/' + name, {}});
   }
   return listed;
 }

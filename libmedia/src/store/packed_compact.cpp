@@ -227,10 +227,8 @@ Result<void> PackedBlobs::remove_segment(std::uint32_t segment, int descriptor, 
   // What other processes have marked dead since the copy could be seen: they would have removed it too, had they known of it.
   for (const Moving& each : moved) {
     if (each.stray) continue;
-    SegmentBlock block{};
-    MEDIA_TRY(read_file(descriptor, each.entry.offset + block.size(), each.entry.offset, block, "read a packed blob"));
-    const auto header = decode_entry_header(id, each.entry.offset, block);
-    if (!header || header->state == EntryState::live) continue;
+    MEDIA_TRY_ASSIGN(const auto read, read_header(descriptor, id, each.entry.offset));
+    if (!read.header || read.header->state == EntryState::live) continue;
     MEDIA_TRY(mark_dead(each.entry.digest, each.place));
     const std::lock_guard lock(index_mutex_);
     forget_entry(each.entry.digest, each.place);

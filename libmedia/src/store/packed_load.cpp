@@ -14,7 +14,6 @@
 namespace media::store {
 namespace {
 
-constexpr const char* kFolder = "segments";
 /// A folder that changed within the last moments may change again without a newer time: the kernel's clock for files has ticks of up to 10
 /// ms.
 constexpr std::chrono::milliseconds kTick{50};
@@ -80,11 +79,11 @@ PackedBlobs::~PackedBlobs() {
 Result<bool> PackedBlobs::open_folder(bool make) const {
   if (folder_ >= 0 && (!make || folder_durable_)) return true;
   if (folder_ < 0) {
-    UniqueFd folder = open_at(base_, kFolder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    UniqueFd folder = open_at(base_, kSegmentsFolder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!folder && errno == ENOENT) {
       if (!make) return false;
-      if (::mkdirat(base_, kFolder, 0755) != 0 && errno != EEXIST) return errno_error(errno, "make the folder of the segments");
-      folder = open_at(base_, kFolder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      if (::mkdirat(base_, kSegmentsFolder, 0755) != 0 && errno != EEXIST) return errno_error(errno, "make the folder of the segments");
+      folder = open_at(base_, kSegmentsFolder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     }
     if (!folder) return errno_error(errno, "open the folder of the segments");
     folder_owner_ = std::move(folder);

@@ -26,6 +26,8 @@ inline constexpr std::size_t kSegmentBlock = 64;
 inline constexpr std::uint64_t kFirstEntry = kSegmentBlock;
 /// Longer contents are never packed, so a header that claims more is damaged.
 inline constexpr std::uint64_t kMaxPackedBytes = std::uint64_t{16} << 20U;
+/// Below the store's base.
+inline constexpr const char* kSegmentsFolder = "segments";
 inline constexpr std::string_view kSegmentSuffix = ".segment";
 inline constexpr std::string_view kIndexSuffix = ".index";
 inline constexpr std::string_view kDeathsSuffix = ".dead";
