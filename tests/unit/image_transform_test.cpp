@@ -166,3 +166,22 @@ TEST_CASE("image: an encoder is named with its version, and only where there is 
   CHECK(can_decode(Format::gif));
   CHECK_FALSE(can_decode(Format::svg));
 }
+
+TEST_CASE("transform: what is kept of an upright picture is found again in the picture as it is coded") {
+  // The top left corner of an upright 4 x 3, and where each orientation has it (image/orient.cpp turns the other way round).
+  const Geometry corner{{40, 30}, 0.25, 0.5, 0, 0};
+  const Geometry turned{{30, 40}, 0.5, 0.25, 0, 0};
+  const auto at = [](Geometry geometry, double x, double y) {
+    geometry.at_x = x;
+    geometry.at_y = y;
+    return geometry;
+  };
+  CHECK(corner.coded(1) == corner);
+  CHECK(corner.coded(2) == at(corner, 1, 0));
+  CHECK(corner.coded(3) == at(corner, 1, 1));
+  CHECK(corner.coded(4) == at(corner, 0, 1));
+  CHECK(corner.coded(5) == turned);
+  CHECK(corner.coded(6) == at(turned, 0, 1));
+  CHECK(corner.coded(7) == at(turned, 1, 1));
+  CHECK(corner.coded(8) == at(turned, 1, 0));
+}

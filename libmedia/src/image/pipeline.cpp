@@ -45,10 +45,8 @@ struct Target {
 
 std::vector<Target> plan_targets(const Header& header, std::span<const Transform> transforms) {
   std::vector<Target> targets;
-  const bool turned = header.info.orientation >= 5;
   for (std::size_t i = 0; i < transforms.size(); ++i) {
-    Geometry geometry = plan(upright(header.picture, header.info.orientation), transforms[i]);
-    if (turned) geometry = geometry.turned();
+    const Geometry geometry = plan(upright(header.picture, header.info.orientation), transforms[i]).coded(header.info.orientation);
     const auto same = std::find_if(targets.begin(), targets.end(), [&](const Target& target) { return target.geometry == geometry; });
     if (same == targets.end()) {
       targets.push_back({geometry, {i}});

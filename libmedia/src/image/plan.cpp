@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace media::image {
 namespace {
@@ -18,6 +19,21 @@ Size Geometry::whole_size() const noexcept {
     return static_cast<std::uint32_t>(std::ceil(std::min(side / keep - 1e-6, 4e9)));
   };
   return {up(size.width, keep_width), up(size.height, keep_height)};
+}
+
+Geometry Geometry::coded(std::uint8_t orientation) const noexcept {
+  Geometry out = *this;
+  if (orientation >= 5) {
+    std::swap(out.size.width, out.size.height);
+    std::swap(out.keep_width, out.keep_height);
+    std::swap(out.at_x, out.at_y);
+  }
+  // Which coded axes run against the upright ones. A quarter turn exchanges the axes before it turns one round.
+  const bool against_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  const bool against_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  if (against_x) out.at_x = 1 - out.at_x;
+  if (against_y) out.at_y = 1 - out.at_y;
+  return out;
 }
 
 Geometry plan(Size picture, const Transform& transform) {

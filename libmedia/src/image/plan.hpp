@@ -6,17 +6,19 @@
 
 namespace media::image {
 
-/// The part of a picture that is kept, always about its centre, and the size it gets.
+/// The part of a picture that is kept, and the size it gets.
 struct Geometry {
   Size size;
   double keep_width = 1;   ///< Share of the picture's width that is kept.
   double keep_height = 1;  ///< Share of its height.
+  double at_x = 0.5;       ///< Share of what is cut off that goes at the left: 0 keeps the left edge, 1 the right one.
+  double at_y = 0.5;       ///< The same at the top.
 
   [[nodiscard]] bool whole() const noexcept { return keep_width >= 1 && keep_height >= 1; }
   /// The size of the whole picture at this scale, rounded up.
   [[nodiscard]] Size whole_size() const noexcept;
-  /// The same for a picture that still lies on its side.
-  [[nodiscard]] Geometry turned() const noexcept { return {{size.height, size.width}, keep_height, keep_width}; }
+  /// This geometry of an upright picture, for the picture as it is coded under an EXIF orientation (1 to 8).
+  [[nodiscard]] Geometry coded(std::uint8_t orientation) const noexcept;
   friend bool operator==(const Geometry&, const Geometry&) = default;
 };
 

@@ -30,7 +30,7 @@ struct Part {
   double begin;
   double length;
 };
-Part centre_part(std::uint32_t side, double keep) { return {side * (1 - keep) / 2, side * keep}; }
+Part part(std::uint32_t side, double keep, double at) { return {side * (1 - keep) * at, side * keep}; }
 
 bool passes_through(Size source, const Geometry& geometry) { return geometry.whole() && geometry.size == source; }
 
@@ -87,8 +87,8 @@ Resampler::Resampler(Size source, Layout layout, const Geometry& geometry)
                 source.height * geometry.keep_height >= geometry.size.height),
       out_(geometry.size, layout) {
   if (copy_) return;
-  const Part x = centre_part(source.width, geometry.keep_width);
-  const Part y = centre_part(source.height, geometry.keep_height);
+  const Part x = part(source.width, geometry.keep_width, geometry.at_x);
+  const Part y = part(source.height, geometry.keep_height, geometry.at_y);
   across_ = make_filter(source.width, x.begin, x.length, geometry.size.width);
   down_ = make_filter(source.height, y.begin, y.length, geometry.size.height);
   left_ = across_.windows.front().first;

@@ -38,7 +38,7 @@ Filter make_filter(std::uint32_t input, double begin, double length, std::uint32
 /// Thread-safety: none; it holds the state of one picture.
 class Resampler {
  public:
-  /// `geometry.keep_*` says which part about the centre is used.
+  /// `geometry.keep_*` and `geometry.at_*` say which part is used.
   Resampler(Size source, Layout layout, const Geometry& geometry);
 
   /// Memory that a resampler of this kind allocates, its result included.
