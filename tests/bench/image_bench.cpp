@@ -1,7 +1,8 @@
-// What one derivation costs: image_bench [-n RUNS] [-o PREFIX] FILE TRANSFORM…
+// What one derivation costs: image_bench [-n RUNS] [-o PREFIX] [--established] FILE TRANSFORM…
 //
 // Reads FILE, makes all TRANSFORMs (as in media/transform.hpp) from one decode, RUNS times, and prints the CPU time of the
-// best run, that of the process, and its peak memory. With -o, writes the outputs to PREFIX0.jpg and so on.
+// best run, that of the process, and its peak memory. With -o, writes the outputs to PREFIX0.jpg and so on. With --established, only
+// libraries read the source, as outside the cage.
 // One run of it is the whole-process figure that vipsthumbnail is compared with.
 #include <sys/resource.h>
 
@@ -34,6 +35,7 @@ int fail(const std::string& what) {
 int main(int argc, char** argv) {
   int runs = 1;
   std::string prefix;
+  auto decoders = media::image::Decoders::own;
   std::vector<std::string> rest;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
@@ -41,11 +43,13 @@ int main(int argc, char** argv) {
       runs = std::max(1, std::atoi(argv[++i]));
     } else if (argument == "-o" && i + 1 < argc) {
       prefix = argv[++i];
+    } else if (argument == "--established") {
+      decoders = media::image::Decoders::established;
     } else {
       rest.push_back(argument);
     }
   }
-  if (rest.empty()) return fail("usage: image_bench [-n RUNS] [-o PREFIX] FILE TRANSFORM...");
+  if (rest.empty()) return fail("usage: image_bench [-n RUNS] [-o PREFIX] [--established] FILE TRANSFORM...");
 
   auto source = media::FileReader::open(rest.front());
   if (!source) return fail(source.error().message);
@@ -59,7 +63,7 @@ int main(int argc, char** argv) {
   double best = std::numeric_limits<double>::infinity();
   for (int run = 0; run < runs; ++run) {
     const double begin = cpu_ms(CLOCK_PROCESS_CPUTIME_ID);
-    auto derived = media::image::derive(**source, transforms, {});
+    auto derived = media::image::derive(**source, transforms, {}, decoders);
     best = std::min(best, cpu_ms(CLOCK_PROCESS_CPUTIME_ID) - begin);
     if (!derived) return fail(derived.error().message);
     if (run > 0) continue;

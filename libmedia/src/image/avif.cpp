@@ -173,33 +173,25 @@ Result<std::unique_ptr<Decoder>> open(const ByteReader& source, const Control& c
 
 Error encode_failure(avifResult code) { return {Errc::internal, "encode AVIF: " + std::string(avifResultToString(code))}; }
 
-Result<std::vector<std::byte>> encode(const Image& image, int quality, const Control& control) {
-  if (image.layout == Layout::grey) return encode(grey_to_rgb(image), quality, control);
-  MEDIA_TRY(control.check());
+Result<AvifImage> make_planes(Size size) {
   constexpr std::uint32_t kMaxSide = 65535;
-  if (image.size.width > kMaxSide || image.size.height > kMaxSide) return Error{Errc::too_large, "an AVIF has at most 65535 pixels a side"};
-  const bool alpha = image.layout == Layout::rgba;
-  const AvifImage planes(avifImageCreate(image.size.width, image.size.height, 8, AVIF_PIXEL_FORMAT_YUV420));
+  if (size.width > kMaxSide || size.height > kMaxSide) return Error{Errc::too_large, "an AVIF has at most 65535 pixels a side"};
+  AvifImage planes(avifImageCreate(size.width, size.height, 8, AVIF_PIXEL_FORMAT_YUV420));
   if (!planes) return Error{Errc::too_large, "encode AVIF: no memory"};
   planes->yuvRange = AVIF_RANGE_FULL;
   planes->colorPrimaries = AVIF_COLOR_PRIMARIES_BT709;
   planes->transferCharacteristics = AVIF_TRANSFER_CHARACTERISTICS_SRGB;
   planes->matrixCoefficients = AVIF_MATRIX_COEFFICIENTS_BT601;
-  avifRGBImage rgb{};
-  avifRGBImageSetDefaults(&rgb, planes.get());
-  rgb.depth = 8;
-  rgb.format = alpha ? AVIF_RGB_FORMAT_RGBA : AVIF_RGB_FORMAT_RGB;
-  rgb.ignoreAlpha = alpha ? AVIF_FALSE : AVIF_TRUE;
-  // libavif only reads from here, its type only says so.
-  rgb.pixels = const_cast<std::uint8_t*>(image.data.data());
-  rgb.rowBytes = static_cast<std::uint32_t>(image.stride());
-  if (const avifResult code = avifImageRGBToYUV(planes.get(), &rgb); code != AVIF_RESULT_OK) return encode_failure(code);
+  return planes;
+}
 
+Result<std::vector<std::byte>> encode_avif(const avifImage& image, int quality) {
   const std::unique_ptr<avifEncoder, DestroyEncoder> encoder(avifEncoderCreate());
   if (!encoder) return Error{Errc::too_large, "encode AVIF: no memory"};
   encoder->codecChoice = AVIF_CODEC_CHOICE_AOM;
   encoder->maxThreads = 1;  // A thread a picture; and the bytes do not depend on how many cores there are.
-  encoder->speed = image.size.pixels() <= avif_settings::kCarefulPixels ? avif_settings::kCarefulSpeed : avif_settings::kSpeed;
+  const std::uint64_t pixels = std::uint64_t{image.width} * image.height;
+  encoder->speed = pixels <= avif_settings::kCarefulPixels ? avif_settings::kCarefulSpeed : avif_settings::kSpeed;
   // Both ages of libavif take the level straight; it is what 1.x makes of its `quality`.
   const int level = ((100 - quality) * AVIF_QUANTIZER_WORST_QUALITY + 50) / 100;
   encoder->minQuantizer = AVIF_QUANTIZER_BEST_QUALITY;
@@ -215,9 +207,38 @@ Result<std::vector<std::byte>> encode(const Image& image, int quality, const Con
 
   avifRWData out = AVIF_DATA_EMPTY;
   const std::unique_ptr<avifRWData, decltype(&avifRWDataFree)> free_out(&out, avifRWDataFree);
-  if (const avifResult code = avifEncoderWrite(encoder.get(), planes.get(), &out); code != AVIF_RESULT_OK) return encode_failure(code);
+  if (const avifResult code = avifEncoderWrite(encoder.get(), &image, &out); code != AVIF_RESULT_OK) return encode_failure(code);
   const auto* bytes = reinterpret_cast<const std::byte*>(out.data);
   return std::vector<std::byte>(bytes, bytes + out.size);
+}
+
+Result<std::vector<std::byte>> encode(const Image& image, int quality, const Control& control) {
+  if (image.layout == Layout::grey) return encode(grey_to_rgb(image), quality, control);
+  MEDIA_TRY(control.check());
+  MEDIA_TRY_ASSIGN(const AvifImage planes, make_planes(image.size));
+  const bool alpha = image.layout == Layout::rgba;
+  avifRGBImage rgb{};
+  avifRGBImageSetDefaults(&rgb, planes.get());
+  rgb.depth = 8;
+  rgb.format = alpha ? AVIF_RGB_FORMAT_RGBA : AVIF_RGB_FORMAT_RGB;
+  rgb.ignoreAlpha = alpha ? AVIF_FALSE : AVIF_TRUE;
+  // libavif only reads from here, its type only says so.
+  rgb.pixels = const_cast<std::uint8_t*>(image.data.data());
+  rgb.rowBytes = static_cast<std::uint32_t>(image.stride());
+  if (const avifResult code = avifImageRGBToYUV(planes.get(), &rgb); code != AVIF_RESULT_OK) return encode_failure(code);
+  return encode_avif(*planes, quality);
+}
+
+Result<std::vector<std::byte>> encode_planes(const Planes& planes, int quality, const Control& control) {
+  MEDIA_TRY(control.check());
+  MEDIA_TRY_ASSIGN(const AvifImage image, make_planes(planes.size));
+  image->imageOwnsYUVPlanes = AVIF_FALSE;
+  for (std::size_t plane = 0; plane < planes.data.size(); ++plane) {
+    // libavif only reads from here, its type only says so.
+    image->yuvPlanes[plane] = const_cast<std::uint8_t*>(planes.data[plane].data());
+    image->yuvRowBytes[plane] = planes.plane_size(plane).width;
+  }
+  return encode_avif(*image, quality);
 }
 
 std::string version() {
@@ -234,6 +255,6 @@ std::string version() {
 
 }  // namespace
 
-const Codec kAvif{Format::avif, sniffs, open, encode, version};
+const Codec kAvif{Format::avif, sniffs, open, encode, encode_planes, version};
 
 }  // namespace media::image

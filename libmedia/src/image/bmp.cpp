@@ -108,6 +108,6 @@ Result<std::unique_ptr<Decoder>> open(const ByteReader& source, const Control& c
 
 }  // namespace
 
-const Codec kBmp{Format::bmp, sniffs, open, nullptr, nullptr};
+const Codec kBmp{Format::bmp, sniffs, open, nullptr, nullptr, nullptr};
 
 }  // namespace media::image

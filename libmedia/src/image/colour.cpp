@@ -81,23 +81,37 @@ Image mix_ink(const Image& image) {
 
 Image without_profile(Image image) { return image.layout == Layout::cmyk ? mix_ink(image) : std::move(image); }
 
+/// From the colours of a profile to sRGB, where that is another thing than nothing.
+struct Conversion {
+  Context context;
+  ColourTransform transform;  ///< Null: the pixels stay as they are.
+};
+
+Conversion make_conversion(std::span<const std::byte> profile, Layout layout) {
+  Conversion conversion;
+  if (profile.empty() || profile.size() > std::numeric_limits<cmsUInt32Number>::max()) return conversion;
+  conversion.context = make_context();
+  cmsContext context = conversion.context.get();
+  if (context == nullptr) return conversion;
+  const Profile from(cmsOpenProfileFromMemTHR(context, profile.data(), static_cast<cmsUInt32Number>(profile.size())));
+  if (!from || cmsGetColorSpace(from.get()) != profile_space(layout)) return conversion;
+  const Profile srgb(cmsCreate_sRGBProfileTHR(context));
+  const bool alpha = layout == Layout::rgba;
+  ColourTransform transform(cmsCreateTransformTHR(context, from.get(), input_type(layout), srgb.get(), alpha ? TYPE_RGBA_8 : TYPE_RGB_8,
+                                                  INTENT_PERCEPTUAL, alpha ? cmsFLAGS_COPY_ALPHA : 0));
+  if (transform && (layout == Layout::cmyk || !changes_nothing(transform.get(), layout))) conversion.transform = std::move(transform);
+  return conversion;
+}
+
 }  // namespace
 
-Image to_srgb(Image image, std::span<const std::byte> profile) {
-  if (profile.empty() || profile.size() > std::numeric_limits<cmsUInt32Number>::max()) return without_profile(std::move(image));
-  const Context context = make_context();
-  if (!context) return without_profile(std::move(image));
-  const Profile from(cmsOpenProfileFromMemTHR(context.get(), profile.data(), static_cast<cmsUInt32Number>(profile.size())));
-  if (!from || cmsGetColorSpace(from.get()) != profile_space(image.layout)) return without_profile(std::move(image));
-  const Profile srgb(cmsCreate_sRGBProfileTHR(context.get()));
-  const bool alpha = image.layout == Layout::rgba;
-  const ColourTransform transform(cmsCreateTransformTHR(context.get(), from.get(), input_type(image.layout), srgb.get(),
-                                                        alpha ? TYPE_RGBA_8 : TYPE_RGB_8, INTENT_PERCEPTUAL,
-                                                        alpha ? cmsFLAGS_COPY_ALPHA : 0));
-  if (!transform) return without_profile(std::move(image));
-  if (image.layout != Layout::cmyk && changes_nothing(transform.get(), image.layout)) return image;
+bool is_srgb(std::span<const std::byte> profile) { return !make_conversion(profile, Layout::rgb).transform; }
 
-  if (channels(image.layout) == 3 || alpha) {
+Image to_srgb(Image image, std::span<const std::byte> profile) {
+  const Conversion conversion = make_conversion(profile, image.layout);
+  const ColourTransform& transform = conversion.transform;
+  if (!transform) return without_profile(std::move(image));
+  if (image.layout == Layout::rgb || image.layout == Layout::rgba) {
     for (std::uint32_t y = 0; y < image.size.height; ++y) {
       cmsDoTransform(transform.get(), image.row(y).data(), image.row(y).data(), image.size.width);
     }

@@ -11,14 +11,22 @@
 
 namespace media::image {
 
+/// Who may read a stranger's bytes.
+enum class Decoders : std::uint8_t {
+  established,  ///< Only libraries that the world uses.
+  own,          ///< Also decoders of our own: for a process in which nothing can be lost.
+};
+
 /// One call's limits, made when it starts.
 ///
 /// Thread-safety: none; it belongs to one call.
 class Control {
  public:
-  explicit Control(const DeriveOptions& options) : options_(options), until_(std::chrono::steady_clock::now() + options.budget.deadline) {}
+  explicit Control(const DeriveOptions& options, Decoders decoders = Decoders::established)
+      : options_(options), decoders_(decoders), until_(std::chrono::steady_clock::now() + options.budget.deadline) {}
 
   [[nodiscard]] const ProcessingBudget& budget() const noexcept { return options_.budget; }
+  [[nodiscard]] bool own_decoders() const noexcept { return decoders_ == Decoders::own; }
   /// For callbacks of C libraries, through which nothing may be thrown and no string be built.
   [[nodiscard]] bool must_stop() const noexcept;
   /// `cancelled` or `too_large` (deadline).
@@ -31,6 +39,7 @@ class Control {
 
  private:
   const DeriveOptions& options_;
+  Decoders decoders_;
   std::chrono::steady_clock::time_point until_;
 };
 

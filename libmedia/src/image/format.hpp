@@ -10,6 +10,7 @@
 
 #include "image/control.hpp"
 #include "image/pixels.hpp"
+#include "image/planes.hpp"
 #include "media/io.hpp"
 #include "media/media_info.hpp"
 #include "media/result.hpp"
@@ -42,6 +43,8 @@ class Decoder {
   Decoder& operator=(const Decoder&) = delete;
 
   [[nodiscard]] const Header& header() const noexcept { return header_; }
+  /// The same picture by its planes, to be used instead of this one's rows; part of the decoder. Null where it has none to give.
+  virtual PlaneDecoder* planes() noexcept { return nullptr; }
   /// Once, before the first row. `wanted` is the size at which the whole picture is going to be used: a codec that can
   /// decode to a smaller size picks one from which that is made well. Errors: `corrupt`, `too_large`, `cancelled`, `unsupported`.
   virtual Result<Rows> start(Size wanted) = 0;
@@ -74,6 +77,8 @@ struct Codec {
   /// Null where this build only reads the format. `image` is grey, rgb or rgba; quality 1 to 100. The result holds no
   /// metadata. Errors: `too_large`, `cancelled`, `internal`.
   Result<std::vector<std::byte>> (*encode)(const Image& image, int quality, const Control& control);
+  /// The same of planes with half of the colour; null where the format does not keep pictures so.
+  Result<std::vector<std::byte>> (*encode_planes)(const Planes& planes, int quality, const Control& control);
   /// Names encoder, version and settings; null as `encode`.
   std::string (*version)();
 };

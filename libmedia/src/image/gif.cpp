@@ -177,6 +177,6 @@ Result<std::unique_ptr<Decoder>> open(const ByteReader& source, const Control& c
 
 }  // namespace
 
-const Codec kGif{Format::gif, sniffs, open, nullptr, nullptr};
+const Codec kGif{Format::gif, sniffs, open, nullptr, nullptr, nullptr};
 
 }  // namespace media::image

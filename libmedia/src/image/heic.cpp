@@ -129,6 +129,6 @@ Result<std::unique_ptr<Decoder>> open(const ByteReader& source, const Control& c
 
 }  // namespace
 
-const Codec kHeic{Format::heic, sniffs, open, nullptr, nullptr};
+const Codec kHeic{Format::heic, sniffs, open, nullptr, nullptr, nullptr};
 
 }  // namespace media::image

@@ -7,6 +7,7 @@
 
 #include "image/control.hpp"
 #include "image/pixels.hpp"
+#include "image/planes.hpp"
 #include "media/result.hpp"
 
 namespace media::image {
@@ -21,6 +22,8 @@ inline constexpr double kJpegReserveAtHalf = 1.2;
 int jpeg_scale(Size picture, Size wanted) noexcept;
 
 Result<std::vector<std::byte>> encode_jpeg(const Image& image, int quality, const Control& control);
+/// `planes` with half of the colour.
+Result<std::vector<std::byte>> encode_jpeg_planes(const Planes& planes, int quality, const Control& control);
 std::string jpeg_version();
 
 }  // namespace media::image

@@ -5,6 +5,7 @@
 //
 #include <jpeglib.h>
 
+#include <algorithm>
 #include <array>
 
 #include "image/jpeg.hpp"
@@ -44,18 +45,23 @@ struct State {
 
 void on_message(j_common_ptr, int) {}
 
-// May be jumped out of: no object with a destructor in here.
-bool compress(State& state, const Image& image, int quality, const Control& control) {
-  if (setjmp(state.jump) != 0) return false;
+/// Everything up to the first row; within a setjmp of the caller's.
+void begin(State& state, Size size, int components, J_COLOR_SPACE space, int quality) {
   jpeg_create_compress(&state.codec);
   jpeg_mem_dest(&state.codec, &state.out, &state.size);
-  state.codec.image_width = image.size.width;
-  state.codec.image_height = image.size.height;
-  state.codec.input_components = static_cast<int>(channels(image.layout));
-  state.codec.in_color_space = image.layout == Layout::grey ? JCS_GRAYSCALE : JCS_RGB;
+  state.codec.image_width = size.width;
+  state.codec.image_height = size.height;
+  state.codec.input_components = components;
+  state.codec.in_color_space = space;
   jpeg_set_defaults(&state.codec);
   jpeg_set_quality(&state.codec, quality, TRUE);
   state.codec.optimize_coding = TRUE;
+}
+
+// May be jumped out of: no object with a destructor in here.
+bool compress(State& state, const Image& image, int quality, const Control& control) {
+  if (setjmp(state.jump) != 0) return false;
+  begin(state, image.size, static_cast<int>(channels(image.layout)), image.layout == Layout::grey ? JCS_GRAYSCALE : JCS_RGB, quality);
   jpeg_start_compress(&state.codec, TRUE);
   while (state.codec.next_scanline < state.codec.image_height) {
     if (state.codec.next_scanline % kRowsBetweenChecks == 0 && control.must_stop()) {
@@ -70,10 +76,62 @@ bool compress(State& state, const Image& image, int quality, const Control& cont
   return true;
 }
 
-}  // namespace
+/// One row of MCUs of a 4:2:0 picture, filled up to whole blocks with its last column and row.
+struct McuRow {
+  static constexpr std::uint32_t kSide = 2 * DCTSIZE;
 
-Result<std::vector<std::byte>> encode_jpeg(const Image& image, int quality, const Control& control) {
-  if (image.size.width > JPEG_MAX_DIMENSION || image.size.height > JPEG_MAX_DIMENSION) {
+  explicit McuRow(const Planes& picture) : planes(picture) {
+    for (std::size_t c = 0; c < samples.size(); ++c) {
+      const std::uint32_t factor = c == 0 ? 2 : 1;
+      stride[c] = std::size_t{(picture.size.width + kSide - 1) / kSide} * DCTSIZE * factor;
+      samples[c].resize(stride[c] * DCTSIZE * factor);
+      for (std::size_t y = 0; y < std::size_t{DCTSIZE} * factor; ++y) rows[c][y] = samples[c].data() + y * stride[c];
+      arrays[c] = rows[c].data();
+    }
+  }
+
+  /// From row `top` of the picture on.
+  void fill(std::uint32_t top) {
+    for (std::size_t c = 0; c < samples.size(); ++c) {
+      const std::uint32_t factor = c == 0 ? 2 : 1;
+      const Size size = planes.plane_size(c);
+      for (std::uint32_t y = 0; y < DCTSIZE * factor; ++y) {
+        const std::uint8_t* from = planes.row(c, std::min(top / (3 - factor) + y, size.height - 1));
+        std::uint8_t* to = rows[c][y];
+        std::copy_n(from, size.width, to);
+        std::fill(to + size.width, to + stride[c], from[size.width - 1]);
+      }
+    }
+  }
+
+  const Planes& planes;
+  std::array<std::vector<std::uint8_t>, 3> samples;
+  std::array<std::size_t, 3> stride{};
+  std::array<std::array<JSAMPROW, kSide>, 3> rows{};
+  std::array<JSAMPARRAY, 3> arrays{};
+};
+
+// May be jumped out of: no object with a destructor in here.
+bool compress_planes(State& state, McuRow& row, int quality, const Control& control) {
+  if (setjmp(state.jump) != 0) return false;
+  begin(state, row.planes.size, 3, JCS_YCbCr, quality);
+  state.codec.raw_data_in = TRUE;
+  jpeg_start_compress(&state.codec, TRUE);
+  while (state.codec.next_scanline < state.codec.image_height) {
+    if (state.codec.next_scanline % kRowsBetweenChecks == 0 && control.must_stop()) {
+      state.stopped = true;
+      return false;
+    }
+    row.fill(state.codec.next_scanline);
+    jpeg_write_raw_data(&state.codec, row.arrays.data(), McuRow::kSide);
+  }
+  jpeg_finish_compress(&state.codec);
+  return true;
+}
+
+template <class Compress>
+Result<std::vector<std::byte>> encode(Size size, const Control& control, const Compress& compress_into) {
+  if (size.width > JPEG_MAX_DIMENSION || size.height > JPEG_MAX_DIMENSION) {
     return Error{Errc::too_large, "a JPEG has at most 65500 pixels a side"};
   }
   State state;
@@ -81,12 +139,23 @@ Result<std::vector<std::byte>> encode_jpeg(const Image& image, int quality, cons
   state.errors.error_exit = on_error;
   state.errors.emit_message = on_message;
   state.codec.client_data = &state;
-  if (!compress(state, image, quality, control)) {
+  if (!compress_into(state)) {
     if (state.stopped) MEDIA_TRY(control.check());
     return Error{Errc::internal, "encode JPEG: " + std::string(state.message.data())};
   }
   const auto* bytes = reinterpret_cast<const std::byte*>(state.out);
   return std::vector<std::byte>(bytes, bytes + state.size);
+}
+
+}  // namespace
+
+Result<std::vector<std::byte>> encode_jpeg(const Image& image, int quality, const Control& control) {
+  return encode(image.size, control, [&](State& state) { return compress(state, image, quality, control); });
+}
+
+Result<std::vector<std::byte>> encode_jpeg_planes(const Planes& planes, int quality, const Control& control) {
+  McuRow row(planes);
+  return encode(planes.size, control, [&](State& state) { return compress_planes(state, row, quality, control); });
 }
 
 std::string jpeg_version() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace media::image {
 namespace {
@@ -73,6 +74,11 @@ Image orient(const Image& image, std::uint8_t orientation) {
       break;
   }
   return out;
+}
+
+Image orient(Image&& image, std::uint8_t orientation) {
+  if (orientation < 2 || orientation > 8) return std::move(image);
+  return orient(std::as_const(image), orientation);
 }
 
 }  // namespace media::image

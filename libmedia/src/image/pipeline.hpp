@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "image/control.hpp"
 #include "media/io.hpp"
 #include "media/media_info.hpp"
 #include "media/processor.hpp"
@@ -12,9 +13,10 @@
 namespace media::image {
 
 /// Decodes once and makes every output; the work behind Processor::derive. Errors as Processor's.
-/// Of an animation or a sequence the first frame is taken.
+/// Of an animation or a sequence the first frame is taken. The outputs do not depend on `decoders`.
 /// Thread-safety: may be called concurrently, the reader's `read_at` permitting; there is no shared state.
-Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options);
+Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options,
+                       Decoders decoders = Decoders::established);
 
 /// Lets the codec read the headers, but no pixels: what decoding would start from; the work behind Processor::probe.
 /// Errors and thread-safety as `derive`'s; `corrupt` is said only of what the headers show.

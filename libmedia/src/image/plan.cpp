@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "image/orient.hpp"
+
 namespace media::image {
 namespace {
 
@@ -28,11 +30,9 @@ Geometry Geometry::coded(std::uint8_t orientation) const noexcept {
     std::swap(out.keep_width, out.keep_height);
     std::swap(out.at_x, out.at_y);
   }
-  // Which coded axes run against the upright ones. A quarter turn exchanges the axes before it turns one round.
-  const bool against_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-  const bool against_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-  if (against_x) out.at_x = 1 - out.at_x;
-  if (against_y) out.at_y = 1 - out.at_y;
+  const Reversed reversed = reversed_by(orientation);
+  if (reversed.x) out.at_x = 1 - out.at_x;
+  if (reversed.y) out.at_y = 1 - out.at_y;
   return out;
 }
 

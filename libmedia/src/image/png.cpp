@@ -177,6 +177,6 @@ std::string version() {
 
 }  // namespace
 
-const Codec kPng{Format::png, sniffs, open, encode, version};
+const Codec kPng{Format::png, sniffs, open, encode, nullptr, version};
 
 }  // namespace media::image

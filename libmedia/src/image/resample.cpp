@@ -26,13 +26,17 @@ double lanczos(double x) {
 
 std::size_t padded(std::size_t samples) { return (samples + kWeighOverrun - 1) / kWeighOverrun * kWeighOverrun + kWeighOverrun; }
 
-struct Part {
-  double begin;
-  double length;
-};
-Part part(std::uint32_t side, double keep, double at) { return {side * (1 - keep) * at, side * keep}; }
+Resampler::Part part(double side, double keep, double at) { return {side * (1 - keep) * at, side * keep}; }
 
-bool passes_through(Size source, const Geometry& geometry) { return geometry.whole() && geometry.size == source; }
+bool passes_through(std::uint32_t source, const Resampler::Part& part, std::uint32_t result) {
+  return source == result && part.begin == 0 && part.length == source;
+}
+
+/// Window of rows of one output row, at most.
+std::uint64_t rows_held(std::uint32_t source_rows, double length, std::uint32_t result_rows) {
+  const double scale = std::max(1.0, length / result_rows);
+  return static_cast<std::uint64_t>(std::min<double>(2 * kLobes * scale + 2, source_rows));
+}
 
 }  // namespace
 
@@ -80,17 +84,20 @@ Filter make_filter(std::uint32_t input, double begin, double length, std::uint32
 }
 
 Resampler::Resampler(Size source, Layout layout, const Geometry& geometry)
+    : Resampler(source, layout, part(source.width, geometry.keep_width, geometry.at_x), part(source.height, geometry.keep_height, geometry.at_y),
+                geometry.size,
+                layout != Layout::cmyk && source.width * geometry.keep_width >= geometry.size.width &&
+                    source.height * geometry.keep_height >= geometry.size.height) {}
+
+Resampler::Resampler(Size source, Layout layout, Part x, Part y, Size result, bool in_light)
     : layout_(layout),
       channels_(channels(layout)),
-      copy_(passes_through(source, geometry)),
-      in_light_(layout != Layout::cmyk && source.width * geometry.keep_width >= geometry.size.width &&
-                source.height * geometry.keep_height >= geometry.size.height),
-      out_(geometry.size, layout) {
+      copy_(passes_through(source.width, x, result.width) && passes_through(source.height, y, result.height)),
+      in_light_(in_light),
+      out_(result, layout) {
   if (copy_) return;
-  const Part x = part(source.width, geometry.keep_width, geometry.at_x);
-  const Part y = part(source.height, geometry.keep_height, geometry.at_y);
-  across_ = make_filter(source.width, x.begin, x.length, geometry.size.width);
-  down_ = make_filter(source.height, y.begin, y.length, geometry.size.height);
+  across_ = make_filter(source.width, x.begin, x.length, result.width);
+  down_ = make_filter(source.height, y.begin, y.length, result.height);
   left_ = across_.windows.front().first;
   for (Filter::Window& window : across_.windows) window.first -= left_;
   columns_ = across_.windows.back().first + across_.windows.back().count;
@@ -99,17 +106,14 @@ Resampler::Resampler(Size source, Layout layout, const Geometry& geometry)
   ring_.resize(line_ * ring_rows_);
   block_.resize(line_ * kBlockRows);
   turned_.resize(padded(std::size_t{columns_} * channels_ * kBlockRows));
-  narrow_.resize(padded(std::size_t{geometry.size.width} * channels_ * kBlockRows));
+  narrow_.resize(padded(std::size_t{result.width} * channels_ * kBlockRows));
   taps_.resize(std::max(across_.longest, down_.longest) + 1);
 }
 
 std::uint64_t Resampler::working_bytes(Size source, Layout layout, const Geometry& geometry) {
-  const std::uint64_t result = image_bytes(geometry.size, layout);
-  if (passes_through(source, geometry)) return result;
-  const double scale = std::max(1.0, source.height * geometry.keep_height / geometry.size.height);
-  const auto rows = static_cast<std::uint64_t>(std::min<double>(2 * kLobes * scale + 2, source.height)) + 2ULL * kBlockRows;
+  const std::uint64_t rows = rows_held(source.height, source.height * geometry.keep_height, geometry.size.height) + 2ULL * kBlockRows;
   const std::uint64_t samples = (rows * source.width + std::uint64_t{geometry.size.width} * kBlockRows) * channels(layout);
-  return result + samples * sizeof(std::int16_t) + (std::uint64_t{source.width} + source.height) * 16;
+  return image_bytes(geometry.size, layout) + samples * sizeof(std::int16_t) + (std::uint64_t{source.width} + source.height) * 16;
 }
 
 void Resampler::convert(std::span<const std::uint8_t> row, std::int16_t* to) const {
@@ -191,6 +195,68 @@ void Resampler::finish_row(std::uint32_t lane, std::span<std::uint8_t> row) cons
 Image resample(const Image& image, const Geometry& geometry) {
   Resampler resampler(image.size, image.layout, geometry);
   for (std::uint32_t y = 0; y < image.size.height && !resampler.done(); ++y) resampler.push_row(image.row(y));
+  return resampler.take();
+}
+
+PlaneResampler::PlaneResampler(const std::array<PlaneGrid, 3>& source, const Geometry& geometry, Chroma chroma, Reversed reversed)
+    : chroma_(chroma) {
+  planes_.reserve(source.size());
+  for (std::size_t plane = 0; plane < source.size(); ++plane) {
+    const PlaneGrid& grid = source[plane];
+    Resampler::Part x = part(grid.across, geometry.keep_width, geometry.at_x);
+    Resampler::Part y = part(grid.down, geometry.keep_height, geometry.at_y);
+    x.begin += grid.left;
+    y.begin += grid.top;
+    Size result = geometry.size;
+    bool in_light = plane == 0 && x.length >= result.width && y.length >= result.height;
+    if (plane > 0 && chroma == Chroma::half) {
+      // A sample of colour is of two pixels. The last one may go on beyond the picture, or the first one where the side is
+      // reversed afterwards.
+      result = chroma_size(geometry.size, chroma);
+      const auto pairs = [](Resampler::Part& side, std::uint32_t pixels, std::uint32_t samples, bool from_the_end) {
+        const double pixel = side.length / pixels;
+        side.length = 2 * pixel * samples;
+        if (from_the_end) side.begin -= pixel * (2.0 * samples - pixels);
+      };
+      pairs(x, geometry.size.width, result.width, reversed.x);
+      pairs(y, geometry.size.height, result.height, reversed.y);
+    }
+    planes_.emplace_back(grid.size, Layout::grey, x, y, result, in_light);
+  }
+}
+
+std::uint64_t PlaneResampler::working_bytes(const std::array<PlaneGrid, 3>& source, const Geometry& geometry, Chroma chroma) {
+  std::uint64_t bytes = 0;
+  for (std::size_t plane = 0; plane < source.size(); ++plane) {
+    Geometry part = geometry;
+    if (plane > 0) part.size = chroma_size(geometry.size, chroma);
+    bytes += Resampler::working_bytes(source[plane].size, Layout::grey, part);
+  }
+  return bytes;
+}
+
+Planes PlaneResampler::take() {
+  Planes out;
+  out.chroma = chroma_;
+  for (std::size_t plane = 0; plane < planes_.size(); ++plane) {
+    Image image = planes_[plane].take();
+    if (plane == 0) out.size = image.size;
+    out.data[plane] = std::move(image.data);
+  }
+  return out;
+}
+
+Planes resample(const Planes& planes, const Geometry& geometry, Chroma chroma) {
+  std::array<PlaneGrid, 3> grids;
+  for (std::size_t plane = 0; plane < grids.size(); ++plane) {
+    const double share = plane > 0 && planes.chroma == Chroma::half ? 0.5 : 1;
+    grids[plane] = {planes.plane_size(plane), planes.size.width * share, planes.size.height * share};
+  }
+  PlaneResampler resampler(grids, geometry, chroma);
+  for (std::size_t plane = 0; plane < grids.size(); ++plane) {
+    const Size size = grids[plane].size;
+    for (std::uint32_t y = 0; y < size.height; ++y) resampler.push_row(plane, {planes.row(plane, y), size.width});
+  }
   return resampler.take();
 }
 

@@ -6,8 +6,10 @@
 #include <span>
 #include <vector>
 
+#include "image/orient.hpp"
 #include "image/pixels.hpp"
 #include "image/plan.hpp"
+#include "image/planes.hpp"
 #include "media/result.hpp"
 
 namespace media::image {
@@ -38,8 +40,16 @@ Filter make_filter(std::uint32_t input, double begin, double length, std::uint32
 /// Thread-safety: none; it holds the state of one picture.
 class Resampler {
  public:
+  /// What of one side is used, in samples of the source.
+  struct Part {
+    double begin = 0;
+    double length = 0;
+  };
+
   /// `geometry.keep_*` and `geometry.at_*` say which part is used.
   Resampler(Size source, Layout layout, const Geometry& geometry);
+  /// `in_light`: the samples are sRGB code values, and are added up as light.
+  Resampler(Size source, Layout layout, Part x, Part y, Size result, bool in_light);
 
   /// Memory that a resampler of this kind allocates, its result included.
   static std::uint64_t working_bytes(Size source, Layout layout, const Geometry& geometry);
@@ -78,5 +88,28 @@ class Resampler {
 
 /// The whole of a picture in memory to another size.
 Image resample(const Image& image, const Geometry& geometry);
+
+/// The same as Resampler for planes, each by itself: brightness in light when it is shrunk (what is grey comes out exactly as it does
+/// in RGB; of saturated colours the share that is in Cb and Cr is averaged in code values), colour in code values.
+///
+/// Thread-safety: none; it holds the state of one picture.
+class PlaneResampler {
+ public:
+  /// `reversed`: which sides the caller is going to turn round afterwards; only planes with half of the colour have to know.
+  PlaneResampler(const std::array<PlaneGrid, 3>& source, const Geometry& geometry, Chroma chroma, Reversed reversed = {});
+
+  /// Memory that a resampler of this kind allocates, its result included.
+  static std::uint64_t working_bytes(const std::array<PlaneGrid, 3>& source, const Geometry& geometry, Chroma chroma);
+
+  void push_row(std::size_t plane, std::span<const std::uint8_t> row) { planes_[plane].push_row(row); }
+  /// After the last row of each plane.
+  Planes take();
+
+ private:
+  Chroma chroma_;
+  std::vector<Resampler> planes_;
+};
+
+Planes resample(const Planes& planes, const Geometry& geometry, Chroma chroma);
 
 }  // namespace media::image

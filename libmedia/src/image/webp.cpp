@@ -4,6 +4,7 @@
 #include <webp/encode.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
 
@@ -136,46 +137,91 @@ Result<std::unique_ptr<Decoder>> open(const ByteReader& source, const Control& c
   return std::unique_ptr<Decoder>(std::move(decoder));
 }
 
-struct FreePicture {
-  void operator()(WebPPicture* picture) const { WebPPictureFree(picture); }
-};
-struct ClearWriter {
-  void operator()(WebPMemoryWriter* writer) const { WebPMemoryWriterClear(writer); }
-};
-
 int go_on(int, const WebPPicture* picture) { return static_cast<const Control*>(picture->user_data)->must_stop() ? 0 : 1; }
 
-Result<std::vector<std::byte>> encode(const Image& image, int quality, const Control& control) {
-  if (image.size.width > WEBP_MAX_DIMENSION || image.size.height > WEBP_MAX_DIMENSION) {
-    return Error{Errc::too_large, "a WebP has at most 16383 pixels a side"};
-  }
-  if (image.layout == Layout::grey) return encode(grey_to_rgb(image), quality, control);
+/// A picture to be encoded, and where its bytes go.
+struct Encoding {
   WebPConfig config{};
   WebPPicture picture{};
-  if (WebPConfigInit(&config) == 0 || WebPPictureInit(&picture) == 0)
-    return Error{Errc::internal, "encode WebP: the library is of another version"};
-  const std::unique_ptr<WebPPicture, FreePicture> free_picture(&picture);
   WebPMemoryWriter writer{};
-  WebPMemoryWriterInit(&writer);
-  const std::unique_ptr<WebPMemoryWriter, ClearWriter> clear_writer(&writer);
-  config.quality = static_cast<float>(quality);
-  config.method = webp_settings::kMethod;
-  config.thread_level = 0;
-  picture.width = static_cast<int>(image.size.width);
-  picture.height = static_cast<int>(image.size.height);
-  picture.writer = WebPMemoryWrite;
-  picture.custom_ptr = &writer;
-  picture.progress_hook = go_on;
-  picture.user_data = const_cast<Control*>(&control);
-  const int imported = image.layout == Layout::rgba ? WebPPictureImportRGBA(&picture, image.data.data(), static_cast<int>(image.stride()))
-                                                    : WebPPictureImportRGB(&picture, image.data.data(), static_cast<int>(image.stride()));
-  if (imported == 0) return Error{Errc::too_large, "encode WebP: no memory"};
-  if (WebPEncode(&config, &picture) == 0) {
-    if (picture.error_code == VP8_ENC_ERROR_USER_ABORT) MEDIA_TRY(control.check());
-    return Error{Errc::internal, "encode WebP: error " + std::to_string(picture.error_code)};
+
+  Encoding() { WebPMemoryWriterInit(&writer); }
+  Encoding(const Encoding&) = delete;
+  Encoding& operator=(const Encoding&) = delete;
+  ~Encoding() {
+    WebPPictureFree(&picture);  // Planes that are the caller's are left alone.
+    WebPMemoryWriterClear(&writer);
   }
-  const auto* bytes = reinterpret_cast<const std::byte*>(writer.mem);
-  return std::vector<std::byte>(bytes, bytes + writer.size);
+
+  Result<void> begin(Size size, int quality, const Control& control) {
+    if (size.width > WEBP_MAX_DIMENSION || size.height > WEBP_MAX_DIMENSION) {
+      return Error{Errc::too_large, "a WebP has at most 16383 pixels a side"};
+    }
+    if (WebPConfigInit(&config) == 0 || WebPPictureInit(&picture) == 0) {
+      return Error{Errc::internal, "encode WebP: the library is of another version"};
+    }
+    config.quality = static_cast<float>(quality);
+    config.method = webp_settings::kMethod;
+    config.thread_level = 0;
+    picture.width = static_cast<int>(size.width);
+    picture.height = static_cast<int>(size.height);
+    picture.writer = WebPMemoryWrite;
+    picture.custom_ptr = &writer;
+    picture.progress_hook = go_on;
+    picture.user_data = const_cast<Control*>(&control);
+    return {};
+  }
+
+  Result<std::vector<std::byte>> finish(const Control& control) {
+    if (WebPEncode(&config, &picture) == 0) {
+      if (picture.error_code == VP8_ENC_ERROR_USER_ABORT) MEDIA_TRY(control.check());
+      return Error{Errc::internal, "encode WebP: error " + std::to_string(picture.error_code)};
+    }
+    const auto* bytes = reinterpret_cast<const std::byte*>(writer.mem);
+    return std::vector<std::byte>(bytes, bytes + writer.size);
+  }
+};
+
+Result<std::vector<std::byte>> encode(const Image& image, int quality, const Control& control) {
+  if (image.layout == Layout::grey) return encode(grey_to_rgb(image), quality, control);
+  Encoding encoding;
+  MEDIA_TRY(encoding.begin(image.size, quality, control));
+  const auto stride = static_cast<int>(image.stride());
+  const int imported = image.layout == Layout::rgba ? WebPPictureImportRGBA(&encoding.picture, image.data.data(), stride)
+                                                    : WebPPictureImportRGB(&encoding.picture, image.data.data(), stride);
+  if (imported == 0) return Error{Errc::too_large, "encode WebP: no memory"};
+  return encoding.finish(control);
+}
+
+/// Full range to the range of video, in which WebP keeps its planes: 16 to 235, and 16 to 240 for colour.
+std::array<std::uint8_t, 256> narrow_range(int zero_from, int zero_to, int steps) {
+  std::array<std::uint8_t, 256> table{};
+  for (int code = 0; code < 256; ++code) {
+    const int scaled = (code - zero_from) * steps;
+    table[static_cast<std::size_t>(code)] = static_cast<std::uint8_t>(zero_to + (scaled >= 0 ? scaled + 127 : scaled - 127) / 255);
+  }
+  return table;
+}
+
+Result<std::vector<std::byte>> encode_planes(const Planes& planes, int quality, const Control& control) {
+  static const std::array<std::uint8_t, 256> kBrightness = narrow_range(0, 16, 219);
+  static const std::array<std::uint8_t, 256> kColour = narrow_range(128, 128, 224);
+  std::array<std::vector<std::uint8_t>, 3> narrow;
+  for (std::size_t plane = 0; plane < narrow.size(); ++plane) {
+    const auto& table = plane == 0 ? kBrightness : kColour;
+    narrow[plane].resize(planes.data[plane].size());
+    std::transform(planes.data[plane].begin(), planes.data[plane].end(), narrow[plane].begin(), [&](std::uint8_t code) { return table[code]; });
+  }
+  Encoding encoding;
+  MEDIA_TRY(encoding.begin(planes.size, quality, control));
+  encoding.picture.use_argb = 0;
+  encoding.picture.colorspace = WEBP_YUV420;
+  encoding.picture.y = narrow[0].data();
+  encoding.picture.u = narrow[1].data();
+  encoding.picture.v = narrow[2].data();
+  encoding.picture.y_stride = static_cast<int>(planes.size.width);
+  encoding.picture.uv_stride = static_cast<int>(planes.plane_size(1).width);
+  return encoding.finish(control);
 }
 
 std::string version() {
@@ -186,6 +232,6 @@ std::string version() {
 
 }  // namespace
 
-const Codec kWebp{Format::webp, sniffs, open, encode, version};
+const Codec kWebp{Format::webp, sniffs, open, encode, encode_planes, version};
 
 }  // namespace media::image

@@ -1,0 +1,87 @@
+/// Pictures as JPEG, WebP and AVIF keep them: a plane of brightness and two of colour.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "image/pixels.hpp"
+#include "media/result.hpp"
+
+namespace media::image {
+
+/// How many samples of colour there are.
+enum class Chroma : std::uint8_t {
+  full,  ///< One for each pixel.
+  half,  ///< One for each square of two by two pixels, in its middle (4:2:0 as JFIF has it).
+};
+
+/// The size of the planes of colour; with `half` an odd last column or row has a sample of its own.
+constexpr Size chroma_size(Size picture, Chroma chroma) noexcept {
+  if (chroma == Chroma::full) return picture;
+  return {(picture.width + 1) / 2, (picture.height + 1) / 2};
+}
+
+/// A picture in memory as Y', Cb and Cr of ITU-R BT.601 in full range (JFIF), 8 bits each, sRGB primaries and curve. Rows of a plane
+/// follow each other without padding.
+struct Planes {
+  Size size;
+  Chroma chroma = Chroma::half;
+  std::array<std::vector<std::uint8_t>, 3> data;
+
+  [[nodiscard]] Size plane_size(std::size_t plane) const noexcept { return plane == 0 ? size : chroma_size(size, chroma); }
+  [[nodiscard]] const std::uint8_t* row(std::size_t plane, std::uint32_t y) const noexcept {
+    return data[plane].data() + std::size_t{plane_size(plane).width} * y;
+  }
+};
+
+/// What the rows of a plane are of: sample (x, y) covers the stretch from x to x + 1 in a grid in which the whole picture goes from
+/// `left` to `left` + `across` and from `top` to `top` + `down`. The plane may go on beyond that (padding of the last block, the
+/// second pixel of a pair).
+struct PlaneGrid {
+  Size size;
+  double across = 0;
+  double down = 0;
+  double left = 0;
+  double top = 0;
+};
+
+/// Some rows of all three planes, from top to bottom.
+struct PlaneRows {
+  struct Part {
+    const std::uint8_t* data = nullptr;
+    std::size_t stride = 0;   ///< Bytes from row to row.
+    std::uint32_t count = 0;  ///< Rows.
+  };
+  std::array<Part, 3> planes;
+};
+
+/// What a decoder is that has planes to give, in the colours of `Planes` but for the profile of the file.
+///
+/// Thread-safety: none; it holds a codec's state.
+class PlaneDecoder {
+ public:
+  virtual ~PlaneDecoder() = default;
+  PlaneDecoder(const PlaneDecoder&) = delete;
+  PlaneDecoder& operator=(const PlaneDecoder&) = delete;
+
+  /// Once, instead of `Decoder::start`, and as that.
+  virtual Result<std::array<PlaneGrid, 3>> start_planes(Size wanted) = 0;
+  /// The next rows, until each plane has had all of its own; valid until the next call. Errors as `Decoder::start`'s.
+  virtual Result<PlaneRows> read_rows() = 0;
+
+ protected:
+  PlaneDecoder() = default;
+};
+
+/// Applies an EXIF orientation, as for an Image. Where it reverses a side of odd length, planes of half as much colour have to have been
+/// made for that (`PlaneResampler`): the squares of two by two pixels are counted from the other end then.
+Planes orient(Planes planes, std::uint8_t orientation);
+/// Planes of full chroma as RGB.
+Image to_rgb(const Planes& planes);
+/// The average colour of each two by two pixels; planes that have it so already are returned as they are.
+Planes halve_chroma(Planes planes);
+
+}  // namespace media::image
