@@ -14,7 +14,7 @@ namespace media::image {
 
 /// How much bigger than its use a JPEG is decoded, at least: the box filter that scaling in the DCT amounts to
 /// then touches little but what Lanczos takes away anyhow.
-inline constexpr double kJpegReserve = 1.5;
+inline constexpr double kJpegReserve = 2;
 /// The same where more would mean to decode at full size, which costs twice as much as half size does.
 inline constexpr double kJpegReserveAtHalf = 1.2;
 

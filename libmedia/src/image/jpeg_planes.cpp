@@ -113,17 +113,7 @@ Result<void> JpegPlanes::start_libjpeg() {
 Result<PlaneRows> JpegPlanes::read_rows() {
   if (side_ == DCTSIZE) return read_raw();
   MEDIA_TRY(read_coefficients());
-  switch (side_) {
-    case 1:
-      make_samples<1>();
-      break;
-    case 2:
-      make_samples<2>();
-      break;
-    default:
-      make_samples<4>();
-      break;
-  }
+  make_samples();
   return take_rows(side_);
 }
 
@@ -169,15 +159,12 @@ Result<void> JpegPlanes::copy_coefficients() {
   return {};
 }
 
-template <std::uint32_t kSide>
 void JpegPlanes::make_samples() {
   for (std::size_t c = 0; c < samples_.size(); ++c) {
     const std::size_t blocks = std::size_t{columns_} * across_[c];
-    const std::size_t stride = blocks * kSide;
-    const std::int16_t* block = coefficients_[c].data();
-    for (std::uint32_t y = 0; y < down_[c]; ++y) {
-      std::uint8_t* out = samples_[c].data() + y * kSide * stride;
-      for (std::size_t x = 0; x < blocks; ++x, block += kSide * kSide, out += kSide) inverse_dct<kSide>(block, steps_[c].data(), out, stride);
+    const std::size_t stride = blocks * side_;
+    for (std::size_t y = 0; y < down_[c]; ++y) {
+      inverse_dct(side_, coefficients_[c].data() + y * blocks * side_ * side_, blocks, steps_[c].data(), samples_[c].data() + y * side_ * stride, stride);
     }
   }
 }

@@ -33,7 +33,6 @@ class JpegPlanes final : public PlaneDecoder {
   Result<PlaneRows> read_raw();
   Result<void> read_coefficients();
   Result<void> copy_coefficients();
-  template <std::uint32_t kSide>
   void make_samples();
   PlaneRows take_rows(std::uint32_t rows_of_mcu);
 

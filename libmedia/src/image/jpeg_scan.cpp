@@ -20,6 +20,12 @@ constexpr std::uint32_t kMaxAcCategory = 10;
 constexpr std::size_t kMcuBytes = 4096;
 constexpr std::size_t kBufferBytes = std::size_t{256} << 10U;
 
+/// In an entry of the table of skips: its last symbol ends the block.
+constexpr std::uint32_t kEnds = 16;
+static_assert(kSkipBits < 16, "the number of bits is kept in four");
+constexpr std::uint8_t kFirstRestart = 0xD0;
+constexpr std::uint8_t kEndOfImage = 0xD9;
+
 /// Where zigzag position k lies in the square of kSide x kSide lowest frequencies; kSide x kSide where it does not.
 template <std::uint32_t kSide>
 constexpr std::array<std::uint8_t, 96> make_places() {
@@ -117,18 +123,12 @@ struct JpegScan::Tables {
 };
 
 struct JpegScan::Component {
-  /// A whole coefficient within one look: its bits, how many positions it goes on, its value. `bits` 0: the code is longer, or none.
-  struct Fast {
-    std::int16_t value = 0;
-    std::uint8_t bits = 0;
-    std::uint8_t advance = 0;  ///< 0: end of block.
-  };
-  /// Several coefficients within one look that are passed over.
-  struct Skip {
-    std::uint8_t bits = 0;  ///< 0: not even one fits.
-    std::uint8_t advance = 0;
-    bool ends = false;  ///< The last of them is the end of the block.
-  };
+  /// A whole coefficient within one look, from the lowest bit: how many bits it takes (8), how many positions it goes on (8, 0 at the end
+  /// of the block), its value (16). 0: its code is longer, or none.
+  using Fast = std::uint32_t;
+  /// Several coefficients within one look that are passed over: how many bits they take (4), whether the last of them ends the block (1),
+  /// how many positions they go on. 0: not even one fits.
+  using Skip = std::uint16_t;
 
   std::uint32_t across = 1;
   std::uint32_t down = 1;
@@ -154,37 +154,31 @@ struct JpegScan::Component {
       const std::uint32_t category = code.symbol & 15U;
       const std::uint32_t run = code.symbol >> 4U;
       if (code.length == 0 || category > kMaxAcCategory || code.length + category > kLookBits) continue;
-      Fast& entry = fast[look];
-      if (category == 0) {
-        if (run != 0 && run != 15) continue;
-        entry = {0, code.length, static_cast<std::uint8_t>(run == 0 ? 0 : 16)};
-        continue;
-      }
+      if (category == 0 && run != 0 && run != 15) continue;
       const std::uint32_t bits = (look >> (kLookBits - code.length - category)) & ((1U << category) - 1);
-      entry = {static_cast<std::int16_t>(extend(bits, category)), static_cast<std::uint8_t>(code.length + category),
-               static_cast<std::uint8_t>(run + 1)};
+      const std::uint32_t advance = category == 0 && run == 0 ? 0 : run + 1;
+      fast[look] = (code.length + category) | advance << 8U | static_cast<std::uint32_t>(extend(bits, category)) << 16U;
     }
   }
 
   void build_skip() {
     for (std::uint32_t look = 0; look < skip.size(); ++look) {
-      Skip& entry = skip[look];
+      std::uint32_t bits = 0;
+      std::uint32_t advance = 0;
+      bool ends = false;
       // As many symbols as surely lie within the look. Bits behind it count as zeros, which is why a code is taken only where all
       // of it is there.
-      while (entry.bits < kSkipBits && !entry.ends) {
-        const std::uint32_t ahead = (look << (16 - kSkipBits) << entry.bits) & 0xFFFFU;
-        const Code code = ac.find(ahead);
+      while (bits < kSkipBits && !ends) {
+        const Code code = ac.find((look << (16 - kSkipBits) << bits) & 0xFFFFU);
         const std::uint32_t category = code.symbol & 15U;
         const std::uint32_t run = code.symbol >> 4U;
-        if (code.length == 0 || category > kMaxAcCategory || entry.bits + code.length + category > kSkipBits) break;
+        if (code.length == 0 || category > kMaxAcCategory || bits + code.length + category > kSkipBits) break;
         if (category == 0 && run != 0 && run != 15) break;
-        entry.bits = static_cast<std::uint8_t>(entry.bits + code.length + category);
-        if (category == 0 && run == 0) {
-          entry.ends = true;
-        } else {
-          entry.advance = static_cast<std::uint8_t>(entry.advance + run + 1);
-        }
+        bits += code.length + category;
+        ends = category == 0 && run == 0;
+        if (!ends) advance += run + 1;
       }
+      skip[look] = static_cast<Skip>(bits | (ends ? kEnds : 0U) | advance << 5U);
     }
   }
 };
@@ -200,6 +194,7 @@ std::unique_ptr<JpegScan> JpegScan::open(const JpegScanLayout& layout, std::uint
 JpegScan::JpegScan(const JpegScanLayout& layout, std::uint32_t side, const ByteReader& reader, std::uint64_t offset)
     : side_(side),
       columns_(layout.columns),
+      rows_left_(layout.rows),
       restart_interval_(layout.restart_interval),
       until_restart_(layout.restart_interval),
       components_(std::make_unique<std::array<Component, 3>>()),
@@ -254,7 +249,7 @@ bool JpegScan::restart() {
   if (!segment_ended_) refill();
   // What is left of the last byte is padding; a whole byte more is not plainly right.
   if (!segment_ended_ || bits_left() < 0 || bits_left() >= 8) return false;
-  if (marker_ != 0xD0 + next_restart_) return false;
+  if (marker_ != kFirstRestart + next_restart_) return false;
   next_restart_ = static_cast<std::uint8_t>((next_restart_ + 1) % 8);
   segment_ended_ = false;
   marker_ = 0;
@@ -308,15 +303,16 @@ bool JpegScan::read_block(Component& component, std::int16_t* block) {
   bool ended = false;
   while (k <= kLast) {
     if (loaded < 32) load();
-    const auto& fast = component.fast[ahead(kLookBits)];
-    if (fast.bits != 0) {
-      consume(fast.bits);
-      if (fast.advance == 0) {
+    const std::uint32_t fast = component.fast[ahead(kLookBits)];
+    if (fast != 0) {
+      consume(fast & 0xFFU);
+      const std::uint32_t advance = fast >> 8U & 0xFFU;
+      if (advance == 0) {
         ended = true;
         break;
       }
-      k += fast.advance;
-      values[kPlaces<kSide>[k - 1]] = fast.value;
+      k += advance;
+      values[kPlaces<kSide>[k - 1]] = static_cast<std::int16_t>(fast >> 16U);
       continue;
     }
     const Code code = component.ac.find(ahead(16));
@@ -338,11 +334,11 @@ bool JpegScan::read_block(Component& component, std::int16_t* block) {
 
   while (k < kCoefficients) {
     if (loaded < 32) load();
-    const auto& skip = component.skip[ahead(kSkipBits)];
-    if (skip.bits != 0 && k + skip.advance < kCoefficients) {
-      consume(skip.bits);
-      k += skip.advance;
-      if (skip.ends) return done();
+    const std::uint32_t skip = component.skip[ahead(kSkipBits)];
+    if (skip != 0 && k + (skip >> 5U) < kCoefficients) {
+      consume(skip & 15U);
+      k += skip >> 5U;
+      if ((skip & kEnds) != 0) return done();
       continue;
     }
     const Code code = component.ac.find(ahead(16));
@@ -385,14 +381,22 @@ bool JpegScan::read_mcus(JpegCoefficients& row) {
 }
 
 bool JpegScan::read_row(JpegCoefficients& row) {
+  bool read = false;
   switch (side_) {
     case 1:
-      return read_mcus<1>(row);
+      read = read_mcus<1>(row);
+      break;
     case 2:
-      return read_mcus<2>(row);
+      read = read_mcus<2>(row);
+      break;
     default:
-      return read_mcus<4>(row);
+      read = read_mcus<4>(row);
+      break;
   }
+  if (--rows_left_ > 0 || !read) return read;
+  // Libjpeg reads on to the end of the image, and may find there what it refuses.
+  if (!segment_ended_) refill();
+  return segment_ended_ && marker_ == kEndOfImage && bits_left() >= 0 && bits_left() < 8;
 }
 
 }  // namespace media::image

@@ -53,7 +53,8 @@ class JpegScan {
   JpegScan(const JpegScan&) = delete;
   JpegScan& operator=(const JpegScan&) = delete;
 
-  /// The next row of MCUs; resizes `row` as needed. False where the data is not plainly right: `row` is then of no use, nor is the scan.
+  /// The next row of MCUs, `rows` times; resizes `row` as needed. False where the data is not plainly right, the end of the image behind
+  /// the last row included: `row` is then of no use, nor is the scan.
   bool read_row(JpegCoefficients& row);
 
  private:
@@ -72,6 +73,7 @@ class JpegScan {
 
   std::uint32_t side_;
   std::uint32_t columns_;
+  std::uint32_t rows_left_;
   std::uint32_t restart_interval_;
   std::uint32_t until_restart_ = 0;
   std::uint8_t next_restart_ = 0;

@@ -1,0 +1,66 @@
+// Any bytes as a JPEG: what our own entropy decoder makes of them must be what libjpeg makes of them, sample for sample, or both refuse.
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <vector>
+
+#include "image/format.hpp"
+
+namespace {
+
+using namespace media;
+using namespace media::image;
+
+struct Outcome {
+  bool refused = false;
+  Errc code = Errc::internal;
+  std::vector<std::uint8_t> samples{};
+  friend bool operator==(const Outcome&, const Outcome&) = default;
+};
+
+Outcome refused(const Error& error) { return {true, error.code, {}}; }
+
+Outcome run(const ByteReader& reader, const DeriveOptions& options, Decoders decoders, std::uint32_t divisor) {
+  const Control control(options, decoders);
+  auto opened = kJpeg.open(reader, control);
+  if (!opened) return refused(opened.error());
+  PlaneDecoder* planes = (*opened)->planes();
+  if (planes == nullptr) return {};
+  const Size picture = (*opened)->header().picture;
+  const auto grids = planes->start_planes({std::max(picture.width / divisor, 1U), std::max(picture.height / divisor, 1U)});
+  if (!grids) return refused(grids.error());
+  Outcome outcome;
+  for (std::uint32_t y = 0; y < (*grids)[0].size.height;) {
+    const auto rows = planes->read_rows();
+    if (!rows) return refused(rows.error());
+    for (std::size_t plane = 0; plane < grids->size(); ++plane) {
+      const auto& part = rows->planes[plane];
+      for (std::uint32_t i = 0; i < part.count; ++i) {
+        const std::uint8_t* row = part.data + i * part.stride;
+        outcome.samples.insert(outcome.samples.end(), row, row + (*grids)[plane].size.width);
+      }
+    }
+    y += rows->planes[0].count;
+  }
+  return outcome;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  DeriveOptions options;
+  options.budget.max_pixels = 1U << 18U;
+  options.budget.max_memory_bytes = 64U << 20U;
+  options.budget.deadline = std::chrono::seconds(20);
+  // The last byte chooses the scale; for a JPEG it is of no other use.
+  constexpr std::array<std::uint32_t, 3> kDivisors{3, 8, 20};
+  const std::uint32_t divisor = kDivisors[data[size - 1] % kDivisors.size()];
+  const MemoryReader reader(std::as_bytes(std::span(data, size)));
+  const Outcome own = run(reader, options, Decoders::own, divisor);
+  const Outcome established = run(reader, options, Decoders::established, divisor);
+  if (own != established) std::abort();
+  return 0;
+}
