@@ -5,4 +5,5 @@ media_test(test_image AREAS core image TIMEOUT 600 SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/image_pixels_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image_planes_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image_resample_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/image_score_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image_transform_test.cpp)

@@ -37,6 +37,9 @@ struct ProcessingBudget {
 
 struct DeriveOptions {
   ProcessingBudget budget{};
+  /// Counted from the start: afterwards no further quality is tried for a transform with a score or a limit of bytes, and the best so far is
+  /// taken. Absent: the search always ends, and its outcome does not depend on the machine's speed (what a stored rendition needs).
+  std::optional<std::chrono::milliseconds> search_time{};
   std::stop_token stop{};
   /// Called now and then with the share done, 0 to 1, rising; from the calling thread.
   std::function<void(double)> progress{};
@@ -48,6 +51,8 @@ struct Encoded {
   std::uint32_t width = 0;
   std::uint32_t height = 0;
   std::vector<std::byte> bytes{};
+  std::uint8_t quality = 0;  ///< That it was encoded at; 0 of a lossless format.
+  double score = 0;          ///< What it reached, 0 to 100, where the transform asks for a score; else 0.
 };
 
 struct Derived {

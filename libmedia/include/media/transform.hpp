@@ -37,22 +37,27 @@ struct Transform {
   Fit fit = Fit::inside;
   /// jpeg, png, webp or avif.
   Format format = Format::avif;
-  /// 1 to 100; 0: the format's default. Ignored by PNG.
+  /// 1 to 100 of the encoder's own scale; 0: the format's default. Ignored by PNG, and where a score is given.
   std::uint8_t quality = 0;
   /// Never more pixels than the source has, unless set.
   bool enlarge = false;
   /// Where alpha goes: unset keeps it (JPEG, which has none, takes white).
   std::optional<Colour> background{};
+  /// Likeness to the picture before it is encoded, in tenths of a percent of structural similarity: 965 is 96.5. The smallest file that reaches it
+  /// is made, whatever the format's own scale. 0: not asked for. Ignored by PNG, which is always alike.
+  std::uint16_t score = 0;
+  /// Bytes that the picture may have at most; quality goes down to keep within. 0: any.
+  std::uint32_t max_bytes = 0;
 
   friend bool operator==(const Transform&, const Transform&) = default;
 };
 
-/// The one spelling: `w=320,h=240,fit=cover,format=avif,q=50,enlarge=1,bg=ffffff`, in this order, defaults left out
+/// The one spelling: `w=320,h=240,fit=cover,format=avif,q=50,max_bytes=20000,enlarge=1,bg=ffffff`, in this order, defaults left out
 /// (format is always there). Two transforms that mean the same spell the same.
 MEDIA_EXPORT std::string to_string(const Transform& transform);
 /// Reads what `to_string` writes, keys in any order. `invalid_argument` names the key and what it accepts.
 MEDIA_EXPORT Result<Transform> parse_transform(std::string_view text);
-/// Sets one key ("w", "h", "fit", "format", "q", "enlarge", "bg") from text; `invalid_argument` as above.
+/// Sets one key ("w", "h", "fit", "format", "q", "score", "max_bytes", "enlarge", "bg") from text; `invalid_argument` as above.
 /// The one place where the keys and their ranges are known: query strings and flags go through it.
 MEDIA_EXPORT Result<void> set_transform_key(Transform& transform, std::string_view key, std::string_view value);
 

@@ -192,7 +192,7 @@ Result<Answer> WorkerPool::run(MessageKind kind, const ByteReader& source, std::
   }
   MEDIA_TRY_ASSIGN(const StopSignal stop, StopSignal::open(options.stop));
   Call call;
-  call.request = Request{source.size(), budget, {transforms.begin(), transforms.end()}};
+  call.request = Request{source.size(), budget, options.search_time, {transforms.begin(), transforms.end()}};
   call.worker_memory = job_memory_bytes(budget, budget.max_source_bytes, std::max(kUsualOutputs, transforms.size()));
   call.deadline = std::clamp(budget.deadline, std::chrono::milliseconds(0), kLongestDeadline);
   call.patience = Patience{steady_clock::now() + call.deadline, stop.descriptor()};
@@ -240,7 +240,7 @@ Result<Derived> WorkerPool::derive(const ByteReader& source, std::span<const Tra
     derived.outputs.reserve(transforms.size());
     for (std::size_t i = 0; i < transforms.size(); ++i) {
       const DerivedHead::Output& output = head->outputs[i];
-      Encoded& encoded = derived.outputs.emplace_back(Encoded{transforms[i], output.width, output.height, {}});
+      Encoded& encoded = derived.outputs.emplace_back(Encoded{transforms[i], output.width, output.height, {}, output.quality, output.score});
       encoded.bytes.resize(static_cast<std::size_t>(output.size_bytes));
       if (auto got = channel.receive_raw(encoded.bytes, patience); !got) return tl::unexpected(got.error());
     }

@@ -69,6 +69,7 @@ auto guarded(const Call& call) -> decltype(call()) {
 DeriveOptions options_of(const Request& request, const Channel& channel) {
   DeriveOptions options;
   options.budget = request.budget;
+  options.search_time = request.search_time;
   options.progress = [&channel, last = std::chrono::steady_clock::time_point{}](double share) mutable {
     const auto now = std::chrono::steady_clock::now();
     // The end is always told; the beginning tells nothing.

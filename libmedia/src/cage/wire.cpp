@@ -14,6 +14,10 @@ namespace {
 
 constexpr std::uint32_t kMagic = 0x6d63'6731;  // "mcg1"
 constexpr std::size_t kMaxVersionText = 64;
+/// Transforms' scores are tenths below this, that is, below 100.
+constexpr std::uint32_t kScoreOfEqual = 1000;
+/// Scores reached travel as whole numbers of thousandths.
+constexpr std::uint32_t kScoreSteps = 1000;
 constexpr std::size_t kPlaceholderText = 7;  // "#rrggbb"
 /// No format of ours has longer sides (JPEG has the longest: 65,535).
 constexpr std::uint32_t kMaxOutputSide = 65'535;
@@ -133,6 +137,8 @@ void put_transform(Writer& writer, const Transform& transform) {
   writer.put(static_cast<std::uint8_t>(transform.fit));
   writer.put(static_cast<std::uint8_t>(transform.format));
   writer.put(transform.quality);
+  writer.put(static_cast<std::uint32_t>(transform.score));
+  writer.put(transform.max_bytes);
   writer.put(static_cast<std::uint8_t>(transform.enlarge));
   writer.put(static_cast<std::uint8_t>(transform.background.has_value()));
   const Colour colour = transform.background.value_or(Colour{});
@@ -148,6 +154,10 @@ Transform get_transform(Fields& fields) {
   transform.fit = get_enum(fields, Fit::inside);
   transform.format = get_enum(fields, Format::ogg);
   transform.quality = fields.get<std::uint8_t>();
+  const auto score = fields.get<std::uint32_t>();
+  fields.require(score < kScoreOfEqual);
+  transform.score = static_cast<std::uint16_t>(score);
+  transform.max_bytes = fields.get<std::uint32_t>();
   transform.enlarge = fields.get_bool();
   const bool has_background = fields.get_bool();
   Colour colour;
@@ -214,6 +224,8 @@ std::vector<std::byte> write_request(const Request& request) {
   writer.put(request.budget.max_source_bytes);
   writer.put(request.budget.max_output_bytes);
   writer.put(to_wire(request.budget.deadline));
+  writer.put(static_cast<std::uint8_t>(request.search_time.has_value()));
+  writer.put(to_wire(request.search_time.value_or(std::chrono::milliseconds(0))));
   writer.put(static_cast<std::uint32_t>(request.transforms.size()));
   for (const Transform& transform : request.transforms) put_transform(writer, transform);
   return writer.take();
@@ -228,6 +240,9 @@ Result<Request> parse_request(std::span<const std::byte> payload) {
   request.budget.max_source_bytes = fields.get<std::uint64_t>();
   request.budget.max_output_bytes = fields.get<std::uint64_t>();
   request.budget.deadline = get_milliseconds(fields);
+  const bool has_search_time = fields.get_bool();
+  const auto search_time = get_milliseconds(fields);
+  if (has_search_time) request.search_time = search_time;
   const auto count = fields.get<std::uint32_t>();
   if (count > kMaxTransforms) return malformed("request with too many transforms");
   for (std::uint32_t i = 0; i < count && fields.good(); ++i) request.transforms.push_back(get_transform(fields));
@@ -287,6 +302,8 @@ std::vector<std::byte> write_derived(const Derived& derived) {
   for (const Encoded& output : derived.outputs) {
     writer.put(output.width);
     writer.put(output.height);
+    writer.put(output.quality);
+    writer.put(static_cast<std::uint32_t>(std::lround(output.score * kScoreSteps)));
     writer.put(static_cast<std::uint64_t>(output.bytes.size()));
   }
   return writer.take();
@@ -303,6 +320,10 @@ Result<DerivedHead> parse_derived(std::span<const std::byte> payload, std::size_
     DerivedHead::Output output;
     output.width = fields.get<std::uint32_t>();
     output.height = fields.get<std::uint32_t>();
+    output.quality = fields.get<std::uint8_t>();
+    const auto score = fields.get<std::uint32_t>();
+    fields.require(output.quality <= 100 && score <= 100 * kScoreSteps);
+    output.score = static_cast<double>(score) / kScoreSteps;
     output.size_bytes = fields.get<std::uint64_t>();
     fields.require(output.width >= 1 && output.width <= kMaxOutputSide && output.height >= 1 && output.height <= kMaxOutputSide);
     fields.require(output.size_bytes >= 1 && output.size_bytes <= max_output_bytes);

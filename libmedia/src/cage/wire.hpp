@@ -3,8 +3,10 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,7 +19,7 @@
 namespace media::cage {
 
 /// Goes up whenever a message changes its shape.
-inline constexpr std::uint32_t kProtocol = 1;
+inline constexpr std::uint32_t kProtocol = 2;
 /// Bytes of one message at most; outputs follow their message and have their own limit.
 inline constexpr std::size_t kMaxMessageBytes = 64U << 10U;
 inline constexpr std::size_t kMaxTransforms = 256;
@@ -54,6 +56,7 @@ Result<Hello> parse_hello(std::span<const std::byte> payload);
 struct Request {
   std::uint64_t source_bytes = 0;
   ProcessingBudget budget;
+  std::optional<std::chrono::milliseconds> search_time;
   std::vector<Transform> transforms;
 };
 std::vector<std::byte> write_request(const Request& request);
@@ -76,6 +79,8 @@ struct DerivedHead {
   struct Output {
     std::uint32_t width = 0;
     std::uint32_t height = 0;
+    std::uint8_t quality = 0;
+    double score = 0;
     std::uint64_t size_bytes = 0;
   };
   MediaInfo source;

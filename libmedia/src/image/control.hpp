@@ -23,7 +23,7 @@ enum class Decoders : std::uint8_t {
 class Control {
  public:
   explicit Control(const DeriveOptions& options, Decoders decoders = Decoders::established)
-      : options_(options), decoders_(decoders), until_(std::chrono::steady_clock::now() + options.budget.deadline) {}
+      : options_(options), decoders_(decoders), since_(std::chrono::steady_clock::now()), until_(since_ + options.budget.deadline) {}
 
   [[nodiscard]] const ProcessingBudget& budget() const noexcept { return options_.budget; }
   [[nodiscard]] bool own_decoders() const noexcept { return decoders_ == Decoders::own; }
@@ -35,11 +35,16 @@ class Control {
   [[nodiscard]] Result<void> check_pixels(Size size, std::string_view what) const;
   /// `too_large` where so much memory at one time passes the budget.
   [[nodiscard]] Result<void> check_memory(std::uint64_t bytes, std::string_view what) const;
+  /// True once the options' time for finding a quality has passed.
+  [[nodiscard]] bool search_is_over() const noexcept {
+    return options_.search_time && std::chrono::steady_clock::now() - since_ >= *options_.search_time;
+  }
   void report(double share_done) const;
 
  private:
   const DeriveOptions& options_;
   Decoders decoders_;
+  std::chrono::steady_clock::time_point since_;
   std::chrono::steady_clock::time_point until_;
 };
 

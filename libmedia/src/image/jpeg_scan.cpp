@@ -82,14 +82,16 @@ struct JpegScan::Tables {
   std::array<std::int32_t, 17> offset{};
   std::array<std::uint8_t, 256> symbols{};
 
-  /// False where the lengths make no prefix code.
-  bool build(const HuffmanTable& table) {
+  /// False where the lengths make no prefix code, or one with a code of ones alone, which T.81 (C.2) forbids; and where a symbol is
+  /// beyond `greatest`.
+  bool build(const HuffmanTable& table, std::uint32_t greatest) {
     symbols = table.symbols;
     std::uint32_t code = 0;
     std::uint32_t index = 0;
     for (std::uint32_t length = 1; length <= 16; ++length) {
       const std::uint32_t count = table.counts[length];
-      if (index + count > symbols.size() || code + count > (1U << length)) return false;
+      if (index + count > symbols.size() || (count > 0 && code + count >= (1U << length))) return false;
+      if (std::any_of(symbols.begin() + index, symbols.begin() + index + count, [&](std::uint8_t symbol) { return symbol > greatest; })) return false;
       offset[length] = static_cast<std::int32_t>(index) - static_cast<std::int32_t>(code);
       if (length <= kLookBits) {
         for (std::uint32_t i = 0; i < count; ++i) {
@@ -141,7 +143,8 @@ struct JpegScan::Component {
   bool build(const JpegScanLayout::Component& layout) {
     across = layout.across;
     down = layout.down;
-    if (!dc.build(layout.dc) || !ac.build(layout.ac)) return false;
+    // Libjpeg refuses the file for such a symbol of a DC table even where it is never used.
+    if (!dc.build(layout.dc, 15) || !ac.build(layout.ac, 255)) return false;
     build_fast();
     build_skip();
     return true;

@@ -12,6 +12,7 @@
 #include "image/plan.hpp"
 #include "image/planes.hpp"
 #include "image/resample.hpp"
+#include "image/score.hpp"
 #include "image/settings.hpp"
 
 namespace media::image {
@@ -85,7 +86,7 @@ Geometry plan_base(Size picture, const std::vector<Target>& targets) {
 
 /// Memory of making and encoding one target: the picture, its turned and flattened copies, and the encoder's own
 /// planes and tables (AVIF's are the greatest: about 40 bytes a pixel).
-std::uint64_t output_bytes(const Target& target) { return target.geometry.size.pixels() * 48; }
+std::uint64_t output_bytes(Size size) { return size.pixels() * 48; }
 
 class Derivation {
  public:
@@ -102,7 +103,7 @@ class Derivation {
     base_ = plan_base(upright(header.picture, orientation), targets_);
     for (const Target& target : targets_) {
       MEDIA_TRY(control_.check_pixels(target.geometry.size, "the output"));
-      MEDIA_TRY(control_.check_memory(output_bytes(target), "the output"));
+      MEDIA_TRY(control_.check_memory(output_bytes(target.geometry.size), "the output"));
     }
     PlaneDecoder* const planes = decoder_.planes();
     if (planes == nullptr) {
@@ -221,36 +222,76 @@ class Derivation {
   Result<void> encode_all(const Target& target, const Picture& picture, Derived& derived, std::size_t& finished) {
     for (const std::size_t i : target.transforms) {
       MEDIA_TRY(control_.check());
-      MEDIA_TRY_ASSIGN(derived.outputs[i], encode_one(transforms_[i], picture));
+      MEDIA_TRY_ASSIGN(derived.outputs[i], encode_flat(transforms_[i], picture));
       ++finished;
       control_.report(kDecodeShare + (1 - kDecodeShare) * static_cast<double>(finished) / static_cast<double>(transforms_.size()));
     }
     return {};
   }
 
-  Result<std::vector<std::byte>> encode(const Codec& codec, const Transform& transform, int quality, const Image& picture) {
-    const bool drop_alpha =
-        picture.layout == Layout::rgba && (transform.background || transform.format == Format::jpeg || is_opaque(picture));
-    return drop_alpha ? codec.encode(flatten(picture, transform.background.value_or(Colour{})), quality, control_)
-                      : codec.encode(picture, quality, control_);
+  Result<std::vector<std::byte>> encode(const Codec& codec, int quality, const Image& picture) {
+    return codec.encode(picture, quality, control_);
   }
 
-  Result<std::vector<std::byte>> encode(const Codec& codec, const Transform&, int quality, const Planes& picture) {
+  Result<std::vector<std::byte>> encode(const Codec& codec, int quality, const Planes& picture) {
     if (codec.encode_planes == nullptr) return codec.encode(to_rgb(picture), quality, control_);
     return codec.encode_planes(picture.chroma == Chroma::half ? picture : halve_chroma(picture), quality, control_);
+  }
+
+  /// What an encoded picture is compared with.
+  static const Image& as_image(const Image& picture) { return picture; }
+  static Image as_image(const Planes& picture) {
+    return to_rgb(picture.chroma == Chroma::full ? picture : resample(picture, {picture.size, 1, 1}, Chroma::full));
+  }
+
+  Result<Image> decode_again(const Codec& codec, std::span<const std::byte> bytes) {
+    const MemoryReader reader(bytes);
+    MEDIA_TRY_ASSIGN(auto decoder, codec.open(reader, control_));
+    MEDIA_TRY_ASSIGN(const Rows rows, decoder->start(decoder->header().picture));
+    Image image(rows.size, rows.layout);
+    for (std::uint32_t y = 0; y < rows.size.height; ++y) MEDIA_TRY(decoder->read_row(image.row(y)));
+    return image;
   }
 
   template <class Picture>
   Result<Encoded> encode_one(const Transform& transform, const Picture& picture) {
     MEDIA_TRY_ASSIGN(const Codec* codec, encoder_of(transform));
-    const int quality = transform.quality != 0 ? transform.quality : default_quality(transform.format);
-    MEDIA_TRY_ASSIGN(auto bytes, encode(*codec, transform, quality, picture));
-    if (bytes.size() > control_.budget().max_output_bytes) {
-      return Error{Errc::too_large, "the " + std::string(to_string(transform.format)) + " has " + std::to_string(bytes.size()) +
-                                        " bytes, more than " + std::to_string(control_.budget().max_output_bytes)};
+    Encoded encoded{transform, picture.size.width, picture.size.height, {}, 0, 0};
+    const int usual = default_quality(transform.format);
+    const int quality = transform.quality != 0 ? transform.quality : usual;
+    Aim aim{0, transform.max_bytes, quality};
+    // A lossless format has nothing to choose from.
+    if (usual != 0) aim.score = transform.score / 10.0;
+    if (usual != 0 && (aim.score > 0 || aim.max_bytes > 0)) {
+      MEDIA_TRY(control_.check_memory(output_bytes(picture.size) + image_bytes(picture.size, Layout::rgba) * 2, "the search for a quality"));
+      const Image& reference = as_image(picture);
+      const auto score_of = [&](const std::vector<std::byte>& bytes) -> Result<double> {
+        MEDIA_TRY_ASSIGN(const Image again, decode_again(*codec, bytes));
+        return likeness(reference, again);
+      };
+      MEDIA_TRY_ASSIGN(Candidate chosen, choose(aim, [&](int each) { return encode(*codec, each, picture); }, score_of, control_));
+      encoded.bytes = std::move(chosen.bytes);
+      encoded.quality = static_cast<std::uint8_t>(chosen.quality);
+      encoded.score = chosen.score;
+    } else {
+      MEDIA_TRY_ASSIGN(encoded.bytes, encode(*codec, quality, picture));
+      encoded.quality = static_cast<std::uint8_t>(quality);
     }
-    return Encoded{transform, picture.size.width, picture.size.height, std::move(bytes)};
+    const std::uint64_t most = aim.max_bytes == 0 ? control_.budget().max_output_bytes : std::min(aim.max_bytes, control_.budget().max_output_bytes);
+    if (encoded.bytes.size() > most) {
+      return Error{Errc::too_large, "the " + std::string(to_string(transform.format)) + " has " + std::to_string(encoded.bytes.size()) +
+                                        " bytes, more than " + std::to_string(most)};
+    }
+    return encoded;
   }
+
+  /// Alpha is there only where the format keeps it, nobody gives a colour to lay under it, and there is something to be seen through it.
+  Result<Encoded> encode_flat(const Transform& transform, const Image& picture) {
+    const bool drop_alpha =
+        picture.layout == Layout::rgba && (transform.background || transform.format == Format::jpeg || is_opaque(picture));
+    return drop_alpha ? encode_one(transform, flatten(picture, transform.background.value_or(Colour{}))) : encode_one(transform, picture);
+  }
+  Result<Encoded> encode_flat(const Transform& transform, const Planes& picture) { return encode_one(transform, picture); }
 
   Decoder& decoder_;
   std::span<const Transform> transforms_;

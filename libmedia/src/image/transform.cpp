@@ -11,6 +11,7 @@ namespace media {
 namespace {
 
 constexpr std::uint32_t kMaxSide = 16384;
+constexpr std::uint32_t kMaxBytes = 1U << 30U;
 
 struct FitName {
   std::string_view name;
@@ -29,6 +30,24 @@ std::optional<std::uint32_t> number(std::string_view text, std::uint32_t lowest,
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size() || value < lowest || value > highest) return std::nullopt;
   return value;
+}
+
+/// A decimal number with at most one digit behind the point, in tenths.
+std::optional<std::uint32_t> tenths(std::string_view text, std::uint32_t lowest, std::uint32_t highest) {
+  const std::size_t point = text.find('.');
+  const auto whole = number(text.substr(0, point), 0, highest / 10);
+  std::optional<std::uint32_t> rest = 0;
+  if (point != std::string_view::npos) rest = text.size() == point + 2 ? number(text.substr(point + 1), 0, 9) : std::nullopt;
+  if (!whole || !rest) return std::nullopt;
+  const std::uint32_t value = *whole * 10 + *rest;
+  if (value < lowest || value > highest) return std::nullopt;
+  return value;
+}
+
+std::string tenths(std::uint32_t value) {
+  std::string out = std::to_string(value / 10);
+  if (value % 10 != 0) out += "." + std::to_string(value % 10);
+  return out;
 }
 
 std::optional<Colour> colour(std::string_view text) {
@@ -66,7 +85,10 @@ std::string to_string(const Transform& transform) {
   if (boxed && transform.fit == Fit::fill) out += "fit=fill,";
   out += "format=" + std::string(to_string(transform.format));
   const int usual = image::default_quality(transform.format);
-  if (usual != 0 && transform.quality != 0 && transform.quality != usual) out += ",q=" + std::to_string(transform.quality);
+  const bool scored = usual != 0 && transform.score != 0;
+  if (scored) out += ",score=" + tenths(transform.score);
+  if (usual != 0 && !scored && transform.quality != 0 && transform.quality != usual) out += ",q=" + std::to_string(transform.quality);
+  if (transform.max_bytes != 0) out += ",max_bytes=" + std::to_string(transform.max_bytes);
   if (sized && transform.enlarge) out += ",enlarge=1";
   const bool usual_background = transform.format == Format::jpeg && transform.background == Colour{};
   if (transform.background && !usual_background) out += ",bg=" + hex(*transform.background);
@@ -98,6 +120,18 @@ Result<void> set_transform_key(Transform& transform, std::string_view key, std::
     transform.quality = static_cast<std::uint8_t>(*quality);
     return {};
   }
+  if (key == "score") {
+    const auto score = tenths(value, 10, 999);
+    if (!score) return refused(key, "a number from 1 to 99.9 with at most one digit behind the point", value);
+    transform.score = static_cast<std::uint16_t>(*score);
+    return {};
+  }
+  if (key == "max_bytes") {
+    const auto bytes = number(value, 1, kMaxBytes);
+    if (!bytes) return refused(key, "a whole number of bytes from 1 to 1073741824", value);
+    transform.max_bytes = *bytes;
+    return {};
+  }
   if (key == "enlarge") {
     if (value != "1" && value != "0" && value != "true" && value != "false") return refused(key, "1 or 0", value);
     transform.enlarge = value == "1" || value == "true";
@@ -110,7 +144,7 @@ Result<void> set_transform_key(Transform& transform, std::string_view key, std::
     return {};
   }
   return Error{Errc::invalid_argument,
-               "transform: no key \"" + std::string(key.substr(0, 40)) + "\"; there are w, h, fit, format, q, enlarge and bg"};
+               "transform: no key \"" + std::string(key.substr(0, 40)) + "\"; there are w, h, fit, format, q, score, max_bytes, enlarge and bg"};
 }
 
 Result<Transform> parse_transform(std::string_view text) {
