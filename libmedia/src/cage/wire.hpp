@@ -17,7 +17,7 @@
 namespace media::cage {
 
 /// Goes up whenever a message changes its shape.
-inline constexpr std::uint32_t kProtocol = 1;
+inline constexpr std::uint32_t kProtocol = 2;
 /// Bytes of one message at most; outputs follow their message and have their own limit.
 inline constexpr std::size_t kMaxMessageBytes = 64U << 10U;
 inline constexpr std::size_t kMaxTransforms = 256;
@@ -80,10 +80,12 @@ struct DerivedHead {
   };
   MediaInfo source;
   std::string placeholder;
+  Appearance appearance;
   std::vector<Output> outputs;
 };
 std::vector<std::byte> write_derived(const Derived& derived);
-/// `corrupt` unless there is exactly one output for each of `transforms`, none empty or above `max_output_bytes`.
+/// `corrupt` unless there is exactly one output for each of `transforms`, none empty or above `max_output_bytes`, and the appearance is
+/// whole, or there is none.
 Result<DerivedHead> parse_derived(std::span<const std::byte> payload, std::size_t transforms, std::uint64_t max_output_bytes);
 
 }  // namespace media::cage

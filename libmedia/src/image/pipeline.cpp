@@ -7,6 +7,7 @@
 
 #include "image/colour.hpp"
 #include "image/control.hpp"
+#include "image/describe.hpp"
 #include "image/format.hpp"
 #include "image/orient.hpp"
 #include "image/plan.hpp"
@@ -108,6 +109,7 @@ class Derivation {
     Derived derived;
     derived.source = header.info;
     derived.placeholder = average_colour(picture);
+    if (shows_all(base, header.picture)) derived.appearance = describe(picture, header.info.orientation);
     derived.outputs.resize(transforms_.size());
     // Whole pictures to make smaller ones from, biggest first; only the last two steps are ever needed again, but
     // dropping more would save little: each is at most as big as the one before.
