@@ -46,6 +46,7 @@ add_library(media_server STATIC
   src/routes/media.cpp
   src/routes/metrics.cpp
   src/routes/promised_upload.cpp
+  src/routes/similar.cpp
   src/routes/tus.cpp
   src/routes/upload.cpp
   src/service.cpp

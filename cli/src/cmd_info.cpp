@@ -31,6 +31,9 @@ void print(Console& console, const media::Media& media, const std::vector<media:
   field("uploaded", media::to_rfc3339(media.uploaded_at));
   field("updated", media::to_rfc3339(media.updated_at));
   if (!media.placeholder.empty()) field("placeholder", media.placeholder);
+  if (!media.appearance.dominant_colour.empty()) field("dominant", media.appearance.dominant_colour);
+  if (media.appearance.known()) field("thumbhash", base64(media.appearance.thumbhash));
+  if (media.appearance.perceptual_hash) field("perceptual", media::to_string(*media.appearance.perceptual_hash));
   for (const media::Rendition& rendition : renditions) {
     field("rendition", rendition.transform + "  " + std::to_string(rendition.width) + "x" + std::to_string(rendition.height) + "  " +
                            human_bytes(rendition.size_bytes));

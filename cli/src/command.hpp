@@ -35,6 +35,8 @@ void add_ls(CLI::App& app, Invocation& invocation);
 void add_info(CLI::App& app, Invocation& invocation);
 void add_cat(CLI::App& app, Invocation& invocation);
 void add_derive(CLI::App& app, Invocation& invocation);
+void add_similar(CLI::App& app, Invocation& invocation);
+void add_describe(CLI::App& app, Invocation& invocation);
 void add_verify(CLI::App& app, Invocation& invocation);
 void add_gc(CLI::App& app, Invocation& invocation);
 void add_pack(CLI::App& app, Invocation& invocation);

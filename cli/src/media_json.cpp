@@ -1,5 +1,7 @@
 #include "media_json.hpp"
 
+#include "text.hpp"
+
 namespace mediactl {
 namespace {
 
@@ -49,6 +51,9 @@ Json media_object(const media::Media& media, std::span<const media::Rendition> r
               {"height", known(media.info.display_height() > 0, media.info.display_height())},
               {"duration_ms", media.info.duration ? Json(media.info.duration->count()) : Json()},
               {"placeholder", known(!media.placeholder.empty(), media.placeholder)},
+              {"dominant_color", known(!media.appearance.dominant_colour.empty(), media.appearance.dominant_colour)},
+              {"thumbhash", known(media.appearance.known(), base64(media.appearance.thumbhash))},
+              {"perceptual_hash", media.appearance.perceptual_hash ? Json(media::to_string(*media.appearance.perceptual_hash)) : Json()},
               {"owner_id", media.owner},
               {"tags", media.tags},
               {"expires_at", media.expires_at ? Json(media::to_rfc3339(*media.expires_at)) : Json()},

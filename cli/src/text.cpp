@@ -1,5 +1,6 @@
 #include "text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -116,6 +117,18 @@ std::string reason_of(const media::Error& error, std::string_view path) {
   const std::string named = std::string(path) + ": ";
   const std::size_t at = path.empty() ? std::string::npos : error.message.find(named);
   return at == std::string::npos ? error.message : error.message.substr(at + named.size());
+}
+
+std::string base64(std::span<const std::byte> bytes) {
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    const auto three = bytes.subspan(at, std::min<std::size_t>(3, bytes.size() - at));
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < 3; ++i) bits = bits << 8U | (i < three.size() ? std::to_integer<std::uint32_t>(three[i]) : 0U);
+    for (std::size_t i = 0; i < 4; ++i) text += i <= three.size() ? kAlphabet[bits >> (18 - 6 * i) & 63U] : '=';
+  }
+  return text;
 }
 
 }  // namespace mediactl

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +25,9 @@ std::string human_duration(std::chrono::seconds duration);
 
 /// "90", "90s", "10m", "24h", "7d"; absent where it is none of these.
 std::optional<std::chrono::seconds> parse_duration(std::string_view text);
+
+/// RFC 4648, section 4, padded.
+std::string base64(std::span<const std::byte> bytes);
 
 /// Splits at commas; empty pieces are kept, so that they can be refused.
 std::vector<std::string> split_list(std::string_view text);

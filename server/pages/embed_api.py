@@ -230,10 +230,11 @@ class Page:
 
 
 def literal(text):
+    """With its length: a constant expression that counted the characters would be too long for compilers."""
     mark = "document"
     while f'){mark}"' in text:
         mark += "_"
-    return f'R"{mark}({text}){mark}"'
+    return f'R"{mark}({text}){mark}"sv'
 
 
 def main():
@@ -255,6 +256,8 @@ def main():
 
 namespace media::server {{
 namespace {{
+using namespace std::string_view_literals;
+
 constexpr ApiDocument kDocument = {{
 {literal(text)},
 {literal(etag(text))},

@@ -1,12 +1,33 @@
 #include "media_json.hpp"
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <span>
+
+#include "base64.hpp"
 
 namespace media::server {
 namespace {
 
 /// At least so long a page may keep the URLs that it was given.
 constexpr std::chrono::hours kRenditionUrlLifetime{1};
+
+std::string_view text_of(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+/// By format, what an `srcset` attribute takes: of the renditions that are there, each width once, the narrowest first.
+nlohmann::ordered_json srcset_of(const nlohmann::ordered_json& renditions) {
+  std::map<std::string, std::map<std::uint32_t, std::string>> urls;
+  for (const auto& rendition : renditions) {
+    urls[rendition["format"]].emplace(rendition["width"].get<std::uint32_t>(), rendition["url"].get<std::string>());
+  }
+  auto object = nlohmann::ordered_json::object();
+  for (const auto& [format, by_width] : urls) {
+    std::string value;
+    for (const auto& [width, url] : by_width) value += (value.empty() ? "" : ", ") + url + " " + std::to_string(width) + "w";
+    object[format] = std::move(value);
+  }
+  return object;
+}
 
 }  // namespace
 
@@ -35,6 +56,13 @@ nlohmann::ordered_json media_json(const Media& media) {
   object["height"] = side(media.info.display_height());
   object["duration_ms"] = media.info.duration ? nlohmann::ordered_json(media.info.duration->count()) : nlohmann::ordered_json(nullptr);
   object["placeholder"] = media.placeholder.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(media.placeholder);
+  const Appearance& appearance = media.appearance;
+  object["dominant_color"] =
+      appearance.dominant_colour.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(appearance.dominant_colour);
+  object["thumbhash"] =
+      appearance.known() ? nlohmann::ordered_json(base64_encode(text_of(appearance.thumbhash))) : nlohmann::ordered_json(nullptr);
+  object["perceptual_hash"] =
+      appearance.perceptual_hash ? nlohmann::ordered_json(to_string(*appearance.perceptual_hash)) : nlohmann::ordered_json(nullptr);
   object["owner_id"] = media.owner;
   object["tags"] = media.tags;
   object["expires_at"] = media.expires_at ? nlohmann::ordered_json(to_rfc3339(*media.expires_at)) : nlohmann::ordered_json(nullptr);
@@ -68,6 +96,7 @@ void add_renditions(nlohmann::ordered_json& object, const Media& media, const st
       }
     }
   }
+  object["srcset"] = srcset_of(object["renditions"]);
 }
 
 std::string dump(const nlohmann::ordered_json& value) {

@@ -12,7 +12,7 @@ namespace media::server {
 
 /// The media object. `renditions` is left out where `base_url` is empty (lists).
 nlohmann::ordered_json media_json(const Media& media);
-/// Adds `renditions` with their signed URLs: one for each that is a preset's.
+/// Adds `renditions` with their signed URLs, one for each that is a preset's, and `srcset` of the same URLs.
 void add_renditions(nlohmann::ordered_json& object, const Media& media, const std::vector<Rendition>& renditions,
                     const std::vector<Preset>& presets, const UrlSigner& signer, const std::string& base_url);
 /// Text for a client; what is not UTF-8 in it becomes U+FFFD.

@@ -29,6 +29,7 @@ Result<http::Router> make_router(RouteContext& context) {
   add_upload_routes(router, context);
   add_promised_upload_routes(router, context);
   add_tus_routes(router, context);
+  add_similar_routes(router, context);
   add_link_routes(router, context);
   add_content_routes(router, context);
   add_document_routes(router, context);

@@ -1,5 +1,6 @@
 // repository_bench [FOLDER]: what the SQLite catalog does in a second on the disk that holds FOLDER (default: the system's temp folder).
 #include <stdlib.h>
+#include <time.h>
 
 #include <algorithm>
 #include <chrono>
@@ -22,6 +23,13 @@ double seconds_of(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+/// Of this thread.
+double cpu_seconds() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
 Media a_media(std::size_t number, const std::string& owner) {
   Media media;
   media.owner = owner;
@@ -31,6 +39,9 @@ Media a_media(std::size_t number, const std::string& owner) {
   media.status = number % 3 == 0 ? MediaStatus::complete : MediaStatus::processing;
   const std::string name = std::to_string(number);
   media.digest = Digest::of(std::as_bytes(std::span(name)));
+  PerceptualHash hash;
+  for (std::size_t i = 0; i < 8; ++i) hash.bits = hash.bits << 8U | media.digest->bytes()[i];
+  media.appearance.perceptual_hash = hash;
   return media;
 }
 
@@ -117,6 +128,25 @@ void run(const std::filesystem::path& folder) {
   std::sort(micros.begin(), micros.end());
   std::printf("a random page of 50 of %zu media: p50 %.0f us, p99 %.0f us\n", number, micros[micros.size() / 2],
               micros[micros.size() * 99 / 100]);
+
+  for (const unsigned farthest : {0U, 5U, 10U, 15U, 16U, 24U, 32U}) {
+    micros.clear();
+    std::size_t found = 0;
+    for (std::size_t i = 0; i < 100; ++i) {
+      SimilarQuery query;
+      query.perceptual_hash = *a_media(i * 7919 % number, "").appearance.perceptual_hash;
+      query.max_distance = farthest;
+      query.owner = "owner-" + std::to_string(i % 4);
+      const double start = cpu_seconds();
+      const auto similar = repository.list_similar_media(query);
+      micros.push_back(1e6 * (cpu_seconds() - start));
+      if (!similar) must(similar.error());
+      found += similar->size();
+    }
+    std::sort(micros.begin(), micros.end());
+    std::printf("one owner's media within %2u bits, of %zu: CPU p50 %.0f us, p99 %.0f us (%zu found)\n", farthest, number, micros[50],
+                micros[98], found);
+  }
 
   std::size_t done = 0;
   const double worked = seconds_of([&] {

@@ -21,6 +21,7 @@ using MakeRepository = std::function<std::unique_ptr<media::Repository>()>;
 void check_media_rows(const MakeRepository& make);
 void check_media_lists(const MakeRepository& make);
 void check_bounded_lists(const MakeRepository& make);
+void check_similar_media(const MakeRepository& make);
 void check_blobs_and_references(const MakeRepository& make);
 void check_renditions(const MakeRepository& make);
 void check_uploads(const MakeRepository& make);

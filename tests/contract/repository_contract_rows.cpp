@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <random>
 #include <set>
 #include <vector>
 
@@ -35,6 +36,7 @@ Media full_media() {
   media.processing_time_ms = 250;
   media.tags = {"summer", "a b", "\xFF,\"x", "z"};
   media.expires_at = at(1'900'000'000'000);
+  media.appearance = {bytes(kAnyBytes), "#0a0b0c", PerceptualHash{0xFEDC'BA98'7654'3210}};
   return media;
 }
 
@@ -90,6 +92,7 @@ void check_media_rows(const MakeRepository& make) {
   changed.processing_time_ms.reset();
   changed.tags.clear();
   changed.expires_at.reset();
+  changed.appearance = {};
   do_write(*repository, [&](Transaction& transaction) { return transaction.update_media(changed); });
   CHECK(repository->find_media(full.id).value() == changed);
   Media missing = full;
@@ -320,6 +323,109 @@ void check_bounded_lists(const MakeRepository& make) {
   const auto passed_over = repository->list_media({.owner = "owner", .limit = 10, .offset = 95, .scan_limit = 100}).value();
   CHECK(passed_over.media.size() == 5);
   CHECK(passed_over.scanned_to == 200);
+}
+
+void check_similar_media(const MakeRepository& make) {
+  const auto repository = make();
+  // Hashes at every distance from this one, the bits in which they differ spread in every way, among many that are far from it.
+  const PerceptualHash centre{0x8F3C'0012'FFFF'7001};
+  std::mt19937_64 random(7);
+  constexpr MediaId kCount = 700;
+  std::vector<Media> rows;
+  for (MediaId id = 1; id <= kCount; ++id) {
+    Media media = a_media(id % 3 == 0 ? "other" : "owner");
+    media.id = id;
+    media.visibility = static_cast<Visibility>(id / 3 % 3);
+    if (id % 7 == 0) media.expires_at = at(id * 1000);
+    PerceptualHash hash{random()};
+    if (id <= 400) {
+      hash = centre;
+      // Of the last hundred in one quarter alone, where the other three are the same.
+      const unsigned bits = id > 300 ? 16 : 64;
+      for (MediaId bit = 0; bit < id % 25; ++bit)
+        hash.bits ^= 1ULL << (random() % bits + (id > 300 ? static_cast<unsigned>(id % 4) * 16 : 0));
+    }
+    if (id % 50 != 49) media.appearance = {bytes("12345678901234567"), "#000000", hash};
+    rows.push_back(media);
+  }
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    for (const Media& media : rows) MEDIA_TRY(transaction.insert_media(media));
+    return {};
+  });
+
+  // Against the same question asked of every row.
+  const auto wanted = [&](const SimilarQuery& query) {
+    std::vector<std::pair<unsigned, MediaId>> ranks;
+    for (const Media& media : rows) {
+      if (!media.appearance.perceptual_hash || media.id == query.except) continue;
+      const unsigned far = distance(*media.appearance.perceptual_hash, query.perceptual_hash);
+      const bool seen = !query.owner || media.owner == *query.owner || (query.others && media.visibility >= *query.others);
+      if (far <= query.max_distance && seen && !(query.alive_at && media.expires_at && *media.expires_at <= *query.alive_at)) {
+        ranks.emplace_back(far, media.id);
+      }
+    }
+    std::sort(ranks.begin(), ranks.end());
+    ranks.resize(std::min(ranks.size(), query.limit));
+    return ranks;
+  };
+  const auto found = [&](const SimilarQuery& query) {
+    std::vector<std::pair<unsigned, MediaId>> ranks;
+    const auto listed = repository->list_similar_media(query);
+    REQUIRE(listed.has_value());
+    bool whole = true;
+    for (const SimilarMedia& each : *listed) {
+      ranks.emplace_back(each.distance, each.media.id);
+      whole = whole && each.media == rows[static_cast<std::size_t>(each.media.id - 1)];
+    }
+    CHECK(whole);
+    return ranks;
+  };
+  std::size_t most = 0;
+  for (unsigned far = 0; far <= 64; ++far) {
+    for (unsigned mask = 0; mask < 16; ++mask) {
+      for (const std::size_t limit : {std::size_t{1}, std::size_t{20}, SIZE_MAX}) {
+        SimilarQuery query{.perceptual_hash = centre, .max_distance = far, .limit = limit};
+        if ((mask & 1U) != 0) query.owner = "other";
+        if ((mask & 2U) != 0) query.others = Visibility::authenticated;
+        if ((mask & 4U) != 0) query.alive_at = at(300'000);
+        if ((mask & 8U) != 0) query.except = 100;
+        INFO("distance " << far << ", filters " << mask << ", limit " << limit);
+        const auto expected = wanted(query);
+        CHECK(found(query) == expected);
+        most = std::max(most, expected.size());
+      }
+    }
+  }
+  CHECK(most == 686);
+  CHECK(found({.perceptual_hash = centre, .limit = 0}).empty());
+  CHECK(found({.perceptual_hash = centre, .max_distance = 0, .owner = "nobody"}).empty());
+  CHECK(found({.perceptual_hash = centre, .owner = "nobody", .others = Visibility::is_public, .limit = SIZE_MAX}) ==
+        wanted({.perceptual_hash = centre, .owner = "nobody", .others = Visibility::is_public, .limit = SIZE_MAX}));
+
+  // A hash that changes, goes or comes back is found where it is now, within the transaction too.
+  Media& moved = rows[0];
+  moved.appearance.perceptual_hash = PerceptualHash{~centre.bits};
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY(transaction.update_media(moved));
+    const auto near = transaction.list_similar_media({.perceptual_hash = {~centre.bits}, .max_distance = 0});
+    CHECK(near.value() == std::vector<SimilarMedia>{{0, moved}});
+    return {};
+  });
+  CHECK(found({.perceptual_hash = centre, .max_distance = 2, .limit = SIZE_MAX}) ==
+        wanted({.perceptual_hash = centre, .max_distance = 2, .limit = SIZE_MAX}));
+  moved.appearance.perceptual_hash.reset();
+  do_write(*repository, [&](Transaction& transaction) { return transaction.update_media(moved); });
+  CHECK(found({.perceptual_hash = {~centre.bits}, .max_distance = 0}).empty());
+  static_cast<void>(repository->write([&](Transaction& transaction) -> Result<void> {
+    Media taken_back = moved;
+    taken_back.appearance.perceptual_hash = PerceptualHash{~centre.bits};
+    MEDIA_TRY(transaction.update_media(taken_back));
+    return Error{Errc::conflict, "after all not"};
+  }));
+  CHECK(found({.perceptual_hash = {~centre.bits}, .max_distance = 0}).empty());
+  CHECK(in_write(*repository, [](Transaction& transaction) { return transaction.remove_media(2); }));
+  rows[1].appearance = {};
+  CHECK(found({.perceptual_hash = centre, .limit = SIZE_MAX}) == wanted({.perceptual_hash = centre, .limit = SIZE_MAX}));
 }
 
 void check_blobs_and_references(const MakeRepository& make) {

@@ -32,6 +32,9 @@ void on_each(void (*check)(const test::MakeRepository&)) {
 TEST_CASE("repository: a media comes back exactly as it was written, whatever bytes are in it") { on_each(test::check_media_rows); }
 TEST_CASE("repository: lists walk pages in both directions under every filter") { on_each(test::check_media_lists); }
 TEST_CASE("repository: a list looks at a bounded number of rows and goes on from there") { on_each(test::check_bounded_lists); }
+TEST_CASE("repository: similar media are found whatever differs, the nearest first, and only among those asked for") {
+  on_each(test::check_similar_media);
+}
 TEST_CASE("repository: blobs keep their state, and references are seen through renditions") { on_each(test::check_blobs_and_references); }
 TEST_CASE("repository: renditions are found by source, transform and encoder") { on_each(test::check_renditions); }
 TEST_CASE("repository: upload sessions change state by compare and set, and expire") { on_each(test::check_uploads); }

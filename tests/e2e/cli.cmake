@@ -4,9 +4,10 @@ if(MEDIA_BUILD_CLI)
       ${CMAKE_CURRENT_LIST_DIR}/cli_crash_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_derive_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_ingest_test.cpp
+      ${CMAKE_CURRENT_LIST_DIR}/cli_similar_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_support.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_verify_test.cpp
-    LINK nlohmann_json::nlohmann_json SQLite::SQLite3
+    LINK nlohmann_json::nlohmann_json SQLiteCpp SQLite::SQLite3
     TIMEOUT 600)
   # They run the programs, and do not link them.
   add_dependencies(test_cli mediactl media-worker)

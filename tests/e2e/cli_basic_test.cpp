@@ -107,8 +107,8 @@ TEST_CASE("cli: init makes a store once and says so") {
 TEST_CASE("cli: commands but ingest and init do not make a store") {
   const test::TempFolder folder;
   const std::string store = (folder / "none").string();
-  for (const std::vector<std::string>& command :
-       std::vector<std::vector<std::string>>{{"ls"}, {"info", "1"}, {"cat", "1"}, {"verify"}, {"gc"}, {"rm", "1"}}) {
+  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+           {"ls"}, {"info", "1"}, {"cat", "1"}, {"verify"}, {"gc"}, {"rm", "1"}, {"similar", "1"}, {"describe"}}) {
     auto arguments = command;
     arguments.insert(arguments.end(), {"--store", store});
     INFO(command.front());

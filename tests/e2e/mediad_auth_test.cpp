@@ -1,4 +1,6 @@
 // Who may do what: two owners, an admin and nobody, with real tokens at a real mediad.
+#include <set>
+
 #include "mediad_fixture.hpp"
 #include "tokens.hpp"
 
@@ -24,6 +26,15 @@ std::string photo(std::uint8_t shade) {
   }));
 }
 
+/// Tiles of all shades, in another order for each step: a picture that is known again in every size.
+std::vector<std::byte> tiles(unsigned width, unsigned step) {
+  return png(width, width, [=](std::uint32_t x, std::uint32_t y) {
+    const unsigned tile = y * 8 / width * 8 + x * 8 / width;
+    const auto shade = static_cast<std::uint8_t>((tile * tile * (31 + 14 * step) + tile * 101 * step) % 251);
+    return Rgba{shade, static_cast<std::uint8_t>(255 - shade), shade, 255};
+  });
+}
+
 /// One caller: a client that sends the same credential with everything.
 class As {
  public:
@@ -47,8 +58,10 @@ class As {
     REQUIRE(answer);
     return answer->status;
   }
-  std::int64_t upload(std::uint8_t shade, const std::string& visibility = "private") {
-    const auto answer = client_.post_raw(photo(shade), "image/png", "photo.png", headers_);
+  void wait_processed(std::int64_t id) { client_.wait_processed(id, headers_); }
+  std::int64_t upload(std::uint8_t shade, const std::string& visibility = "private") { return upload_content(photo(shade), visibility); }
+  std::int64_t upload_content(const std::string& content, const std::string& visibility) {
+    const auto answer = client_.post_raw(content, "image/png", "photo.png", headers_);
     REQUIRE(answer);
     REQUIRE(answer->status == 200);
     const auto id = Json::parse(answer->body)["id"].get<std::int64_t>();
@@ -329,4 +342,71 @@ TEST_CASE("mediad: locally and without a source everybody is the local user") {
   const auto id = nobody.upload(50);
   CHECK(with_token.status("GET", As::path_of(id)) == 200);
   CHECK(nobody.status("DELETE", As::path_of(id)) == 204);
+}
+
+TEST_CASE("mediad: similar media are told only of what the caller may see, the nearest first") {
+  Mediad server({"JWT_SECRET=" + kJwtSecret, "MEDIA_SERVICE_PROCESSING_JOB_THREADS=2"});
+  As ann(server.port, token_of("ann"));
+  As bob(server.port, token_of("bob"));
+  As root(server.port, token_of("root", R"(,"scope":"media:admin")"));
+  As writer(server.port, token_of("ann", R"(,"scope":"media:write")"));
+  As nobody(server.port, "");
+  const auto upload = [&](As& who, unsigned width, unsigned step, const std::string& visibility) {
+    const auto id = who.upload_content(text_of(tiles(width, step)), visibility);
+    who.wait_processed(id);
+    return id;
+  };
+  const auto mine = upload(ann, 240, 1, "private");
+  const auto copy = upload(ann, 120, 1, "private");
+  const auto other = upload(ann, 240, 2, "private");
+  const auto bobs = upload(bob, 200, 1, "private");
+  const auto known = upload(bob, 160, 1, "authenticated");
+  const auto shown = upload(bob, 80, 1, "public");
+
+  using Ids = std::set<std::int64_t>;
+  const auto ids_of = [](const httplib::Result& answer) {
+    REQUIRE(answer);
+    REQUIRE(answer->status == 200);
+    Ids ids;
+    int last = 0;
+    const Json body = Json::parse(answer->body);
+    CHECK(body["perceptual_hash"].get<std::string>().size() == 16);
+    for (const Json& each : body["data"]) {
+      CHECK(each["distance"].get<int>() >= last);
+      last = each["distance"].get<int>();
+      CHECK_FALSE(each["media"].contains("renditions"));
+      ids.insert(each["media"]["id"].get<std::int64_t>());
+    }
+    return ids;
+  };
+  const auto similar = [](std::int64_t id) { return "/media/" + std::to_string(id) + "/similar"; };
+  CHECK(ids_of(ann.get(similar(mine))) == Ids{copy, known, shown});
+  CHECK(ids_of(bob.get(similar(bobs))) == Ids{known, shown});
+  CHECK(ids_of(bob.get(similar(shown))) == Ids{bobs, known});
+  CHECK(ids_of(root.get(similar(mine))) == Ids{copy, bobs, known, shown});
+  CHECK(ids_of(root.get(similar(mine) + "?limit=2")).size() == 2);
+  CHECK(ids_of(ann.get(similar(other))).empty());
+  CHECK(ids_of(ann.get(similar(mine) + "?distance=32")).contains(copy));
+  CHECK(ids_of(nobody.get(similar(shown))).empty());
+  CHECK(ids_of(writer.get(similar(shown))).empty());
+
+  CHECK(nobody.status("GET", similar(mine)) == 401);
+  CHECK(writer.status("GET", similar(mine)) == 403);
+  CHECK(bob.status("GET", similar(mine)) == 404);
+  CHECK(ann.status("GET", similar(4711)) == 404);
+  for (const char* bad :
+       {"?distance=33", "?distance=-1", "?distance=x", "?distance=", "?distance=1&distance=2", "?limit=0", "?limit=101", "?limit=1x"}) {
+    INFO(bad);
+    const auto answer = ann.get(similar(mine) + bad);
+    REQUIRE(answer);
+    CHECK(answer->status == 400);
+    CHECK_THAT(answer->body, ContainsSubstring("accepts"));
+  }
+
+  // One colour: nothing to tell it by, and so nothing like it.
+  const auto plain = ann.upload_content(text_of(png(50, 50, [](std::uint32_t, std::uint32_t) { return Rgba{9, 9, 9, 255}; })), "private");
+  ann.wait_processed(plain);
+  const Json nothing = Json::parse(ann.get(similar(plain))->body);
+  CHECK(nothing["perceptual_hash"].is_null());
+  CHECK(nothing["data"].empty());
 }

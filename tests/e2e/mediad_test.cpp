@@ -81,6 +81,21 @@ TEST_CASE("mediad: a photo goes in and comes back in every size and format") {
   const json media = parsed(client.get(path), 200);
   CHECK(media["renditions"].size() == 9);
   CHECK(media["placeholder"].get<std::string>().starts_with("#"));
+  CHECK(media["dominant_color"].get<std::string>().size() == 7);
+  CHECK(media["thumbhash"].get<std::string>().size() >= 24);
+  // What a page puts into an element: each width once, rising, by the very URLs of the renditions.
+  CHECK(media["srcset"].size() == 3);
+  for (const char* format : {"avif", "webp", "jpeg"}) {
+    std::string expected;
+    for (const auto& [preset, width] : {std::pair("thumb", 320), std::pair("medium", 800), std::pair("large", 1200)}) {
+      for (const auto& rendition : media["renditions"]) {
+        if (rendition["format"] != format || rendition["preset"] != preset) continue;
+        CHECK(rendition["width"] == width);
+        expected += (expected.empty() ? "" : ", ") + rendition["url"].get<std::string>() + " " + std::to_string(width) + "w";
+      }
+    }
+    CHECK(media["srcset"][format] == expected);
+  }
   for (const auto& rendition : media["renditions"]) {
     const std::string url = rendition["url"];
     const auto fetched = client.http().Get(url.substr(url.find("/api/")).c_str());

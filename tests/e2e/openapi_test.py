@@ -61,6 +61,14 @@ def png(width, height, shade, alpha=False, damaged=False):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
 
 
+def tiles(side):
+    """A picture with something in it, the same one in every size."""
+    shade = lambda x, y: ((y * 8 // side * 8 + x * 8 // side) ** 2 * 45 + x * 8 // side * 101) % 251
+    pixels = b"".join(b"\0" + bytes(value for x in range(side) for value in [shade(x, y)] * 3) for y in range(side))
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+
+
 def moving_gif():
     frame = b"\x21\xf9\x04\x00\x0a\x00\x00\x00" + b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
     return b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff" + frame + frame + b"\x3b"
@@ -374,7 +382,17 @@ def drive_media(mediad):
     mediad.call("getMedia", 304, {"id": done}, headers=[("If-None-Match", tag)])
     mediad.call("getMedia", 412, {"id": done}, headers=[("If-Match", '"x"')])
     mediad.call("getMediaStatus", 400, {"id": done}, query=[("wait", "21")])
-    for operation, path in (("getMedia", ""), ("getMediaStatus", "/status")):
+    large, small = (mediad.upload(tiles(side), f"tiles{side}.png")["id"] for side in (160, 80))
+    for one in (large, small):
+        mediad.wait(one)
+    alike = mediad.call("listSimilarMedia", 200, {"id": large}).json()
+    expect_equal("similar", [one["media"]["id"] for one in alike["data"]], [small])
+    mediad.call("listSimilarMedia", 200, {"id": large}, query=[("distance", "32"), ("limit", "1")])
+    mediad.call("listSimilarMedia", 200, {"id": large}, head_only=True)
+    expect_equal("similar to nothing", mediad.call("listSimilarMedia", 200, {"id": done}).json()["data"], [])
+    for name, value in (("distance", "33"), ("limit", "0")):
+        mediad.call("listSimilarMedia", 400, {"id": large}, query=[(name, value)])
+    for operation, path in (("getMedia", ""), ("getMediaStatus", "/status"), ("listSimilarMedia", "/similar")):
         mediad.call(operation, 200, {"id": done}, query=signed(f"/media/{done}{path}", []), caller=None)
         mediad.call(operation, 401, {"id": done}, query=signed(f"/media/{done + 1}{path}", []), caller=None)
         mediad.call(operation, 400, {"id": "x"})

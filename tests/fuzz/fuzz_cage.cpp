@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cage/wire.hpp"
+#include "image/describe.hpp"
 
 namespace {
 
@@ -65,6 +66,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto head = parse_derived(payload, outputs, kMaxOutput);
         if (!head) continue;
         if (head->outputs.size() != outputs) std::abort();
+        const Appearance& appearance = head->appearance;
+        if (appearance.known() ? !image::is_thumbhash(appearance.thumbhash) || appearance.dominant_colour.size() != 7
+                               : appearance != Appearance{}) {
+          std::abort();
+        }
         for (const DerivedHead::Output& output : head->outputs) {
           if (output.size_bytes == 0 || output.size_bytes > kMaxOutput || output.width == 0 || output.height == 0) std::abort();
         }

@@ -10,5 +10,6 @@ media_test(test_library TIMEOUT 300
   ${CMAKE_CURRENT_LIST_DIR}/library_notifications_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_open_blobs_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_resumable_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/library_similar_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_uploads_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_verify_test.cpp)

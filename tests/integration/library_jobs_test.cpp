@@ -13,6 +13,8 @@ TEST_CASE("library: an image is processed into every preset and format") {
   const auto media = f.library->process(stored.media.id).value();
   CHECK(media.status == MediaStatus::complete);
   CHECK(media.placeholder == "#102030");
+  CHECK(media.appearance == test::ScriptedProcessor::appearance_of(png(1)));
+  CHECK(f.processor->calls == 1);
   CHECK(media.completed_at.has_value());
   std::set<std::string> made;
   for (const auto& rendition : f.library->renditions(media.id).value()) made.insert(rendition.transform);

@@ -48,6 +48,7 @@ void check_same(const Result<Derived>& ours, const Result<Derived>& workers) {
   }
   CHECK(ours->source == workers->source);
   CHECK(ours->placeholder == workers->placeholder);
+  CHECK(ours->appearance == workers->appearance);
   REQUIRE(ours->outputs.size() == workers->outputs.size());
   for (std::size_t i = 0; i < ours->outputs.size(); ++i) {
     CHECK(ours->outputs[i].transform == workers->outputs[i].transform);

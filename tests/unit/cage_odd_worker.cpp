@@ -166,7 +166,7 @@ Result<Derived> derive(const ByteReader& source, std::span<const Transform> tran
   }
   std::size_t bytes = 0;
   if (what.starts_with("make ")) std::from_chars(what.data() + 5, what.data() + what.size(), bytes);
-  Derived derived{{Format::jpeg, 3, 2, 1, 1, false, std::nullopt}, "#0a1b2c", {}};
+  Derived derived{{Format::jpeg, 3, 2, 1, 1, false, std::nullopt}, "#0a1b2c", {}, {}};
   for (const Transform& transform : transforms) {
     std::string text = "made " + std::string(to_string(transform.format)) + " of " + std::string(what.substr(0, 100));
     text.resize(std::max(text.size(), bytes), '.');

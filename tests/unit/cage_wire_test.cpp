@@ -24,8 +24,18 @@ void check_only_whole(std::vector<std::byte> payload, const Parse& parse) {
   REQUIRE_FALSE(parse(payload).has_value());
 }
 
+/// Of a square opaque picture: 5 bytes and 37 waves.
+Appearance looks() {
+  Appearance appearance{std::vector<std::byte>(24, std::byte{0x77}), "#123456", PerceptualHash{0x8000'0000'0000'0001}};
+  appearance.thumbhash[2] = std::byte{0x01};
+  appearance.thumbhash[3] = std::byte{0x07};
+  appearance.thumbhash[4] = std::byte{0x01};
+  appearance.thumbhash.back() = std::byte{0x07};
+  return appearance;
+}
+
 Derived two_outputs() {
-  Derived derived{{Format::avif, 4000, 3000, 1, 6, true, 5s}, "#00ff7f", {}};
+  Derived derived{{Format::avif, 4000, 3000, 1, 6, true, 5s}, "#00ff7f", {}, {}};
   derived.outputs.push_back(Encoded{{}, 320, 240, test::noise(100)});
   derived.outputs.push_back(Encoded{{}, 65'535, 1, test::noise(1)});
   return derived;
@@ -90,6 +100,31 @@ TEST_CASE("cage: descriptions of outputs survive the wire, and must match what w
   CHECK_FALSE(parse_derived(bytes, 1, 100).has_value());
   CHECK_FALSE(parse_derived(bytes, 3, 100).has_value());
   CHECK_FALSE(parse_derived(bytes, 2, 99).has_value());
+}
+
+TEST_CASE("cage: how a picture looks survives the wire whole, with a hash and without") {
+  Derived derived = two_outputs();
+  CHECK(parse_derived(write_derived(derived), 2, 100).value().appearance == Appearance{});
+  derived.appearance = looks();
+  const auto bytes = write_derived(derived);
+  CHECK(parse_derived(bytes, 2, 100).value().appearance == looks());
+  check_only_whole(bytes, [](auto payload) { return parse_derived(payload, 2, 100); });
+  derived.appearance.perceptual_hash.reset();
+  CHECK(parse_derived(write_derived(derived), 2, 100).value().appearance == derived.appearance);
+}
+
+TEST_CASE("cage: a worker cannot say that a picture looks like what no picture does") {
+  Derived derived = two_outputs();
+  derived.appearance = looks();
+  SECTION("no ThumbHash") { derived.appearance.thumbhash.assign(17, std::byte{0}); }
+  SECTION("a short ThumbHash") { derived.appearance.thumbhash.pop_back(); }
+  SECTION("a long ThumbHash") { derived.appearance.thumbhash.push_back(std::byte{0}); }
+  SECTION("a very long ThumbHash") { derived.appearance.thumbhash.resize(60'000); }
+  SECTION("a colour that is none") { derived.appearance.dominant_colour = "#12345g"; }
+  SECTION("no colour") { derived.appearance.dominant_colour.clear(); }
+  SECTION("a colour alone") { derived.appearance = {{}, "#123456", std::nullopt}; }
+  SECTION("a hash alone") { derived.appearance = {{}, "", PerceptualHash{1}}; }
+  CHECK_FALSE(parse_derived(write_derived(derived), 2, 100).has_value());
 }
 
 TEST_CASE("cage: outputs without pixels or bytes, and placeholders that are no colour, are refused") {

@@ -218,20 +218,27 @@ TEST_CASE("repository: the embedded migrations are numbered from one without a g
   CHECK(expected >= 1);
 }
 
-TEST_CASE("repository: a catalog from before tags and expiry keeps its media, which have neither") {
+TEST_CASE("repository: a catalog from before tags, expiry and descriptions keeps its media, which have none") {
   const test::TempFolder folder;
   const auto path = folder / "catalog.db";
   SQLite::Database(path.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
   REQUIRE(sqlite::bring_up_to_date(*sqlite::Connection::open(path, sqlite::Access::write).value(), catalog_migrations().first(3)));
-  test::run_sql(path,
-                "INSERT INTO media (owner, filename, media_type, size_bytes, status, error_message, visibility, format, width, height, "
-                "frames, orientation, has_alpha, placeholder, idempotency_key, uploaded_at, updated_at) "
-                "VALUES ('owner', CAST('a.png' AS BLOB), 'image/png', 7, 2, x'', 0, 'png', 1, 1, 1, 1, 0, '', '', 5, 5)");
+  test::run_sql(
+      path,
+      "INSERT INTO media (owner, digest, filename, media_type, size_bytes, status, error_message, visibility, format, width, height, "
+      "frames, orientation, has_alpha, placeholder, idempotency_key, uploaded_at, updated_at) "
+      "VALUES ('owner', zeroblob(32), CAST('a.png' AS BLOB), 'image/png', 7, 2, x'', 0, 'png', 1, 1, 1, 1, 0, '', '', 5, 5)");
   const auto repository = test::open(path);
   Media media = repository->find_media(1).value().value();
   CHECK(media.filename == "a.png");
   CHECK(media.tags.empty());
   CHECK_FALSE(media.expires_at);
+  CHECK_FALSE(media.appearance.known());
+  // It is to be looked at, once.
+  const auto job = repository->find_job_of_media(1, "describe").value();
+  REQUIRE(job.has_value());
+  CHECK(job->state == JobState::queued);
+  CHECK(repository->list_jobs(std::nullopt, 10).value().size() == 1);
   media.tags = {"old"};
   REQUIRE(repository->write([&](Transaction& transaction) { return transaction.update_media(media); }));
   CHECK(repository->list_media({.owner = "owner", .tag = "old", .alive_at = Timestamp{}}).value().media == std::vector<Media>{media});

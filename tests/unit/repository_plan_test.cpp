@@ -4,6 +4,7 @@
 
 #include "repository/list_statement.hpp"
 #include "repository/sql.hpp"
+#include "repository/sqlite_connection.hpp"
 #include "repository_catalog.hpp"
 
 using namespace media;
@@ -77,6 +78,22 @@ TEST_CASE("repository: a content under a name is found without a look at the own
   const std::string plan = plan_of(database, std::string(sql::kFindMediaByContentAndName));
   INFO(plan);
   CHECK(plan.find("media_by_content_and_name (digest=? AND owner=? AND filename=?)") != std::string::npos);
+}
+
+TEST_CASE("repository: media that look alike are found through a quarter of their hash, and the farther ones without the table") {
+  const test::TempFolder folder;
+  const auto path = folder / "catalog.db";
+  test::open(path);
+  SQLite::Database database(path.string(), SQLite::OPEN_READONLY);
+  sqlite::add_functions(database.getHandle());
+  for (std::size_t number = 0; number < sql::kFindSimilarMedia.size(); ++number) {
+    const std::string plan = plan_of(database, std::string(sql::kFindSimilarMedia[number]));
+    INFO(plan);
+    CHECK(plan.find(" INDEX media_by_hash_quarter_" + std::to_string(number) + " (<expr>=?") != std::string::npos);
+  }
+  const std::string plan = plan_of(database, std::string(sql::kFindFarSimilarMedia));
+  INFO(plan);
+  CHECK(plan.find("SEARCH media USING COVERING INDEX media_by_hash_quarter_3 (<expr>>?") != std::string::npos);
 }
 
 TEST_CASE("repository: every list of media is a keyset walk over an index") {

@@ -328,6 +328,12 @@ class MEDIA_EXPORT Library {
   virtual Result<std::optional<Media>> find(MediaId id) const = 0;
   /// What has expired is left out. Looks at a bounded number of rows: see MediaPage.
   virtual Result<MediaPage> list(MediaQuery query) const = 0;
+  /// Media that look like a picture, the nearest first, of equally near ones the oldest. What has expired is left out.
+  /// `invalid_argument` beyond kMaxSimilarDistance.
+  virtual Result<std::vector<SimilarMedia>> similar(SimilarQuery query) const = 0;
+  /// Those that look like this media, without itself; none where it has no perceptual hash. Of the query, hash and `except` are not looked
+  /// at. `not_found` too.
+  Result<std::vector<SimilarMedia>> similar(MediaId id, SimilarQuery query) const;
   /// The job that is working, or will work, on a media.
   virtual Result<std::optional<Job>> find_job(MediaId id) const = 0;
   virtual Result<std::vector<Rendition>> renditions(MediaId id) const = 0;
@@ -382,7 +388,10 @@ class MEDIA_EXPORT Library {
   virtual SegmentedStore* segmented() noexcept = 0;
 
   /// Does queued work on the calling thread; says how many jobs it ended. Several threads and processes may run it.
+  /// Media that were taken in before a version that describes them (Media::appearance) are described when nothing else is due.
   virtual Result<std::size_t> run_jobs(const RunJobsOptions& options) = 0;
+  /// As above, but does nothing else than describe such media.
+  virtual Result<std::size_t> describe_old_media(const RunJobsOptions& options) = 0;
   /// Hands what waits to `send` on the calling thread, in the order of the changes as long as nothing fails; says how many were told or
   /// given up. At least once each. Several threads and processes may run it.
   virtual Result<std::size_t> send_notifications(const NotificationSender& send, const RunJobsOptions& options) = 0;

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "media/appearance.hpp"
 #include "media/export.hpp"
 #include "media/io.hpp"
 #include "media/media_info.hpp"
@@ -60,6 +61,8 @@ struct Derived {
   MediaInfo source{};
   /// The average colour as "#rrggbb", to be shown until the picture is there.
   std::string placeholder{};
+  /// Empty where every output that was asked for is cut or stretched: then nothing shows the picture as it is.
+  Appearance appearance{};
   /// One for each transform asked for, in the same order.
   std::vector<Encoded> outputs{};
 };

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "media/appearance.hpp"
 #include "media/clock.hpp"
 #include "media/digest.hpp"
 #include "media/export.hpp"
@@ -53,6 +54,7 @@ struct Media {
   std::vector<std::string> tags{};  ///< In the owner's order, none twice, without control characters.
   /// From then on it counts as removed, swept or not.
   std::optional<Timestamp> expires_at{};
+  Appearance appearance{};  ///< Of an image that was decoded.
 
   friend bool operator==(const Media&, const Media&) = default;
 };
@@ -104,7 +106,7 @@ enum class JobState : std::uint8_t { queued, running, dead };
 /// Work queued in the repository. A finished job is deleted.
 struct Job {
   std::int64_t id = 0;  ///< 0 until inserted.
-  std::string kind{};   ///< "derive", "notify".
+  std::string kind{};   ///< "derive", "describe", "notify".
   MediaId media_id = 0;
   JobState state = JobState::queued;
   std::uint32_t attempts = 0;  ///< Times it was claimed.

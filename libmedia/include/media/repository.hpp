@@ -44,6 +44,30 @@ struct MediaPage {
   std::optional<MediaId> scanned_to{};
 };
 
+/// Beyond it pictures that have nothing to do with each other are as near.
+inline constexpr unsigned kMaxSimilarDistance = 32;
+
+/// Which media look like a picture.
+struct SimilarQuery {
+  PerceptualHash perceptual_hash{};
+  /// Bits that may differ, at most kMaxSimilarDistance. Copies that were made smaller or compressed again are nearly always within the
+  /// default.
+  unsigned max_distance = 10;
+  std::optional<std::string> owner{};  ///< Absent: everybody's.
+  /// Where there is an owner: what others let at least these people see is looked at too. Absent: the owner's alone.
+  std::optional<Visibility> others{};
+  std::optional<Timestamp> alive_at{};  ///< Only what has not expired by then; absent: all.
+  MediaId except = 0;                   ///< Left out; 0: none.
+  std::size_t limit = 20;
+};
+
+struct SimilarMedia {
+  unsigned distance = 0;
+  Media media{};
+
+  friend bool operator==(const SimilarMedia&, const SimilarMedia&) = default;
+};
+
 /// Up to here a content is held in memory until it is stored, and no size of it is looked for.
 inline constexpr std::uint64_t kSmallBlobBytes = 256U << 10U;
 
@@ -54,6 +78,9 @@ class MEDIA_EXPORT RepositoryReader {
 
   virtual Result<std::optional<Media>> find_media(MediaId id) const = 0;
   virtual Result<MediaPage> list_media(const MediaQuery& query) const = 0;
+  /// The nearest first, of equally near ones the oldest. Those within 15 bits are found by an index; for farther ones every hash is looked
+  /// at, a tenth of a second a million.
+  virtual Result<std::vector<SimilarMedia>> list_similar_media(const SimilarQuery& query) const = 0;
   /// Whose `expires_at` is at or before `now`, the earliest first.
   virtual Result<std::vector<Media>> list_expired_media(Timestamp now, std::size_t limit) const = 0;
   /// The owner's newest media with this content, not Pending; the file name too where one is given.

@@ -236,7 +236,7 @@ Result<Derived> WorkerPool::derive(const ByteReader& source, std::span<const Tra
     if (message.kind != MessageKind::derived) return tl::unexpected(Trouble::failed);
     auto head = parse_derived(message.payload, transforms.size(), options.budget.max_output_bytes);
     if (!head) return tl::unexpected(Trouble::failed);
-    Derived derived{head->source, std::move(head->placeholder), {}};
+    Derived derived{head->source, std::move(head->placeholder), std::move(head->appearance), {}};
     derived.outputs.reserve(transforms.size());
     for (std::size_t i = 0; i < transforms.size(); ++i) {
       const DerivedHead::Output& output = head->outputs[i];

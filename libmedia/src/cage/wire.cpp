@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "image/describe.hpp"
+
 namespace media::cage {
 namespace {
 
@@ -18,7 +20,8 @@ constexpr std::size_t kMaxVersionText = 64;
 constexpr std::uint32_t kScoreOfEqual = 1000;
 /// Scores reached travel as whole numbers of thousandths.
 constexpr std::uint32_t kScoreSteps = 1000;
-constexpr std::size_t kPlaceholderText = 7;  // "#rrggbb"
+constexpr std::size_t kColourText = 7;  // "#rrggbb"
+constexpr std::size_t kMaxThumbhashBytes = 25;
 /// No format of ours has longer sides (JPEG has the longest: 65,535).
 constexpr std::uint32_t kMaxOutputSide = 65'535;
 /// Far beyond every real one, and small enough to be added to any clock without overflow.
@@ -31,9 +34,10 @@ class Writer {
   void put(T value) {
     for (std::size_t i = 0; i < sizeof value; ++i) bytes_.push_back(static_cast<std::byte>(static_cast<std::uint64_t>(value) >> 8U * i));
   }
-  void put(std::string_view text) {
-    put(static_cast<std::uint32_t>(text.size()));
-    for (const char c : text) bytes_.push_back(static_cast<std::byte>(c));
+  void put(std::string_view text) { put(std::as_bytes(std::span(text))); }
+  void put(std::span<const std::byte> bytes) {
+    put(static_cast<std::uint32_t>(bytes.size()));
+    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
   }
   std::vector<std::byte> take() { return std::move(bytes_); }
 
@@ -59,16 +63,14 @@ class Fields {
     rest_ = rest_.subspan(sizeof(T));
     return static_cast<T>(value);
   }
+  std::vector<std::byte> get_bytes(std::size_t max_bytes) {
+    const auto taken = take_counted(max_bytes);
+    return {taken.begin(), taken.end()};
+  }
   std::string get_text(std::size_t max_bytes) {
-    const auto size = get<std::uint32_t>();
-    if (size > max_bytes || size > rest_.size()) {
-      good_ = false;
-      rest_ = {};
-      return {};
-    }
-    std::string text(size, '\0');
-    if (size > 0) std::memcpy(text.data(), rest_.data(), size);
-    rest_ = rest_.subspan(size);
+    const auto taken = take_counted(max_bytes);
+    std::string text(taken.size(), '\0');
+    if (!taken.empty()) std::memcpy(text.data(), taken.data(), taken.size());
     return text;
   }
   bool get_bool() {
@@ -82,6 +84,18 @@ class Fields {
   [[nodiscard]] bool good() const { return good_; }
 
  private:
+  std::span<const std::byte> take_counted(std::size_t max_bytes) {
+    const auto size = get<std::uint32_t>();
+    if (size > max_bytes || size > rest_.size()) {
+      good_ = false;
+      rest_ = {};
+      return {};
+    }
+    const auto taken = rest_.first(size);
+    rest_ = rest_.subspan(size);
+    return taken;
+  }
+
   std::span<const std::byte> rest_;
   bool good_ = true;
 };
@@ -168,10 +182,32 @@ Transform get_transform(Fields& fields) {
   return transform;
 }
 
-bool is_placeholder(std::string_view text) {
-  if (text.empty()) return true;
-  return text.size() == kPlaceholderText && text.front() == '#' &&
+bool is_colour(std::string_view text) {
+  return text.size() == kColourText && text.front() == '#' &&
          std::all_of(text.begin() + 1, text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+void put_appearance(Writer& writer, const Appearance& appearance) {
+  writer.put(std::span<const std::byte>(appearance.thumbhash));
+  writer.put(std::string_view(appearance.dominant_colour));
+  writer.put(static_cast<std::uint8_t>(appearance.perceptual_hash.has_value()));
+  writer.put(appearance.perceptual_hash.value_or(PerceptualHash{}).bits);
+}
+
+Appearance get_appearance(Fields& fields) {
+  Appearance appearance;
+  appearance.thumbhash = fields.get_bytes(kMaxThumbhashBytes);
+  appearance.dominant_colour = fields.get_text(kColourText);
+  const bool has_hash = fields.get_bool();
+  const PerceptualHash hash{fields.get<std::uint64_t>()};
+  if (appearance.known()) {
+    fields.require(image::is_thumbhash(appearance.thumbhash) && is_colour(appearance.dominant_colour));
+  } else {
+    fields.require(appearance.dominant_colour.empty() && !has_hash);
+  }
+  fields.require(has_hash || hash.bits == 0);
+  if (has_hash) appearance.perceptual_hash = hash;
+  return appearance;
 }
 
 }  // namespace
@@ -298,6 +334,7 @@ std::vector<std::byte> write_derived(const Derived& derived) {
   Writer writer;
   put_info(writer, derived.source);
   writer.put(std::string_view(derived.placeholder));
+  put_appearance(writer, derived.appearance);
   writer.put(static_cast<std::uint32_t>(derived.outputs.size()));
   for (const Encoded& output : derived.outputs) {
     writer.put(output.width);
@@ -313,8 +350,9 @@ Result<DerivedHead> parse_derived(std::span<const std::byte> payload, std::size_
   Fields fields(payload);
   DerivedHead head;
   head.source = get_info(fields);
-  head.placeholder = fields.get_text(kPlaceholderText);
-  fields.require(is_placeholder(head.placeholder));
+  head.placeholder = fields.get_text(kColourText);
+  fields.require(head.placeholder.empty() || is_colour(head.placeholder));
+  head.appearance = get_appearance(fields);
   if (fields.get<std::uint32_t>() != transforms) return malformed("wrong number of outputs");
   for (std::size_t i = 0; i < transforms && fields.good(); ++i) {
     DerivedHead::Output output;

@@ -85,10 +85,12 @@ struct DerivedHead {
   };
   MediaInfo source;
   std::string placeholder;
+  Appearance appearance;
   std::vector<Output> outputs;
 };
 std::vector<std::byte> write_derived(const Derived& derived);
-/// `corrupt` unless there is exactly one output for each of `transforms`, none empty or above `max_output_bytes`.
+/// `corrupt` unless there is exactly one output for each of `transforms`, none empty or above `max_output_bytes`, and the appearance is
+/// whole, or there is none.
 Result<DerivedHead> parse_derived(std::span<const std::byte> payload, std::size_t transforms, std::uint64_t max_output_bytes);
 
 }  // namespace media::cage

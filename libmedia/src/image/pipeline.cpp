@@ -7,6 +7,7 @@
 
 #include "image/colour.hpp"
 #include "image/control.hpp"
+#include "image/describe.hpp"
 #include "image/format.hpp"
 #include "image/orient.hpp"
 #include "image/plan.hpp"
@@ -21,8 +22,8 @@ namespace {
 constexpr std::uint32_t kRowsBetweenChecks = 32;
 /// How far decoding is along the way, as far as progress is concerned.
 constexpr double kDecodeShare = 0.5;
-/// Of the picture that the placeholder is made from; and the proof that a source decodes, where nothing else is asked for.
-constexpr std::uint32_t kSmallSide = 64;
+/// Of the picture that is described; and the proof that a source decodes, where nothing else is asked for.
+constexpr std::uint32_t kSmallSide = 128;
 
 Result<std::unique_ptr<Decoder>> open_source(const ByteReader& source, const Control& control) {
   if (source.size() > control.budget().max_source_bytes) {
@@ -187,7 +188,9 @@ class Derivation {
   Result<Derived> make_all(const Picture& picture) {
     Derived derived;
     derived.source = decoder_.header().info;
-    derived.placeholder = average_colour(small(picture));
+    const Image whole = small(picture);
+    derived.placeholder = average_colour(whole);
+    if (shows_all(base_, upright(decoder_.header().picture, decoder_.header().info.orientation))) derived.appearance = describe(whole, 1);
     derived.outputs.resize(transforms_.size());
     // Whole pictures to make smaller ones from, biggest first; only the last two steps are ever needed again, but
     // dropping more would save little: each is at most as big as the one before.

@@ -1,5 +1,6 @@
 // Queued work: claimed under a lease, done, and ended in the same transaction as its results.
 
+#include <array>
 #include <thread>
 
 #include "core/random.hpp"
@@ -9,6 +10,8 @@ namespace media {
 namespace {
 
 const std::string kDerive = "derive";
+/// Queued by the migration that brought descriptions, for what was there before.
+const std::string kDescribe = "describe";
 constexpr std::uint32_t kMaxAttempts = 5;
 /// A worker that died may have been killed for somebody else's sake; a second death is the file's own.
 constexpr std::uint32_t kMaxDeaths = 2;
@@ -104,8 +107,14 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
     // Even with nothing to encode the source is decoded where it never was: that is what `Complete` says.
     MEDIA_TRY_ASSIGN(const auto content, read(*media));
     Derived derived;
-    if (!wanted.empty() || media->placeholder.empty()) {
+    const bool is_described = media->appearance.known();
+    if (!wanted.empty() || media->placeholder.empty() || !is_described) {
       MEDIA_TRY_ASSIGN(derived, processor_->derive(*content, wanted, options));
+    }
+    if (!is_described && !derived.appearance.known() && !wanted.empty()) {
+      // Everything that was wanted is cut or stretched.
+      MEDIA_TRY_ASSIGN(Derived described, processor_->derive(*content, {}, options));
+      derived.appearance = std::move(described.appearance);
     }
     MEDIA_TRY(keep_outputs(*media->digest, derived, [&](Transaction& transaction) -> Result<void> {
       MEDIA_TRY_ASSIGN(const bool mine, transaction.finish_job(job.id, job.lease_owner));
@@ -115,6 +124,7 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
       current->status = MediaStatus::complete;
       current->error_message.clear();
       if (!derived.placeholder.empty()) current->placeholder = derived.placeholder;
+      if (derived.appearance.known()) current->appearance = derived.appearance;
       current->info.has_alpha = current->info.has_alpha || derived.source.has_alpha;
       current->updated_at = clock_->now();
       current->completed_at = current->updated_at;
@@ -147,6 +157,45 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
   return end_job_failed(job, *media, error);
 }
 
+Result<void> LibraryImpl::run_description(const Job& job, std::stop_token stop) {
+  Appearance appearance;
+  const auto look = [&]() -> Result<void> {
+    MEDIA_TRY_ASSIGN(const auto media, find_alive(*repository_, job.media_id));
+    if (!media || !media->digest || media->appearance.known() || job.attempts > kMaxAttempts) return {};
+    MEDIA_TRY_ASSIGN(const auto content, read(*media));
+    DeriveOptions options;
+    options.budget = options_.budget;
+    options.stop = stop;
+    MEDIA_TRY_ASSIGN(Derived derived, processor_->derive(*content, {}, options));
+    appearance = std::move(derived.appearance);
+    return {};
+  };
+  const auto outcome = look();
+  const bool stopped = !outcome && outcome.error().code == Errc::cancelled && stop.stop_requested();
+  if (!outcome && (stopped || worth_another_try(outcome.error(), job.attempts))) {
+    const Timestamp again = clock_->now() + (stopped ? std::chrono::milliseconds{0} : backoff(job.attempts));
+    MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+      MEDIA_TRY(transaction.release_job(job.id, job.lease_owner, again, outcome.error().message));
+      return {};
+    }));
+    if (stopped) return outcome;
+    return {};
+  }
+  // What cannot be decoded any more stays as it is, without a description; reading it says why.
+  MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY_ASSIGN(const bool mine, transaction.finish_job(job.id, job.lease_owner));
+    if (!mine) return Error{Errc::conflict, "job " + std::to_string(job.id) + " was taken over"};
+    if (!appearance.known()) return {};
+    MEDIA_TRY_ASSIGN(auto current, transaction.find_media(job.media_id));
+    if (!current || current->appearance.known()) return {};
+    current->appearance = appearance;
+    current->updated_at = clock_->now();
+    return transaction.update_media(*current);
+  }));
+  if (appearance.known()) announce(job.media_id);
+  return {};
+}
+
 void LibraryImpl::wake_workers() {
   {
     const std::lock_guard lock(jobs_mutex_);
@@ -155,8 +204,8 @@ void LibraryImpl::wake_workers() {
   jobs_queued_.notify_all();
 }
 
-Result<std::size_t> LibraryImpl::work_off(const std::string& kind, std::chrono::milliseconds lease, const RunJobsOptions& options,
-                                          const std::function<Result<void>(const Job&)>& run) {
+Result<std::size_t> LibraryImpl::work_off(std::span<const std::string> kinds, std::chrono::milliseconds lease,
+                                          const RunJobsOptions& options, const std::function<Result<void>(const Job&)>& run) {
   std::size_t ended = 0;
   while (ended < options.limit && !options.stop.stop_requested()) {
     std::uint64_t seen = 0;
@@ -168,7 +217,11 @@ Result<std::size_t> LibraryImpl::work_off(const std::string& kind, std::chrono::
     const std::string owner = random_hex(16);
     const auto claim = repository_->write([&](Transaction& transaction) -> Result<void> {
       const Timestamp now = clock_->now();
-      MEDIA_TRY_ASSIGN(claimed, transaction.claim_jobs(kind, now, owner, now + lease, 1, 0));
+      claimed.clear();
+      for (const std::string& kind : kinds) {
+        if (!claimed.empty()) break;
+        MEDIA_TRY_ASSIGN(claimed, transaction.claim_jobs(kind, now, owner, now + lease, 1, 0));
+      }
       return {};
     });
     if (!claim && (options.until_idle || !is_retryable(claim.error().code))) return claim.error();
@@ -190,7 +243,13 @@ Result<std::size_t> LibraryImpl::work_off(const std::string& kind, std::chrono::
 }
 
 Result<std::size_t> LibraryImpl::run_jobs(const RunJobsOptions& options) {
-  return work_off(kDerive, lease(), options, [&](const Job& job) { return run_job(job, options.stop); });
+  const std::array kinds{kDerive, kDescribe};
+  return work_off(kinds, lease(), options,
+                  [&](const Job& job) { return job.kind == kDescribe ? run_description(job, options.stop) : run_job(job, options.stop); });
+}
+
+Result<std::size_t> LibraryImpl::describe_old_media(const RunJobsOptions& options) {
+  return work_off(std::span(&kDescribe, 1), lease(), options, [&](const Job& job) { return run_description(job, options.stop); });
 }
 
 Result<Media> LibraryImpl::process(MediaId id, std::stop_token stop) {

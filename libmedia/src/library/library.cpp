@@ -97,6 +97,16 @@ Result<IngestOutcome> Library::ingest_file(const std::filesystem::path& path, In
   return ingest(*file, std::move(request));
 }
 
+Result<std::vector<SimilarMedia>> Library::similar(MediaId id, SimilarQuery query) const {
+  MEDIA_TRY_ASSIGN(const auto media, find(id));
+  if (!media) return Error{Errc::not_found, "there is no media " + std::to_string(id)};
+  // A search that finds nothing is still one that is checked.
+  if (!media->appearance.perceptual_hash) query.limit = 0;
+  query.perceptual_hash = media->appearance.perceptual_hash.value_or(PerceptualHash{});
+  query.except = id;
+  return similar(std::move(query));
+}
+
 Result<std::optional<Media>> LibraryImpl::find_alive(const RepositoryReader& reader, MediaId id) const {
   MEDIA_TRY_ASSIGN(auto media, reader.find_media(id));
   if (media && has_expired(*media, clock_->now())) media.reset();
@@ -106,6 +116,14 @@ Result<std::optional<Media>> LibraryImpl::find_alive(const RepositoryReader& rea
 Result<MediaPage> LibraryImpl::list(MediaQuery query) const {
   if (!query.alive_at) query.alive_at = clock_->now();
   return repository_->list_media(query);
+}
+
+Result<std::vector<SimilarMedia>> LibraryImpl::similar(SimilarQuery query) const {
+  if (query.max_distance > kMaxSimilarDistance) {
+    return Error{Errc::invalid_argument, "similar: a distance is 0 to " + std::to_string(kMaxSimilarDistance)};
+  }
+  if (!query.alive_at) query.alive_at = clock_->now();
+  return repository_->list_similar_media(query);
 }
 
 Result<std::vector<Link>> LibraryImpl::links(const std::string& subject) const {

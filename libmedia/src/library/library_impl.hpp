@@ -63,6 +63,8 @@ class LibraryImpl final : public Library {
 
   Result<std::optional<Media>> find(MediaId id) const override { return find_alive(*repository_, id); }
   Result<MediaPage> list(MediaQuery query) const override;
+  using Library::similar;
+  Result<std::vector<SimilarMedia>> similar(SimilarQuery query) const override;
   Result<std::optional<Job>> find_job(MediaId id) const override;
   Result<std::vector<Rendition>> renditions(MediaId id) const override;
   Result<std::shared_ptr<const ByteReader>> read(MediaId id) const override;
@@ -83,6 +85,7 @@ class LibraryImpl final : public Library {
   Result<VerifyReport> verify(const VerifyOptions& options) override;
   Result<CollectReport> collect(std::optional<std::chrono::seconds> grace, std::stop_token stop) override;
   Result<std::size_t> run_jobs(const RunJobsOptions& options) override;
+  Result<std::size_t> describe_old_media(const RunJobsOptions& options) override;
   Result<std::size_t> send_notifications(const NotificationSender& send, const RunJobsOptions& options) override;
   Result<Media> process(MediaId id, std::stop_token stop) override;
 
@@ -135,10 +138,13 @@ class LibraryImpl final : public Library {
 
   // jobs.cpp
   Result<void> run_job(const Job& job, std::stop_token stop);
+  /// Finds out how a media looks that nobody has looked at.
+  Result<void> run_description(const Job& job, std::stop_token stop);
   Result<void> end_job_failed(const Job& job, Media media, const Error& error);
   [[nodiscard]] std::chrono::milliseconds lease() const;
-  /// What every loop over a queue has in common: `run` gets each claimed job of a kind.
-  Result<std::size_t> work_off(const std::string& kind, std::chrono::milliseconds lease, const RunJobsOptions& options,
+  /// What every loop over a queue has in common: `run` gets each claimed job of the kinds, of a later kind only where no earlier one is
+  /// due.
+  Result<std::size_t> work_off(std::span<const std::string> kinds, std::chrono::milliseconds lease, const RunJobsOptions& options,
                                const std::function<Result<void>(const Job&)>& run);
   /// Wakes the loops of this process.
   void wake_workers();

@@ -8,6 +8,7 @@
 #include "media/repository.hpp"
 #include "repository/list_statement.hpp"
 #include "repository/memory_tables.hpp"
+#include "repository/similar_search.hpp"
 
 namespace media::memory {
 
@@ -29,6 +30,11 @@ inline bool matches(const Media& media, const MediaQuery& query) {
          (!query.uploaded_to || media.uploaded_at < *query.uploaded_to) &&
          (query.tag.empty() || std::find(media.tags.begin(), media.tags.end(), query.tag) != media.tags.end()) &&
          (!query.alive_at || !media.expires_at || *media.expires_at > *query.alive_at);
+}
+
+inline bool is_among(const Media& media, const SimilarQuery& query) {
+  if (media.id == query.except || (query.alive_at && media.expires_at && *media.expires_at <= *query.alive_at)) return false;
+  return !query.owner || media.owner == *query.owner || (query.others && media.visibility >= *query.others);
 }
 
 /// The rows of [begin, end) that match, after `offset` of them, `limit` at most.
@@ -70,6 +76,19 @@ class Reads : public Base {
     if (!query.descending) return page(media.upper_bound(query.after), media.end(), query);
     const auto end = query.after == 0 ? media.end() : media.lower_bound(query.after);
     return page(std::make_reverse_iterator(end), media.rend(), query);
+  }
+
+  Result<std::vector<SimilarMedia>> list_similar_media(const SimilarQuery& query) const final {
+    std::vector<SimilarMedia> found;
+    if (query.limit == 0) return found;
+    const View now = view();
+    Nearest nearest(query);
+    for (const auto& [id, hash] : now.tables.hashes) {
+      const unsigned bits = distance(hash, query.perceptual_hash);
+      if (bits <= nearest.max_distance() && is_among(now.tables.media.at(id), query)) nearest.offer(bits, id);
+    }
+    for (const auto& [bits, id] : nearest.ranks()) found.push_back({bits, now.tables.media.at(id)});
+    return found;
   }
 
   Result<std::vector<Media>> list_expired_media(Timestamp now, std::size_t limit) const final {

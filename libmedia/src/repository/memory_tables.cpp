@@ -36,6 +36,8 @@ void Tables::roll_back() {
 
 void Tables::index(const Media& row, bool present) {
   if (row.digest) set_present(media_by_digest, *row.digest, row.id, present);
+  if (row.appearance.perceptual_hash && present) hashes.insert_or_assign(row.id, *row.appearance.perceptual_hash);
+  if (!present) hashes.erase(row.id);
   if (row.idempotency_key.empty()) return;
   if (present) {
     media_by_key[{row.owner, row.idempotency_key}] = row.id;

@@ -32,6 +32,7 @@ struct Tables {
   std::map<std::string, ApiKey> api_keys;
 
   std::map<Digest, std::set<MediaId>> media_by_digest;
+  std::map<MediaId, PerceptualHash> hashes;  ///< Apart from the rows, so that a search does not walk through all that is in them.
   std::map<std::pair<std::string, std::string>, MediaId> media_by_key;  ///< (owner, idempotency key); empty keys left out.
   std::map<std::uint64_t, std::set<Digest>> live_blobs_by_size;
   std::map<Digest, std::set<RenditionKey>> renditions_by_digest;

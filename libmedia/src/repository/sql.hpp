@@ -4,15 +4,21 @@
 /// common (`?1` becomes `$1`); what a dialect needs beyond that is in its own files.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 
 #define MEDIA_SQL_MEDIA_FIELDS                                                                                                     \
   "owner, digest, filename, media_type, size_bytes, status, error_message, visibility, format, width, height, frames, "            \
   "orientation, has_alpha, duration_ms, placeholder, idempotency_key, uploaded_at, updated_at, completed_at, processing_time_ms, " \
-  "tags, expires_at"
+  "tags, expires_at, thumbhash, dominant_colour, perceptual_hash"
 #define MEDIA_SQL_MEDIA "id, " MEDIA_SQL_MEDIA_FIELDS
-#define MEDIA_SQL_MEDIA_VALUES "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23"
+#define MEDIA_SQL_MEDIA_VALUES                                                                                 \
+  "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, " \
+  "?24, ?25, ?26"
+#define MEDIA_SQL_SIMILAR                                                                                                              \
+  "AND perceptual_hash IS NOT NULL AND hamming_distance(perceptual_hash, ?2) <= ?3 AND id <> ?4 AND (visibility >= ?5 OR owner = ?6) " \
+  "AND (expires_at IS NULL OR expires_at > ?7)"
 #define MEDIA_SQL_BLOB "digest, size_bytes, state, location, identity, verified_at, condemned_at"
 #define MEDIA_SQL_RENDITION "source, transform, encoder, digest, format, width, height, size_bytes, created_at"
 #define MEDIA_SQL_JOB_FIELDS \
@@ -38,15 +44,25 @@ inline constexpr std::string_view kFindMediaByIdempotencyKey =
     "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE owner = ?1 AND idempotency_key = ?2 AND idempotency_key <> ''";
 inline constexpr std::string_view kListExpiredMedia =
     "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE expires_at <= ?1 ORDER BY expires_at, id LIMIT ?2";
+// The expressions are those of the indexes. hamming_distance() is ours (add_functions); PostgreSQL has bit_count(a # b).
+inline constexpr std::array<std::string_view, 4> kFindSimilarMedia = {
+    "SELECT id, hamming_distance(perceptual_hash, ?2) FROM media WHERE ((perceptual_hash >> 48) & 65535) = ?1 " MEDIA_SQL_SIMILAR,
+    "SELECT id, hamming_distance(perceptual_hash, ?2) FROM media WHERE ((perceptual_hash >> 32) & 65535) = ?1 " MEDIA_SQL_SIMILAR,
+    "SELECT id, hamming_distance(perceptual_hash, ?2) FROM media WHERE ((perceptual_hash >> 16) & 65535) = ?1 " MEDIA_SQL_SIMILAR,
+    "SELECT id, hamming_distance(perceptual_hash, ?2) FROM media WHERE (perceptual_hash & 65535) = ?1 " MEDIA_SQL_SIMILAR};
+// The condition on the quarter, which is always true, makes the planner walk the index and not the table.
+inline constexpr std::string_view kFindFarSimilarMedia =
+    "SELECT id, hamming_distance(perceptual_hash, ?2) AS distance FROM media WHERE (perceptual_hash & 65535) >= ?1 " MEDIA_SQL_SIMILAR
+    " ORDER BY distance, id LIMIT ?8";
 inline constexpr std::string_view kInsertMedia =
     "INSERT INTO media (" MEDIA_SQL_MEDIA_FIELDS ") VALUES (" MEDIA_SQL_MEDIA_VALUES ") RETURNING id";
 inline constexpr std::string_view kInsertMediaWithId =
-    "INSERT INTO media (" MEDIA_SQL_MEDIA_FIELDS ", id) VALUES (" MEDIA_SQL_MEDIA_VALUES ", ?24) RETURNING id";
+    "INSERT INTO media (" MEDIA_SQL_MEDIA_FIELDS ", id) VALUES (" MEDIA_SQL_MEDIA_VALUES ", ?27) RETURNING id";
 inline constexpr std::string_view kUpdateMedia =
     "UPDATE media SET owner = ?1, digest = ?2, filename = ?3, media_type = ?4, size_bytes = ?5, status = ?6, error_message = ?7, "
     "visibility = ?8, format = ?9, width = ?10, height = ?11, frames = ?12, orientation = ?13, has_alpha = ?14, duration_ms = ?15, "
     "placeholder = ?16, idempotency_key = ?17, uploaded_at = ?18, updated_at = ?19, completed_at = ?20, processing_time_ms = ?21, "
-    "tags = ?22, expires_at = ?23 WHERE id = ?24";
+    "tags = ?22, expires_at = ?23, thumbhash = ?24, dominant_colour = ?25, perceptual_hash = ?26 WHERE id = ?27";
 inline constexpr std::string_view kRemoveMedia = "DELETE FROM media WHERE id = ?1";
 
 // blob
@@ -167,6 +183,7 @@ inline constexpr std::string_view kCheck = "SELECT count(*) FROM schema_migratio
 #undef MEDIA_SQL_MEDIA_FIELDS
 #undef MEDIA_SQL_MEDIA
 #undef MEDIA_SQL_MEDIA_VALUES
+#undef MEDIA_SQL_SIMILAR
 #undef MEDIA_SQL_BLOB
 #undef MEDIA_SQL_RENDITION
 #undef MEDIA_SQL_JOB_FIELDS

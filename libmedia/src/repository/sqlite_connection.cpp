@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <thread>
@@ -119,7 +120,19 @@ Errc code_of(int extended_code, int error_number) noexcept {
   }
 }
 
+/// hamming_distance(a, b): the bits in which two numbers differ.
+void hamming_distance(sqlite3_context* context, int, sqlite3_value** values) {
+  const auto bits = [](sqlite3_value* value) { return static_cast<std::uint64_t>(sqlite3_value_int64(value)); };
+  sqlite3_result_int(context, std::popcount(bits(values[0]) ^ bits(values[1])));
+}
+
 }  // namespace
+
+void add_functions(sqlite3* handle) {
+  const int code = sqlite3_create_function_v2(handle, "hamming_distance", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, nullptr,
+                                              hamming_distance, nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) throw SQLite::Exception(handle, code);
+}
 
 Connection::Connection(const std::filesystem::path& path, Access access)
     : database_(name_to_open(path, access), flags_to_open(access)), waiting_{std::chrono::steady_clock::now() + kPatience} {
@@ -135,6 +148,7 @@ void Connection::configure(Access access) {
   sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   // Savepoints keep what they would restore in memory instead of a file in /tmp.
   database_.exec("PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON");
+  add_functions(handle);
   if (access == Access::write) {
     // FULL syncs the log at each commit: what was acknowledged survives a power cut. The log is written back every 16 MiB
     // and not every 4, which makes it a quarter as often that a commit waits for two more syncs.
@@ -227,6 +241,12 @@ Query::~Query() {
     statement_.clearBindings();
   } catch (const SQLite::Exception&) {
   }
+}
+
+std::vector<std::byte> Query::bytes() {
+  const SQLite::Column column = statement_.getColumn(column_++);
+  const auto* const begin = static_cast<const std::byte*>(column.getBlob());
+  return begin == nullptr ? std::vector<std::byte>() : std::vector<std::byte>(begin, begin + column.getBytes());
 }
 
 Digest Query::digest() {

@@ -11,11 +11,13 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "media/clock.hpp"
 #include "media/digest.hpp"
@@ -96,6 +98,9 @@ auto guarded(Connection& connection, std::string_view what, const Work& work) ->
   }
 }
 
+/// Gives a connection the functions that the statements of sql.hpp call. Throws SQLite::Exception.
+void add_functions(sqlite3* handle);
+
 /// A value that is bound as BLOB although it is in a string: bytes that need not be UTF-8.
 struct Bytes {
   std::string_view value;
@@ -120,6 +125,11 @@ class Query {
   /// Text that may go away before the query does.
   void add_copy(std::string_view value) { statement_.bind(++bound_, std::string(value)); }
   void add_copy_bytes(const std::string& value) { statement_.bind(++bound_, value.data(), static_cast<int>(value.size())); }
+  void add(std::span<const std::byte> value) {
+    // No bytes are still a value, which a null pointer is not.
+    const void* const bytes = value.empty() ? static_cast<const void*>("") : value.data();
+    statement_.bindNoCopy(++bound_, bytes, static_cast<int>(value.size()));
+  }
   void add(Bytes value) { statement_.bindNoCopy(++bound_, value.value.data(), static_cast<int>(value.value.size())); }
   void add(const Digest& value) { statement_.bind(++bound_, value.bytes().data(), static_cast<int>(Digest::kSize)); }
   void add(Timestamp value) { add(static_cast<std::int64_t>(value.time_since_epoch().count())); }
@@ -144,6 +154,7 @@ class Query {
   std::int64_t integer() { return statement_.getColumn(column_++).getInt64(); }
   double real() { return statement_.getColumn(column_++).getDouble(); }
   std::string string() { return statement_.getColumn(column_++).getString(); }
+  std::vector<std::byte> bytes();
   Digest digest();
   Timestamp time() { return Timestamp(std::chrono::milliseconds(integer())); }
   template <class Value>

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "repository/list_statement.hpp"
+#include "repository/similar_search.hpp"
 #include "repository/sql.hpp"
 #include "repository/sqlite_rows.hpp"
 
@@ -70,6 +71,65 @@ std::string_view key_after(const std::optional<Digest>& after) noexcept {
   return {reinterpret_cast<const char*>(after->bytes().data()), Digest::kSize};
 }
 
+/// Beyond it, looking up what may be near by its quarters costs more than to look at every hash.
+constexpr unsigned kFarthestByQuarters = 15;
+
+/// What every search binds after the quarter.
+struct SimilarParameters {
+  explicit SimilarParameters(const SimilarQuery& query)
+      : hash(static_cast<std::int64_t>(query.perceptual_hash.bits)),
+        except(query.except),
+        // Nobody's visibility is as high as the last.
+        visibility(!query.owner   ? 0
+                   : query.others ? static_cast<std::int64_t>(*query.others)
+                                  : std::int64_t{1} << 32U),
+        owner(query.owner.value_or("")),
+        alive_at(query.alive_at ? static_cast<std::int64_t>(query.alive_at->time_since_epoch().count())
+                                : std::numeric_limits<std::int64_t>::min()) {}
+
+  void add_to(Query& statement, std::int64_t quarter, unsigned max_distance) const {
+    statement.add(quarter);
+    statement.add(hash);
+    statement.add(std::int64_t{max_distance});
+    statement.add(except);
+    statement.add(visibility);
+    statement.add(owner);
+    statement.add(alive_at);
+  }
+
+  std::int64_t hash;
+  std::int64_t except;
+  std::int64_t visibility;
+  std::string owner;
+  std::int64_t alive_at;
+};
+
+void search_quarters(Connection& connection, const SimilarQuery& query, Nearest& nearest) {
+  const SimilarParameters parameters(query);
+  for (unsigned number = 0; number < kHashQuarters; ++number) {
+    for (const std::int64_t quarter :
+         quarters_near(hash_quarter(query.perceptual_hash, number), quarter_distance(query.max_distance, number))) {
+      Query rows(connection, sql::kFindSimilarMedia[number]);
+      parameters.add_to(rows, quarter, nearest.max_distance());
+      while (rows.next()) {
+        const MediaId id = rows.integer();
+        nearest.offer(static_cast<unsigned>(rows.integer()), id);
+      }
+    }
+  }
+}
+
+void search_all(Connection& connection, const SimilarQuery& query, Nearest& nearest) {
+  const SimilarParameters parameters(query);
+  Query rows(connection, sql::kFindFarSimilarMedia);
+  parameters.add_to(rows, 0, query.max_distance);
+  rows.add(row_limit(query.limit));
+  while (rows.next()) {
+    const MediaId id = rows.integer();
+    nearest.offer(static_cast<unsigned>(rows.integer()), id);
+  }
+}
+
 }  // namespace
 
 template <class Base>
@@ -90,6 +150,27 @@ Result<MediaPage> Reads<Base>::list_media(const MediaQuery& query) const {
       if (row.integer() != 0 && scan.takes()) scan.add(read_media(row));
     }
     return scan.take();
+  });
+}
+
+template <class Base>
+Result<std::vector<SimilarMedia>> Reads<Base>::list_similar_media(const SimilarQuery& query) const {
+  if (query.limit == 0) return std::vector<SimilarMedia>();
+  auto lease = connection();
+  if (!lease) return std::move(lease).error();
+  return guarded(**lease, "list similar media", [&]() -> Result<std::vector<SimilarMedia>> {
+    Nearest nearest(query);
+    if (query.max_distance <= kFarthestByQuarters) {
+      search_quarters(**lease, query, nearest);
+    } else {
+      search_all(**lease, query, nearest);
+    }
+    std::vector<SimilarMedia> found;
+    for (const auto& [distance, id] : nearest.ranks()) {
+      Query row(**lease, sql::kFindMedia, id);
+      if (auto media = first(row, read_media)) found.push_back({distance, std::move(*media)});
+    }
+    return found;
   });
 }
 

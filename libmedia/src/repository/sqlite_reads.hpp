@@ -12,6 +12,7 @@ class Reads : public Base {
  public:
   Result<std::optional<Media>> find_media(MediaId id) const override;
   Result<MediaPage> list_media(const MediaQuery& query) const final;
+  Result<std::vector<SimilarMedia>> list_similar_media(const SimilarQuery& query) const final;
   Result<std::vector<Media>> list_expired_media(Timestamp now, std::size_t limit) const final;
   Result<std::optional<Media>> find_media_by_content(const std::string& owner, const Digest& digest,
                                                      const std::optional<std::string>& filename) const final;

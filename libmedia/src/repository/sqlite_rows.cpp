@@ -36,7 +36,7 @@ Unsigned small(std::int64_t value) {
   return static_cast<Unsigned>(value);
 }
 
-// Sizes use all 64 bits of the column; those beyond 2^63 come back as they went in.
+// Sizes and hashes use all 64 bits of the column; those beyond 2^63 come back as they went in.
 std::uint64_t size_of(std::int64_t value) noexcept { return static_cast<std::uint64_t>(value); }
 std::int64_t column_of(std::uint64_t size) noexcept { return static_cast<std::int64_t>(size); }
 
@@ -74,6 +74,12 @@ MediaInfo read_info(Query& row) {
   return info;
 }
 
+Appearance read_appearance(Query& row) {
+  Appearance appearance{.thumbhash = row.bytes(), .dominant_colour = row.string(), .perceptual_hash = std::nullopt};
+  if (const auto bits = row.optional(&Query::integer)) appearance.perceptual_hash = PerceptualHash{static_cast<std::uint64_t>(*bits)};
+  return appearance;
+}
+
 }  // namespace
 
 Media read_media(Query& row) {
@@ -94,7 +100,8 @@ Media read_media(Query& row) {
           .completed_at = row.optional(&Query::time),
           .processing_time_ms = row.optional(&Query::integer),
           .tags = split_tags(row.string()),
-          .expires_at = row.optional(&Query::time)};
+          .expires_at = row.optional(&Query::time),
+          .appearance = read_appearance(row)};
 }
 
 void bind_media(Query& query, const Media& media) {
@@ -121,6 +128,9 @@ void bind_media(Query& query, const Media& media) {
   query.add(media.processing_time_ms);
   query.add_copy_bytes(joined_tags(media.tags));
   query.add(media.expires_at);
+  query.add(std::span<const std::byte>(media.appearance.thumbhash));
+  query.add(media.appearance.dominant_colour);
+  query.add(media.appearance.perceptual_hash ? std::optional(column_of(media.appearance.perceptual_hash->bits)) : std::nullopt);
 }
 
 Blob read_blob(Query& row) {
