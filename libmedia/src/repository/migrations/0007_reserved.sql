@@ -1,0 +1,1 @@
+-- Taken by a change that is not in this branch.
