@@ -105,7 +105,7 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
     MEDIA_TRY_ASSIGN(const auto content, read(*media));
     Derived derived;
     if (!wanted.empty() || media->placeholder.empty()) {
-      MEDIA_TRY_ASSIGN(derived, processor_->derive(*content, wanted, options));
+      MEDIA_TRY_ASSIGN(derived, derive_in_turns(*content, wanted, options, [&] { options.progress(noted); }));
     }
     MEDIA_TRY(keep_outputs(*media->digest, derived, [&](Transaction& transaction) -> Result<void> {
       MEDIA_TRY_ASSIGN(const bool mine, transaction.finish_job(job.id, job.lease_owner));
@@ -160,6 +160,7 @@ Result<std::size_t> LibraryImpl::work_off(const std::string& kind, std::chrono::
   std::size_t ended = 0;
   while (ended < options.limit && !options.stop.stop_requested()) {
     std::uint64_t seen = 0;
+    if (uses_.is_due()) flush_uses();
     {
       const std::lock_guard lock(jobs_mutex_);
       seen = jobs_generation_;
