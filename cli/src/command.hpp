@@ -41,6 +41,7 @@ void add_verify(CLI::App& app, Invocation& invocation);
 void add_gc(CLI::App& app, Invocation& invocation);
 void add_pack(CLI::App& app, Invocation& invocation);
 void add_unpack(CLI::App& app, Invocation& invocation);
+void add_renditions(CLI::App& app, Invocation& invocation);
 void add_rm(CLI::App& app, Invocation& invocation);
 void add_apikey(CLI::App& app, Invocation& invocation);
 void add_sign(CLI::App& app, Invocation& invocation);

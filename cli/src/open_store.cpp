@@ -12,6 +12,7 @@ media::LibraryOptions library_options(const Globals& globals, const OpenStore& h
   options.create = how.access == Access::create;
   options.isolation = how.isolation;
   options.workers = how.workers;
+  options.rendition_budget_bytes = how.rendition_budget_bytes;
   options.read_only = read_only;
   return options;
 }

@@ -20,6 +20,7 @@ struct OpenStore {
   /// `none` for commands that decode nothing: they need no worker.
   media::Isolation isolation = media::Isolation::none;
   unsigned workers = 1;
+  std::uint64_t rendition_budget_bytes = 0;  ///< As LibraryOptions has it.
 };
 
 /// Errors: those of Library::open, with the store named; `invalid_argument` where no store was given.

@@ -40,6 +40,7 @@ struct Config {
   std::filesystem::path base_path;  ///< Default by mode: ./media, /app/media.
   std::filesystem::path temp_path;  ///< Empty: below the base.
   std::uint64_t pack_below_bytes = media::LibraryOptions{}.pack_below_bytes;
+  std::uint64_t rendition_budget_bytes = 0;  ///< 0: no limit.
   std::chrono::seconds collect_interval{3600};
   std::chrono::seconds collect_grace{std::chrono::hours{24}};
 
@@ -48,6 +49,9 @@ struct Config {
   unsigned workers = 2;
   unsigned job_threads = 2;
   std::chrono::seconds deadline{30};
+  unsigned derivations_at_once = 0;  ///< 0: as many as workers.
+  std::size_t derivation_queue = media::LibraryOptions{}.derivation_queue;
+  [[nodiscard]] unsigned derivations() const noexcept { return derivations_at_once == 0 ? workers : derivations_at_once; }
 
   std::string log_level = "info";
   LogFormat log_format = LogFormat::pretty;

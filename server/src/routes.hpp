@@ -1,10 +1,10 @@
 /// The HTTP contract as routes over a library.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "admission.hpp"
 #include "config.hpp"
@@ -27,8 +27,8 @@ struct RouteContext {
   HealthChecks& health;
   const UrlSigner& signer;
   Metrics& metrics;
-  /// Requests that wait for a picture at this moment.
-  std::atomic<int> derivations{0};
+  /// Has requests that wait for a key (`http::Response::later`) asked again. Any thread.
+  std::function<void(std::string_view key)> wake;
 
   [[nodiscard]] const Caller& caller_of(const http::Request& request) const { return server::caller_of(request); }
   /// Whose media a request is about. Without authentication everybody is the one local user; the anonymous caller owns nothing.

@@ -133,9 +133,10 @@ struct Service::Parts {
       const auto report = library->collect(std::nullopt, stop);
       if (!report) {
         log.write(LogLevel::error, "collection", {{"reason", report.error().message}});
-      } else if (report->removed > 0 || report->condemned > 0) {
+      } else if (report->removed > 0 || report->condemned > 0 || report->evicted.renditions > 0) {
         log.write(LogLevel::info, "collection",
-                  {{"condemned", static_cast<std::int64_t>(report->condemned)},
+                  {{"renditions_evicted", static_cast<std::int64_t>(report->evicted.renditions)},
+                   {"condemned", static_cast<std::int64_t>(report->condemned)},
                    {"removed", static_cast<std::int64_t>(report->removed)},
                    {"removed_bytes", static_cast<std::int64_t>(report->removed_bytes)},
                    {"freed_bytes", static_cast<std::int64_t>(report->compacted.freed_bytes)}});
@@ -185,6 +186,9 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   options.budget.deadline = config.deadline;
   options.isolation = config.isolation;
   options.workers = config.workers;
+  options.derivations_at_once = config.derivations();
+  options.derivation_queue = config.derivation_queue;
+  options.rendition_budget_bytes = config.rendition_budget_bytes;
   options.collect_grace = config.collect_grace;
   Parts* const self = parts.get();
   options.on_media_changed = [self](MediaId id) {
@@ -213,8 +217,18 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
                                                                 if (server == nullptr) return std::nullopt;
                                                                 return server->stats();
                                                               },
-                                                              [&library] { return library.storage_usage(); }});
-  parts->context = std::make_unique<RouteContext>(library, parts->config, log, *parts->health, *parts->signer, *parts->metrics);
+                                                              [&library]() -> Result<Metrics::StorageSums> {
+                                                                Metrics::StorageSums sums;
+                                                                MEDIA_TRY_ASSIGN(sums.blobs, library.storage_usage());
+                                                                MEDIA_TRY_ASSIGN(sums.renditions, library.rendition_usage(false));
+                                                                MEDIA_TRY_ASSIGN(sums.on_demand, library.rendition_usage(true));
+                                                                return sums;
+                                                              },
+                                                              [&library] { return library.derivation_stats(); }});
+  parts->context = std::make_unique<RouteContext>(library, parts->config, log, *parts->health, *parts->signer, *parts->metrics,
+                                                  [self](std::string_view key) {
+                                                    if (http::Server* const server = self->started) server->wake(key);
+                                                  });
 
   http::ServerOptions http;
   http.host = config.host;
@@ -224,6 +238,8 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   http.is_shared_address = [&proxies = parts->config.trusted_proxies](std::string_view address) { return contains(proxies, address); };
   http.reader_threads = config.reader_threads;
   http.body_threads = config.body_threads;
+  // Beside those who wait for a change: as many again as pictures may, since several clients may wait for one.
+  http.max_waiting += 2 * config.derivation_queue;
   MEDIA_TRY_ASSIGN(http::Router router, make_router(*parts->context));
   // tests/e2e/openapi_test.py compares these lines with docs/api/openapi.yaml.
   for (const auto& [method, route] : router.list()) {

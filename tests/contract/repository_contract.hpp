@@ -24,6 +24,7 @@ void check_bounded_lists(const MakeRepository& make);
 void check_similar_media(const MakeRepository& make);
 void check_blobs_and_references(const MakeRepository& make);
 void check_renditions(const MakeRepository& make);
+void check_rendition_use(const MakeRepository& make);
 void check_uploads(const MakeRepository& make);
 void check_resumable_uploads(const MakeRepository& make);
 void check_links(const MakeRepository& make);

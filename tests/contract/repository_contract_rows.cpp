@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <random>
 #include <set>
+#include <tuple>
 #include <vector>
 
 #include "repository_contract.hpp"
@@ -545,7 +546,9 @@ void check_renditions(const MakeRepository& make) {
                   .width = 320,
                   .height = 240,
                   .size_bytes = 12'345,
-                  .created_at = at(99)};
+                  .created_at = at(99),
+                  .on_demand = true,
+                  .used_at = at(123)};
   Rendition other = first;
   other.encoder = "aom-2";
   Rendition foreign = first;
@@ -561,6 +564,8 @@ void check_renditions(const MakeRepository& make) {
 
   first.width = 640;
   first.digest = digest_of("a better picture");
+  first.on_demand = false;
+  first.used_at = at(124);
   do_write(*repository, [&](Transaction& transaction) { return transaction.put_rendition(first); });
   CHECK(repository->list_renditions(first.source).value() == std::vector<Rendition>{first, other});
 
@@ -583,6 +588,93 @@ void check_renditions(const MakeRepository& make) {
   CHECK(in_write(*repository, [&](Transaction& transaction) { return transaction.remove_renditions_stored_as(foreign.digest); }) == 0);
   CHECK(repository->list_renditions(foreign.source).value().empty());
   CHECK(repository->list_renditions(first.source).value() == std::vector<Rendition>{first});
+}
+
+void check_rendition_use(const MakeRepository& make) {
+  const auto repository = make();
+  CHECK(repository->list_all_renditions(std::nullopt, 10).value().empty());
+  CHECK(repository->list_least_used_renditions(10).value().empty());
+  CHECK(repository->rendition_usage(false).value() == RenditionUsage{});
+
+  std::vector<Rendition> all;
+  for (int source = 0; source < 3; ++source) {
+    for (int i = 0; i < 4; ++i) {
+      Rendition rendition{.source = digest_of("source " + std::to_string(source)),
+                          .transform = "w=" + std::to_string(100 + i) + ",format=webp",
+                          .encoder = "webp-1",
+                          .digest = digest_of("bytes " + std::to_string(source) + " " + std::to_string(i)),
+                          .format = Format::webp,
+                          .size_bytes = 1000,
+                          .created_at = at(1),
+                          .on_demand = i != 0,
+                          .used_at = at(1000 - 10 * i - source)};
+      all.push_back(rendition);
+    }
+  }
+  // The same name but for the encoder.
+  Rendition older = all.front();
+  older.encoder = "webp-0";
+  older.size_bytes = 1ULL << 40U;
+  all.push_back(older);
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    for (const Rendition& rendition : all) MEDIA_TRY(transaction.put_rendition(rendition));
+    return {};
+  });
+  const auto name = [](const Rendition& rendition) { return std::tie(rendition.source, rendition.transform, rendition.encoder); };
+  std::sort(all.begin(), all.end(), [&](const Rendition& a, const Rendition& b) { return name(a) < name(b); });
+
+  std::vector<Rendition> walked;
+  std::optional<Rendition> after;
+  for (std::size_t pages = 0; pages < 20; ++pages) {
+    const auto page = repository->list_all_renditions(after, 2).value();
+    CHECK(page.size() <= 2);
+    if (page.empty()) break;
+    walked.insert(walked.end(), page.begin(), page.end());
+    after = page.back();
+  }
+  CHECK(walked == all);
+  // It goes on behind a name, whether that is still there or not.
+  Rendition between = all[4];
+  between.encoder += "z";
+  CHECK(repository->list_all_renditions(between, 100).value() == std::vector<Rendition>(all.begin() + 5, all.end()));
+
+  CHECK(repository->rendition_usage(false).value() == RenditionUsage{13, 12'000 + (1ULL << 40U)});
+  CHECK(repository->rendition_usage(true).value() == RenditionUsage{9, 9000});
+
+  auto by_use = all;
+  std::erase_if(by_use, [](const Rendition& rendition) { return !rendition.on_demand; });
+  const auto sort_by_use = [&] {
+    std::sort(by_use.begin(), by_use.end(), [](const Rendition& a, const Rendition& b) { return a.used_at < b.used_at; });
+  };
+  sort_by_use();
+  CHECK(repository->list_least_used_renditions(100).value() == by_use);
+  CHECK(repository->list_least_used_renditions(4).value() == std::vector<Rendition>(by_use.begin(), by_use.begin() + 4));
+  CHECK(repository->list_least_used_renditions(0).value().empty());
+
+  // A use moves it back in the queue, and never forward.
+  const auto use = [&](const Digest& digest, Timestamp when) {
+    return in_write(*repository, [&](Transaction& transaction) { return transaction.note_rendition_use(digest, when); });
+  };
+  CHECK(use(by_use.front().digest, at(5000)) == 1);
+  CHECK(use(by_use.front().digest, at(5000)) == 0);
+  CHECK(use(by_use.front().digest, at(4000)) == 0);
+  CHECK(use(digest_of("none"), at(5000)) == 0);
+  by_use.front().used_at = at(5000);
+  sort_by_use();
+  CHECK(repository->list_least_used_renditions(100).value() == by_use);
+  // All that share the bytes were used.
+  CHECK(use(older.digest, at(6000)) == 2);
+  CHECK(repository->find_rendition(older.source, older.transform, older.encoder).value()->used_at == at(6000));
+  CHECK(repository->find_rendition(older.source, older.transform, "webp-1").value()->used_at == at(6000));
+
+  // A transaction that fails leaves everything as it was.
+  const auto failed = repository->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY(transaction.note_rendition_use(by_use.front().digest, at(9000)));
+    MEDIA_TRY(transaction.remove_renditions(by_use.front().source));
+    return Error{Errc::cancelled, "no"};
+  });
+  CHECK_FALSE(failed.has_value());
+  CHECK(repository->list_least_used_renditions(100).value() == by_use);
 }
 
 void check_uploads(const MakeRepository& make) {

@@ -37,6 +37,9 @@ TEST_CASE("repository: similar media are found whatever differs, the nearest fir
 }
 TEST_CASE("repository: blobs keep their state, and references are seen through renditions") { on_each(test::check_blobs_and_references); }
 TEST_CASE("repository: renditions are found by source, transform and encoder") { on_each(test::check_renditions); }
+TEST_CASE("repository: renditions are walked whole, summed up, and told apart by when they were used") {
+  on_each(test::check_rendition_use);
+}
 TEST_CASE("repository: upload sessions change state by compare and set, and expire") { on_each(test::check_uploads); }
 TEST_CASE("repository: resumable uploads expire, and go with the media they became") { on_each(test::check_resumable_uploads); }
 TEST_CASE("repository: links keep their order and need a media") { on_each(test::check_links); }

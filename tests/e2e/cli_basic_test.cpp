@@ -35,7 +35,7 @@ TEST_CASE("cli: --version and --help go to standard output and succeed") {
   CHECK(version.err.empty());
   const auto help = mediactl({"--help"});
   CHECK(help.exit_code == 0);
-  for (const char* name : {"init", "ingest", "ls", "info", "cat", "derive", "verify", "gc", "rm"}) {
+  for (const char* name : {"init", "ingest", "ls", "info", "cat", "derive", "renditions", "verify", "gc", "rm"}) {
     CHECK_THAT(help.out, ContainsSubstring(std::string("  ") + name));
     const auto own = mediactl({name, "--help"});
     CHECK(own.exit_code == 0);

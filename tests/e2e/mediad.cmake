@@ -6,6 +6,7 @@ if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI)
     ${CMAKE_CURRENT_LIST_DIR}/mediad_edge_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_media_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_metrics_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/mediad_pictures_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_shared_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_sign_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_test.cpp

@@ -40,6 +40,10 @@ UNSEEN = {
     ("header", ("components", "responses", "TusLocked"), "Retry-After"): "as above",
     ("status", "appendToUpload", "423"): "as above",
     ("status", "overrideUploadMethod", "423"): "as above",
+    ("content", ("components", "responses", "PictureNotYet"), "application/json"): "takes a crowd: tests/e2e/mediad_pictures_test.cpp is one",
+    ("header", ("components", "responses", "PictureNotYet"), "Retry-After"): "as above",
+    ("status", "getRendition", "503"): "as above",
+    ("status", "getPicture", "503"): "as above",
     ("status", "terminateUpload", "423"): "as above",
 }
 # Contents of another form than JSON that need files of a kind that is not made here.

@@ -3,12 +3,14 @@ media_test(test_library TIMEOUT 300
   SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/library_api_keys_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_collect_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/library_derivations_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_entrance_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_expiry_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_ingest_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_jobs_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_notifications_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_open_blobs_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/library_renditions_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_resumable_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_similar_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_uploads_test.cpp

@@ -39,7 +39,7 @@ class ScriptedProcessor final : public media::Processor {
     const auto content = media::read_all(source, 1U << 30U).value();
     if (describes) derived.appearance = appearance_of(content);
     for (const auto& transform : transforms) {
-      const std::string text = media::to_string(transform) + " of " + media::Digest::of(content).to_hex();
+      const std::string text = media::to_string(transform) + " of " + media::Digest::of(content).to_hex() + salt;
       derived.outputs.push_back({transform, transform.width, transform.height, bytes(text)});
     }
     return derived;
@@ -55,6 +55,7 @@ class ScriptedProcessor final : public media::Processor {
 
   std::atomic<int> calls{0};
   std::atomic<bool> describes{true};  ///< False: as of pictures that are only cut.
+  std::string salt;  ///< Stands behind every output: what another encoder under the same name would do.
   std::function<media::Result<void>(const media::DeriveOptions&)> before;
 };
 
@@ -77,6 +78,10 @@ struct LibraryFixture {
       options.repository = media::make_memory_repository();
     }
     options.pack_below_bytes = pack_below_bytes;
+    options.derivations_at_once = derivations_at_once;
+    options.derivation_queue = derivation_queue;
+    options.rendition_budget_bytes = rendition_budget_bytes;
+    options.budget.deadline = deadline;
     options.describe_event = describe_event;
     options.on_media_changed = on_media_changed;
     auto scripted = std::make_unique<ScriptedProcessor>();
@@ -109,6 +114,10 @@ struct LibraryFixture {
   /// Of the next `open`: 0 for blobs in files of their own.
   std::uint64_t pack_below_bytes = media::LibraryOptions{}.pack_below_bytes;
   /// Of the next `open`.
+  unsigned derivations_at_once = 4;
+  std::size_t derivation_queue = media::LibraryOptions{}.derivation_queue;
+  std::uint64_t rendition_budget_bytes = 0;
+  std::chrono::milliseconds deadline = media::ProcessingBudget{}.deadline;
   std::function<std::string(media::MediaEvent, const media::Media&)> describe_event;
   std::function<void(media::MediaId)> on_media_changed;
   TempFolder folder;

@@ -243,3 +243,22 @@ TEST_CASE("repository: a catalog from before tags, expiry and descriptions keeps
   REQUIRE(repository->write([&](Transaction& transaction) { return transaction.update_media(media); }));
   CHECK(repository->list_media({.owner = "owner", .tag = "old", .alive_at = Timestamp{}}).value().media == std::vector<Media>{media});
 }
+
+TEST_CASE("repository: renditions from before their use was noted count as asked for, but for the presets' own") {
+  const test::TempFolder folder;
+  const auto path = folder / "catalog.db";
+  SQLite::Database(path.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+  REQUIRE(sqlite::bring_up_to_date(*sqlite::Connection::open(path, sqlite::Access::write).value(), catalog_migrations().first(7)));
+  test::run_sql(path,
+                "INSERT INTO rendition (source, transform, encoder, digest, format, width, height, size_bytes, created_at) VALUES "
+                "(zeroblob(32), 'w=321,format=avif', 'aom-1', zeroblob(32), 'avif', 1, 1, 10, 77), "
+                "(zeroblob(32), 'w=320,h=320,format=avif', 'aom-1', zeroblob(32), 'avif', 1, 1, 20, 78)");
+  const auto repository = test::open(path);
+  const auto rows = repository->list_renditions(Digest()).value();
+  REQUIRE(rows.size() == 2);
+  for (const Rendition& row : rows) {
+    CHECK(row.on_demand == (row.size_bytes == 10));
+    CHECK(row.used_at == row.created_at);
+  }
+  CHECK(repository->rendition_usage(true).value() == RenditionUsage{1, 10});
+}

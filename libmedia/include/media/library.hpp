@@ -57,6 +57,15 @@ struct LibraryOptions {
   ProcessingBudget budget{};
   Isolation isolation = Isolation::process;
   unsigned workers = 2;
+  /// Pictures that are made at one time, for callers of `derive` and by jobs together; 0: as many as there are processors, or workers where
+  /// these are more. Callers go first; where a job waits too, it has every fifth turn.
+  unsigned derivations_at_once = 0;
+  /// Pictures that callers of `derive` have asked for and that wait for their turn; beyond it `unavailable`.
+  std::size_t derivation_queue = 256;
+  /// Bytes of renditions that were made on demand (`Rendition::on_demand`): beyond it the least recently used ones are dropped, whenever
+  /// one is made, and by `collect`, which gives their bytes back after the grace period. Presets' renditions neither count nor go. 0: no
+  /// limit.
+  std::uint64_t rendition_budget_bytes = 0;
   bool read_only = false;
   /// Says what is to be told to others of a change: kept in the transaction of the change itself, and handed to `send_notifications` until
   /// it is told. Runs within a transaction and perhaps twice: a pure function. An empty text: nothing is told. Absent: never.
@@ -212,6 +221,88 @@ struct Picture {
   std::shared_ptr<const ByteReader> content{};
 };
 
+/// A picture that is being made, or waits for its turn. Destroying it gives it up: what nobody waits for any more leaves the queue, or is
+/// stopped. Does not outlive the library.
+///
+/// Thread-safety: may be called concurrently, because the library's queue guards it.
+class MEDIA_EXPORT PendingPicture {
+ public:
+  virtual ~PendingPicture() = default;
+  PendingPicture(const PendingPicture&) = delete;
+  PendingPicture& operator=(const PendingPicture&) = delete;
+
+  /// Nothing while there is nothing to tell; afterwards the same each time. Errors: as `Library::derive`, and `unavailable` where its turn
+  /// has not come within the deadline of the budget; a later call may still find the picture.
+  virtual std::optional<Result<Picture>> poll() = 0;
+  /// Blocks until there is something to tell. `cancelled` where told to stop.
+  virtual Result<Picture> wait(std::stop_token stop) = 0;
+
+ protected:
+  PendingPicture() = default;
+};
+
+/// One of the two is there.
+struct Derivation {
+  std::optional<Picture> picture{};           ///< It was stored.
+  std::unique_ptr<PendingPicture> pending{};  ///< It is on its way.
+};
+
+/// How the making of pictures goes, since the library was opened.
+struct DerivationStats {
+  std::size_t waiting = 0;      ///< Pictures that wait for their turn.
+  unsigned running = 0;         ///< That are made at this moment for callers.
+  unsigned background = 0;      ///< The same by jobs.
+  std::uint64_t made = 0;       ///< For callers.
+  std::uint64_t failed = 0;     ///< That could not be made.
+  std::uint64_t shared = 0;     ///< Calls that found their picture asked for already.
+  std::uint64_t refused = 0;    ///< Calls beyond `LibraryOptions::derivation_queue`.
+  std::uint64_t abandoned = 0;  ///< Pictures that nobody waited for any more.
+  std::uint64_t evicted = 0;    ///< Renditions dropped for the budget's sake.
+  /// How long one that is asked for now would wait, going by those that were made lately.
+  std::chrono::milliseconds expected_wait{0};
+};
+
+/// Which renditions to drop. What is given narrows it; nothing given: all.
+struct RenditionSelection {
+  std::optional<MediaId> media{};                    ///< Of this media, and so of all that share its blob.
+  std::optional<std::chrono::seconds> unused_for{};  ///< Not handed out for so long.
+};
+
+/// What is wrong with a rendition, by what its source makes today.
+struct RenditionFault {
+  enum class Problem : std::uint8_t {
+    differs,      ///< The same source, transform and encoder made other bytes.
+    not_made,     ///< It could not be made again.
+    source_lost,  ///< The source is missing or damaged.
+  };
+  Problem problem = Problem::differs;
+  Rendition rendition{};
+  std::string message{};
+};
+MEDIA_EXPORT std::string_view to_string(RenditionFault::Problem problem) noexcept;
+
+struct VerifyRenditionsOptions {
+  /// So many of those that this build's encoders made, drawn by chance; absent: all.
+  std::optional<std::size_t> sample{};
+  unsigned threads = 2;
+  std::stop_token stop{};
+  /// Called for each fault as it is found, from one thread at a time.
+  std::function<void(const RenditionFault&)> on_fault{};
+  /// Called now and then with renditions made and how many there will be, from one thread at a time.
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress{};
+};
+
+struct VerifyRenditionsReport {
+  std::uint64_t checked = 0;  ///< Made again, or tried to.
+  std::uint64_t same = 0;
+  std::uint64_t differing = 0;
+  std::uint64_t not_made = 0;
+  std::uint64_t source_lost = 0;
+  std::uint64_t outdated = 0;  ///< Of the whole catalog: by an encoder of another version, so that nobody is handed them, and no fault.
+
+  [[nodiscard]] bool reproducible() const noexcept { return differing == 0 && not_made == 0 && source_lost == 0; }
+};
+
 /// What `verify` found wrong with one blob.
 struct Fault {
   enum class Problem : std::uint8_t {
@@ -246,6 +337,7 @@ struct VerifyReport {
 };
 
 struct CollectReport {
+  RenditionUsage evicted{};     ///< Renditions dropped for the budget's sake.
   std::uint64_t condemned = 0;  ///< Newly found without a reference.
   std::uint64_t revived = 0;    ///< Condemned before, referred to again.
   std::uint64_t removed = 0;
@@ -345,9 +437,15 @@ class MEDIA_EXPORT Library {
   /// As above, of a media that was found a moment ago: its row is not looked up again.
   virtual Result<std::shared_ptr<const ByteReader>> read(const Media& media) const = 0;
 
-  /// The rendition of a media by a transform: the stored one, or made and stored now. Calls for the same one share the work.
-  /// Errors: `not_found`, those of `read`, those of Processor::derive.
-  virtual Result<Picture> derive(MediaId id, const Transform& transform, std::stop_token stop = {}) = 0;
+  /// The rendition of a media by a transform: the stored one, or made and stored now. Calls for the same one share the work; different ones
+  /// are made in the order of the calls, `LibraryOptions::derivations_at_once` at a time. Waits for its turn up to the deadline of the
+  /// budget, and for the making. Errors: `not_found`, `unavailable` (too many wait, or its turn did not come), `cancelled`, those of
+  /// `read`, those of Processor::derive.
+  Result<Picture> derive(MediaId id, const Transform& transform, std::stop_token stop = {});
+  /// As above without waiting, of a media that was found a moment ago. `on_ready` (may be empty) is called once there is something to tell,
+  /// from a thread of the library: it must be quick, and must not call the library.
+  virtual Result<Derivation> begin_derive(const Media& media, const Transform& transform, std::function<void()> on_ready) = 0;
+  [[nodiscard]] virtual DerivationStats derivation_stats() const = 0;
   /// Pictures from a content that is not, and will not be, in the library.
   virtual Result<Derived> derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) = 0;
 
@@ -380,8 +478,15 @@ class MEDIA_EXPORT Library {
 
   /// Re-reads every byte and compares catalog and store.
   virtual Result<VerifyReport> verify(const VerifyOptions& options) = 0;
-  /// Condemns what nothing refers to, removes what was condemned longer ago than the grace period.
-  /// A stop ends it between two segments that are rewritten.
+  /// Drops renditions from the catalog; they are made again when somebody asks. Says how many, and what their bytes come to, which go by
+  /// `collect` where nothing else is made of them. `not_found` where there is no such media.
+  virtual Result<RenditionUsage> drop_renditions(const RenditionSelection& selection) = 0;
+  /// Makes renditions again from their sources and compares the bytes. Changes nothing.
+  virtual Result<VerifyRenditionsReport> verify_renditions(const VerifyRenditionsOptions& options) = 0;
+  /// Of all renditions, or of those that count against the budget; what it costs grows with their number.
+  virtual Result<RenditionUsage> rendition_usage(bool on_demand_only) const = 0;
+  /// Drops renditions beyond the budget, then condemns what nothing refers to and removes what was condemned longer ago than the grace
+  /// period. A stop ends it between two segments that are rewritten.
   virtual Result<CollectReport> collect(std::optional<std::chrono::seconds> grace = std::nullopt, std::stop_token stop = {}) = 0;
 
   /// The store's power over segments; null where it has none. As long as the library.

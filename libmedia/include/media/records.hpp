@@ -97,8 +97,19 @@ struct Rendition {
   std::uint32_t height = 0;
   std::uint64_t size_bytes = 0;
   Timestamp created_at{};
+  /// Made because somebody asked, by a transform that no preset has: counts against `LibraryOptions::rendition_budget_bytes`.
+  bool on_demand = false;
+  Timestamp used_at{};  ///< When it was last handed out, as far as that has been noted.
 
   friend bool operator==(const Rendition&, const Rendition&) = default;
+};
+
+/// How many renditions there are, and what they would take if none of them shared its bytes with another.
+struct RenditionUsage {
+  std::uint64_t renditions = 0;
+  std::uint64_t size_bytes = 0;
+
+  friend bool operator==(const RenditionUsage&, const RenditionUsage&) = default;
 };
 
 enum class JobState : std::uint8_t { queued, running, dead };

@@ -106,6 +106,12 @@ class MEDIA_EXPORT RepositoryReader {
   virtual Result<std::optional<Rendition>> find_rendition(const Digest& source, const std::string& transform,
                                                           const std::string& encoder) const = 0;
   virtual Result<std::vector<Rendition>> list_renditions(const Digest& source) const = 0;
+  /// Of every source, ascending by source, transform and encoder, beyond the one given, of which these three count.
+  virtual Result<std::vector<Rendition>> list_all_renditions(const std::optional<Rendition>& after, std::size_t limit) const = 0;
+  /// Those made on demand, the least recently used first.
+  virtual Result<std::vector<Rendition>> list_least_used_renditions(std::size_t limit) const = 0;
+  /// Of all, or of those made on demand. Reads through them: some tenths of a second a million.
+  virtual Result<RenditionUsage> rendition_usage(bool on_demand_only) const = 0;
 
   virtual Result<std::optional<Job>> find_job_of_media(MediaId id, const std::string& kind) const = 0;
   /// Jobs ascending by id; for people.
@@ -151,6 +157,8 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   virtual Result<std::size_t> remove_renditions(const Digest& source) = 0;
   /// All whose bytes are this blob, whatever their source; says how many.
   virtual Result<std::size_t> remove_renditions_stored_as(const Digest& digest) = 0;
+  /// Notes when renditions whose bytes are this blob were used, where that is later than what they say; says how many it changed.
+  virtual Result<std::size_t> note_rendition_use(const Digest& digest, Timestamp used_at) = 0;
 
   /// `media_id` 0: of no media. `not_found` where there is no such media.
   virtual Result<std::int64_t> insert_job(const Job& job) = 0;

@@ -17,6 +17,7 @@ Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> g
   if (options_.read_only) return Error{Errc::denied, "collect: the library is open for reading only"};
   const auto wait = grace.value_or(options_.collect_grace);
   CollectReport report;
+  MEDIA_TRY_ASSIGN(report.evicted, evict_renditions());
 
   // Bytes without a row, left by a crash: they get a condemned row, and from there on take the way of everything else.
   // (An ingest that has published but not yet catalogued finds that row and makes it live.)

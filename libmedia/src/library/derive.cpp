@@ -1,19 +1,60 @@
-// Pictures out: the stored rendition, or made, kept and answered now.
+// Pictures out: the stored rendition, or made, kept and handed out.
+
+#include <algorithm>
 
 #include "library/library_impl.hpp"
 
 namespace media {
+namespace {
+
+/// Looks this often whether a job still has its lease while it waits for a place.
+constexpr std::chrono::seconds kPlaceTick{1};
+
+/// Which transforms make pictures of one size and shape, so that they can share a decoding: by index.
+std::vector<std::vector<std::size_t>> group_by_size(std::span<const Transform> transforms) {
+  const auto shape_of = [](Transform transform) {
+    transform.format = Format::unknown;
+    transform.quality = 0;
+    return transform;
+  };
+  std::vector<std::vector<std::size_t>> groups;
+  for (std::size_t i = 0; i < transforms.size(); ++i) {
+    const auto same = std::find_if(groups.begin(), groups.end(),
+                                   [&](const auto& group) { return shape_of(transforms[group.front()]) == shape_of(transforms[i]); });
+    if (same == groups.end()) {
+      groups.push_back({i});
+    } else {
+      same->push_back(i);
+    }
+  }
+  return groups;
+}
+
+}  // namespace
 
 Result<std::optional<Picture>> LibraryImpl::find_picture(const Digest& source, const std::string& transform,
                                                          const std::string& encoder) const {
   MEDIA_TRY_ASSIGN(auto rendition, repository_->find_rendition(source, transform, encoder));
   if (!rendition) return std::optional<Picture>{};
   auto content = open_verified(rendition->digest);
-  if (content) return std::optional<Picture>(Picture{std::move(*rendition), std::move(content).value()});
+  if (content) {
+    note_use(*rendition);
+    return std::optional<Picture>(Picture{std::move(*rendition), std::move(content).value()});
+  }
   const Errc code = content.error().code;
   // A rendition is disposable: where it is lost or damaged, it is made again.
   if (code == Errc::corrupt || code == Errc::not_found) return std::optional<Picture>{};
   return std::move(content).error();
+}
+
+bool LibraryImpl::is_preset(const Transform& transform) const {
+  return std::any_of(options_.presets.begin(), options_.presets.end(), [&](const Preset& preset) {
+    return std::any_of(preset.formats.begin(), preset.formats.end(), [&](Format format) {
+      Transform made = preset.transform;
+      made.format = format;
+      return to_string(made) == to_string(transform);
+    });
+  });
 }
 
 Result<std::vector<Rendition>> LibraryImpl::keep_outputs(const Digest& source, const Derived& derived, const Repository::Closure& more) {
@@ -37,6 +78,8 @@ Result<std::vector<Rendition>> LibraryImpl::keep_outputs(const Digest& source, c
     rendition.height = output.height;
     rendition.size_bytes = keeping.size_bytes;
     rendition.created_at = clock_->now();
+    rendition.on_demand = !is_preset(output.transform);
+    rendition.used_at = rendition.created_at;
     renditions.push_back(std::move(rendition));
     keepings.push_back(std::move(keeping));
   }
@@ -49,58 +92,86 @@ Result<std::vector<Rendition>> LibraryImpl::keep_outputs(const Digest& source, c
   return renditions;
 }
 
-Result<Picture> LibraryImpl::make_picture(const Media& media, const Digest& source, const Transform& transform, const std::string& encoder,
-                                          std::stop_token stop) {
+Result<Picture> LibraryImpl::make_picture(const Media& media, const Transform& transform, const std::string& encoder,
+                                          const std::stop_token& stop, DerivationQueue::Place& place) {
+  const Digest& source = *media.digest;
+  const std::string spelling = to_string(transform);
+  // By a making that ended, here or in another process, since this one was asked for.
+  MEDIA_TRY_ASSIGN(auto stored, find_picture(source, spelling, encoder));
+  if (stored) return std::move(*stored);
   MEDIA_TRY_ASSIGN(const auto content, read(media));
   DeriveOptions options;
   options.budget = options_.budget;
-  options.stop = std::move(stop);
+  options.stop = stop;
   MEDIA_TRY_ASSIGN(const Derived derived, processor_->derive(*content, std::span(&transform, 1), options));
-  MEDIA_TRY_ASSIGN(const auto renditions, keep_outputs(source, derived, [](Transaction&) { return Result<void>{}; }));
-  MEDIA_TRY_ASSIGN(auto picture, find_picture(source, renditions.front().transform, encoder));
-  if (!picture) return Error{Errc::unavailable, "the rendition went away as soon as it was made; try again"};
-  return std::move(*picture);
+  place.release();  // What is left is the disk's work.
+  MEDIA_TRY_ASSIGN(auto renditions, keep_outputs(source, derived, [](Transaction&) { return Result<void>{}; }));
+  Picture picture{std::move(renditions.front()), nullptr};
+  // By its bytes, not by its row, which may have been dropped already for the sake of others.
+  auto opened = open_verified(picture.rendition.digest);
+  if (!opened) return Error{Errc::unavailable, "the rendition went away as soon as it was made; try again"};
+  picture.content = std::move(opened).value();
+  if (picture.rendition.on_demand) keep_within_budget(picture.rendition.size_bytes);
+  return picture;
 }
 
-Result<Picture> LibraryImpl::derive(MediaId id, const Transform& transform, std::stop_token stop) {
-  MEDIA_TRY_ASSIGN(const auto media, find_alive(*repository_, id));
-  if (!media || !media->digest) return Error{Errc::not_found, "there is no media " + std::to_string(id) + " with content"};
-  if (!can_decode(media->info.format)) {
-    return Error{Errc::unsupported, "no picture can be made of media " + std::to_string(id) + " (" + media->media_type + ")"};
+Result<Derivation> LibraryImpl::begin_derive(const Media& media, const Transform& transform, std::function<void()> on_ready) {
+  if (!media.digest) return Error{Errc::not_found, "there is no media " + std::to_string(media.id) + " with content"};
+  if (!can_decode(media.info.format)) {
+    return Error{Errc::unsupported, "no picture can be made of media " + std::to_string(media.id) + " (" + media.media_type + ")"};
   }
   const std::string spelling = to_string(transform);
-  MEDIA_TRY_ASSIGN(const std::string encoder, encoder_version(transform.format));
-  MEDIA_TRY_ASSIGN(auto stored, find_picture(*media->digest, spelling, encoder));
-  if (stored) return std::move(*stored);
+  MEDIA_TRY_ASSIGN(std::string encoder, encoder_version(transform.format));
+  Derivation derivation;
+  MEDIA_TRY_ASSIGN(derivation.picture, find_picture(*media.digest, spelling, encoder));
+  if (derivation.picture) return derivation;
   if (options_.read_only) return Error{Errc::denied, "derive: the library is open for reading only"};
+  auto work = [this, media, transform, encoder = std::move(encoder)](const std::stop_token& stop, DerivationQueue::Place& place) {
+    return make_picture(media, transform, encoder, stop, place);
+  };
+  MEDIA_TRY_ASSIGN(derivation.pending, derivations_.join(media.digest->to_hex() + ' ' + spelling, std::move(work), std::move(on_ready)));
+  return derivation;
+}
 
-  const std::string key = media->digest->to_hex() + ' ' + spelling;
-  std::shared_ptr<Flight> flight;
-  {
-    std::unique_lock lock(flights_mutex_);
-    if (const auto found = flights_.find(key); found != flights_.end()) {
-      const auto other = found->second;
-      const auto patience = options_.budget.deadline * 2;
-      if (!flights_changed_.wait_for(lock, stop, patience, [&] { return other->done; })) {
-        return Error{stop.stop_requested() ? Errc::cancelled : Errc::unavailable, "derive: another call is still making this rendition"};
-      }
-      lock.unlock();
-      MEDIA_TRY_ASSIGN(auto made, find_picture(*media->digest, spelling, encoder));
-      if (made) return std::move(*made);
-      // The other call failed; its error may have been its own (cancelled), so this one tries for itself.
-      lock.lock();
+DerivationStats LibraryImpl::derivation_stats() const {
+  DerivationStats stats = derivations_.stats();
+  stats.evicted = evicted_;
+  return stats;
+}
+
+Result<Derived> LibraryImpl::derive_in_turns(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options,
+                                             const std::function<void()>& while_waiting) {
+  auto groups = group_by_size(transforms);
+  if (groups.empty()) groups.emplace_back();  // a proof that the source decodes
+  Derived all;
+  all.outputs.resize(transforms.size());
+  std::chrono::steady_clock::duration spent{0};
+  double done = 0;
+  for (const auto& group : groups) {
+    std::vector<Transform> wanted;
+    for (const std::size_t i : group) wanted.push_back(transforms[i]);
+    DeriveOptions part = options;
+    part.budget.deadline -= std::chrono::duration_cast<std::chrono::milliseconds>(spent);
+    const double share = 1.0 / static_cast<double>(groups.size());
+    if (options.progress) part.progress = [&](double rising) { options.progress(done + share * rising); };
+    std::optional<DerivationQueue::Place> place;
+    while (!(place = derivations_.enter_background(options.stop, kPlaceTick))) {
+      if (options.stop.stop_requested()) return Error{Errc::cancelled, "stopped by the caller"};
+      while_waiting();
     }
-    flight = std::make_shared<Flight>();
-    flights_[key] = flight;
+    const auto begun = std::chrono::steady_clock::now();
+    MEDIA_TRY_ASSIGN(Derived made, processor_->derive(content, wanted, part));
+    place.reset();
+    spent += std::chrono::steady_clock::now() - begun;
+    for (std::size_t k = 0; k < group.size(); ++k) all.outputs[group[k]] = std::move(made.outputs[k]);
+    if (done == 0) {
+      // Of what every group finds out alike the first one's is kept.
+      made.outputs = std::move(all.outputs);
+      all = std::move(made);
+    }
+    done += share;
   }
-  auto picture = make_picture(*media, *media->digest, transform, encoder, std::move(stop));
-  {
-    const std::lock_guard lock(flights_mutex_);
-    flight->done = true;
-    if (const auto found = flights_.find(key); found != flights_.end() && found->second == flight) flights_.erase(found);
-  }
-  flights_changed_.notify_all();
-  return picture;
+  return all;
 }
 
 Result<Derived> LibraryImpl::derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) {

@@ -109,7 +109,7 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
     Derived derived;
     const bool is_described = media->appearance.known();
     if (!wanted.empty() || media->placeholder.empty() || !is_described) {
-      MEDIA_TRY_ASSIGN(derived, processor_->derive(*content, wanted, options));
+      MEDIA_TRY_ASSIGN(derived, derive_in_turns(*content, wanted, options, [&] { options.progress(noted); }));
     }
     if (!is_described && !derived.appearance.known() && !wanted.empty()) {
       // Everything that was wanted is cut or stretched.
@@ -209,6 +209,7 @@ Result<std::size_t> LibraryImpl::work_off(std::span<const std::string> kinds, st
   std::size_t ended = 0;
   while (ended < options.limit && !options.stop.stop_requested()) {
     std::uint64_t seen = 0;
+    if (uses_.is_due()) flush_uses();
     {
       const std::lock_guard lock(jobs_mutex_);
       seen = jobs_generation_;

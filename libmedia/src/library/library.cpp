@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
+#include <thread>
 
 #include "library/library_impl.hpp"
 #include "library/pending_ingest.hpp"
@@ -26,6 +27,12 @@ Result<std::vector<std::string>> checked_tags(const std::vector<std::string>& ta
   return kept;
 }
 
+DerivationQueue::Limits queue_limits(const LibraryOptions& options) {
+  const unsigned workers = options.isolation == Isolation::process ? options.workers : 1;
+  const unsigned usual = std::max(std::thread::hardware_concurrency(), workers);
+  return {options.derivations_at_once != 0 ? options.derivations_at_once : usual, options.derivation_queue, options.budget.deadline};
+}
+
 }  // namespace
 
 LibraryImpl::LibraryImpl(LibraryOptions options, std::unique_ptr<BlobStore> store, std::unique_ptr<Repository> repository,
@@ -35,7 +42,8 @@ LibraryImpl::LibraryImpl(LibraryOptions options, std::unique_ptr<BlobStore> stor
       repository_(std::move(repository)),
       spool_(std::move(spool)),
       processor_(std::move(processor)),
-      clock_(options_.clock) {}
+      clock_(options_.clock),
+      derivations_(queue_limits(options_)) {}
 
 Result<std::unique_ptr<Library>> Library::open(LibraryOptions options) {
   const bool needs_folder = !options.store || !options.repository;
@@ -105,6 +113,14 @@ Result<std::vector<SimilarMedia>> Library::similar(MediaId id, SimilarQuery quer
   query.perceptual_hash = media->appearance.perceptual_hash.value_or(PerceptualHash{});
   query.except = id;
   return similar(std::move(query));
+}
+
+Result<Picture> Library::derive(MediaId id, const Transform& transform, std::stop_token stop) {
+  MEDIA_TRY_ASSIGN(const auto media, find(id));
+  if (!media) return Error{Errc::not_found, "there is no media " + std::to_string(id) + " with content"};
+  MEDIA_TRY_ASSIGN(auto derivation, begin_derive(*media, transform, {}));
+  if (derivation.picture) return std::move(*derivation.picture);
+  return derivation.pending->wait(std::move(stop));
 }
 
 Result<std::optional<Media>> LibraryImpl::find_alive(const RepositoryReader& reader, MediaId id) const {

@@ -1,6 +1,7 @@
 /// The built-in Library: areas combined. One class, one .cpp for each of its capabilities.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -9,8 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "library/derivation_queue.hpp"
 #include "library/entrance.hpp"
 #include "library/open_blobs.hpp"
+#include "library/rendition_uses.hpp"
 #include "library/upload_turns.hpp"
 #include "media/library.hpp"
 
@@ -43,6 +46,7 @@ class LibraryImpl final : public Library {
  public:
   LibraryImpl(LibraryOptions options, std::unique_ptr<BlobStore> store, std::unique_ptr<Repository> repository,
               std::unique_ptr<UploadSpool> spool, std::unique_ptr<Processor> processor);
+  ~LibraryImpl() override { flush_uses(); }
 
   Result<std::unique_ptr<Ingest>> begin(IngestRequest request) override;
   Result<std::unique_ptr<Ingest>> prepare(const ByteReader& content, IngestRequest request) override;
@@ -69,7 +73,8 @@ class LibraryImpl final : public Library {
   Result<std::vector<Rendition>> renditions(MediaId id) const override;
   Result<std::shared_ptr<const ByteReader>> read(MediaId id) const override;
   Result<std::shared_ptr<const ByteReader>> read(const Media& media) const override;
-  Result<Picture> derive(MediaId id, const Transform& transform, std::stop_token stop) override;
+  Result<Derivation> begin_derive(const Media& media, const Transform& transform, std::function<void()> on_ready) override;
+  [[nodiscard]] DerivationStats derivation_stats() const override;
   Result<Derived> derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) override;
   Result<Media> update(MediaId id, const MediaChanges& changes) override;
   Result<bool> remove(MediaId id) override;
@@ -83,6 +88,9 @@ class LibraryImpl final : public Library {
   Result<bool> revoke_api_key(const std::string& id) override;
   Result<std::optional<ApiKey>> find_api_key(std::string_view token) const override;
   Result<VerifyReport> verify(const VerifyOptions& options) override;
+  Result<RenditionUsage> drop_renditions(const RenditionSelection& selection) override;
+  Result<VerifyRenditionsReport> verify_renditions(const VerifyRenditionsOptions& options) override;
+  Result<RenditionUsage> rendition_usage(bool on_demand_only) const override { return repository_->rendition_usage(on_demand_only); }
   Result<CollectReport> collect(std::optional<std::chrono::seconds> grace, std::stop_token stop) override;
   Result<std::size_t> run_jobs(const RunJobsOptions& options) override;
   Result<std::size_t> describe_old_media(const RunJobsOptions& options) override;
@@ -131,10 +139,26 @@ class LibraryImpl final : public Library {
 
   // derive.cpp
   Result<std::optional<Picture>> find_picture(const Digest& source, const std::string& transform, const std::string& encoder) const;
-  Result<Picture> make_picture(const Media& media, const Digest& source, const Transform& transform, const std::string& encoder,
-                               std::stop_token stop);
+  /// What a caller of `derive` gets, made in a place of the queue, which is given back once there is no more to compute.
+  Result<Picture> make_picture(const Media& media, const Transform& transform, const std::string& encoder, const std::stop_token& stop,
+                               DerivationQueue::Place& place);
+  [[nodiscard]] bool is_preset(const Transform& transform) const;
+  /// As Processor::derive, in places of the queue, on this thread. A picture's bytes depend on its source, transform and encoder alone, not
+  /// on what else is asked for: pictures of one size share a decoding, those of several sizes are not made from each other. `while_waiting`
+  /// is called about once a second until there is a place.
+  Result<Derived> derive_in_turns(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options,
+                                  const std::function<void()>& while_waiting);
   /// Stores encoded outputs and their rows, with `more` in the same transaction.
   Result<std::vector<Rendition>> keep_outputs(const Digest& source, const Derived& derived, const Repository::Closure& more);
+
+  // renditions.cpp
+  void note_use(const Rendition& rendition) const;
+  void flush_uses() const;
+  /// Drops those of the candidates that are wanted as they are now; asked with what was dropped before, in one transaction.
+  Result<RenditionUsage> drop_some(std::span<const Rendition> candidates,
+                                   const std::function<bool(const Rendition&, const RenditionUsage&)>& wanted);
+  Result<RenditionUsage> evict_renditions();
+  void keep_within_budget(std::uint64_t added_bytes);
 
   // jobs.cpp
   Result<void> run_job(const Job& job, std::stop_token stop);
@@ -162,13 +186,14 @@ class LibraryImpl final : public Library {
   std::unique_ptr<Processor> processor_;
   std::shared_ptr<const Clock> clock_;
 
-  /// Calls of `derive` for the same rendition share one making.
-  struct Flight {
-    bool done = false;
-  };
-  std::mutex flights_mutex_;
-  std::condition_variable_any flights_changed_;
-  std::unordered_map<std::string, std::shared_ptr<Flight>> flights_;
+  mutable RenditionUses uses_;
+  std::mutex budget_mutex_;
+  /// Bytes that count against the budget, and those made in this process since; absent: to be summed up.
+  std::optional<std::uint64_t> summed_up_;
+  std::uint64_t added_since_ = 0;
+  std::chrono::steady_clock::time_point summed_up_at_{};
+  bool evicting_ = false;
+  std::atomic<std::uint64_t> evicted_{0};
 
   UploadTurns turns_;
   Entrance entrance_;
@@ -178,6 +203,8 @@ class LibraryImpl final : public Library {
   std::mutex jobs_mutex_;
   std::condition_variable_any jobs_queued_;
   std::uint64_t jobs_generation_ = 0;
+
+  DerivationQueue derivations_;  // last: its threads end before what they use goes
 };
 
 }  // namespace media

@@ -73,6 +73,21 @@ class MemoryTransaction final : public Reads<Transaction> {
     return keys.size();
   }
 
+  Result<std::size_t> note_rendition_use(const Digest& digest, Timestamp used_at) override {
+    const auto found = tables_.renditions_by_digest.find(digest);
+    if (found == tables_.renditions_by_digest.end()) return std::size_t{0};
+    const auto keys = found->second;  // A copy, for putting changes what is walked.
+    std::size_t changed = 0;
+    for (const RenditionKey& key : keys) {
+      Rendition row = tables_.renditions.at(key);
+      if (row.used_at >= used_at) continue;
+      row.used_at = used_at;
+      tables_.put(row);
+      ++changed;
+    }
+    return changed;
+  }
+
   Result<std::int64_t> insert_job(const Job& job) override {
     if (job.media_id != 0) MEDIA_TRY(require_media("insert job", job.media_id));
     Job row = job;

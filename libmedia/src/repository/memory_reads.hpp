@@ -166,6 +166,31 @@ class Reads : public Base {
     return rows;
   }
 
+  Result<std::vector<Rendition>> list_all_renditions(const std::optional<Rendition>& after, std::size_t limit) const final {
+    const View now = view();
+    std::vector<Rendition> rows;
+    const auto& renditions = now.tables.renditions;
+    auto at = after ? renditions.upper_bound(Tables::key_of(*after)) : renditions.begin();
+    for (; at != renditions.end() && rows.size() < limit; ++at) rows.push_back(at->second);
+    return rows;
+  }
+  Result<std::vector<Rendition>> list_least_used_renditions(std::size_t limit) const final {
+    auto rows = rows_where(view().tables.renditions, [](const Rendition& rendition) { return rendition.on_demand; });
+    std::stable_sort(rows.begin(), rows.end(), [](const Rendition& a, const Rendition& b) { return a.used_at < b.used_at; });
+    rows.resize(std::min(rows.size(), limit));
+    return rows;
+  }
+  Result<RenditionUsage> rendition_usage(bool on_demand_only) const final {
+    const View now = view();
+    RenditionUsage usage;
+    for (const auto& [key, rendition] : now.tables.renditions) {
+      if (on_demand_only && !rendition.on_demand) continue;
+      ++usage.renditions;
+      usage.size_bytes += rendition.size_bytes;
+    }
+    return usage;
+  }
+
   Result<std::optional<Job>> find_job_of_media(MediaId id, const std::string& kind) const final {
     const View now = view();
     const auto ids = now.tables.jobs_by_media.find(id);

@@ -20,7 +20,7 @@
   "AND perceptual_hash IS NOT NULL AND hamming_distance(perceptual_hash, ?2) <= ?3 AND id <> ?4 AND (visibility >= ?5 OR owner = ?6) " \
   "AND (expires_at IS NULL OR expires_at > ?7)"
 #define MEDIA_SQL_BLOB "digest, size_bytes, state, location, identity, verified_at, condemned_at"
-#define MEDIA_SQL_RENDITION "source, transform, encoder, digest, format, width, height, size_bytes, created_at"
+#define MEDIA_SQL_RENDITION "source, transform, encoder, digest, format, width, height, size_bytes, created_at, on_demand, used_at"
 #define MEDIA_SQL_JOB_FIELDS \
   "kind, media_id, state, attempts, run_after, lease_owner, lease_until, progress, last_error, created_at, payload"
 #define MEDIA_SQL_JOB "id, " MEDIA_SQL_JOB_FIELDS
@@ -101,9 +101,19 @@ inline constexpr std::string_view kListRenditions =
     "SELECT " MEDIA_SQL_RENDITION " FROM rendition WHERE source = ?1 ORDER BY transform, encoder";
 inline constexpr std::string_view kPutRendition =
     "INSERT INTO rendition (" MEDIA_SQL_RENDITION
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (source, transform, encoder) DO UPDATE SET digest = excluded.digest, "
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (source, transform, encoder) DO UPDATE SET digest = "
+    "excluded.digest, "
     "format = excluded.format, width = excluded.width, height = excluded.height, size_bytes = excluded.size_bytes, "
-    "created_at = excluded.created_at";
+    "created_at = excluded.created_at, on_demand = excluded.on_demand, used_at = excluded.used_at";
+inline constexpr std::string_view kListAllRenditions =
+    "SELECT " MEDIA_SQL_RENDITION
+    " FROM rendition WHERE (source, transform, encoder) > (?1, ?2, ?3) ORDER BY source, transform, encoder LIMIT ?4";
+// The bound and the constant are what lets the partial index serve.
+inline constexpr std::string_view kListLeastUsedRenditions =
+    "SELECT " MEDIA_SQL_RENDITION " FROM rendition WHERE on_demand = 1 AND used_at <= ?1 ORDER BY used_at LIMIT ?2";
+inline constexpr std::string_view kRenditionUsage = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM rendition";
+inline constexpr std::string_view kOnDemandUsage = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM rendition WHERE on_demand = 1";
+inline constexpr std::string_view kNoteRenditionUse = "UPDATE rendition SET used_at = ?2 WHERE digest = ?1 AND used_at < ?2";
 inline constexpr std::string_view kRemoveRendition = "DELETE FROM rendition WHERE source = ?1 AND transform = ?2 AND encoder = ?3";
 inline constexpr std::string_view kRemoveRenditions = "DELETE FROM rendition WHERE source = ?1";
 inline constexpr std::string_view kRemoveRenditionsStoredAs = "DELETE FROM rendition WHERE digest = ?1";

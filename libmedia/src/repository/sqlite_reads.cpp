@@ -241,6 +241,27 @@ Result<std::vector<Rendition>> Reads<Base>::list_renditions(const Digest& source
 }
 
 template <class Base>
+Result<std::vector<Rendition>> Reads<Base>::list_all_renditions(const std::optional<Rendition>& after, std::size_t limit) const {
+  static const std::string kNone;
+  const std::optional<Digest> source = after ? std::optional(after->source) : std::nullopt;
+  return list(connection(), "list all renditions", read_rendition, sql::kListAllRenditions, Bytes{key_after(source)},
+              after ? after->transform : kNone, after ? after->encoder : kNone, row_limit(limit));
+}
+
+template <class Base>
+Result<std::vector<Rendition>> Reads<Base>::list_least_used_renditions(std::size_t limit) const {
+  return list(connection(), "list renditions by use", read_rendition, sql::kListLeastUsedRenditions,
+              std::numeric_limits<std::int64_t>::max(), row_limit(limit));
+}
+
+template <class Base>
+Result<RenditionUsage> Reads<Base>::rendition_usage(bool on_demand_only) const {
+  MEDIA_TRY_ASSIGN(const auto usage, find(connection(), "sum up renditions", read_rendition_usage,
+                                          on_demand_only ? sql::kOnDemandUsage : sql::kRenditionUsage));
+  return usage.value_or(RenditionUsage());
+}
+
+template <class Base>
 Result<std::optional<Job>> Reads<Base>::find_job_of_media(MediaId id, const std::string& kind) const {
   return find(connection(), "find job", read_job, sql::kFindJobOfMedia, id, kind);
 }

@@ -29,6 +29,9 @@ class Reads : public Base {
   Result<std::optional<Rendition>> find_rendition(const Digest& source, const std::string& transform,
                                                   const std::string& encoder) const final;
   Result<std::vector<Rendition>> list_renditions(const Digest& source) const final;
+  Result<std::vector<Rendition>> list_all_renditions(const std::optional<Rendition>& after, std::size_t limit) const final;
+  Result<std::vector<Rendition>> list_least_used_renditions(std::size_t limit) const final;
+  Result<RenditionUsage> rendition_usage(bool on_demand_only) const final;
 
   Result<std::optional<Job>> find_job_of_media(MediaId id, const std::string& kind) const final;
   Result<std::vector<Job>> list_jobs(std::optional<JobState> state, std::size_t limit) const final;

@@ -167,7 +167,14 @@ Rendition read_rendition(Query& row) {
           .width = small<std::uint32_t>(row.integer()),
           .height = small<std::uint32_t>(row.integer()),
           .size_bytes = size_of(row.integer()),
-          .created_at = row.time()};
+          .created_at = row.time(),
+          .on_demand = row.integer() != 0,
+          .used_at = row.time()};
+}
+
+RenditionUsage read_rendition_usage(Query& row) {
+  const auto renditions = static_cast<std::uint64_t>(row.integer());
+  return {.renditions = renditions, .size_bytes = size_of(row.integer())};
 }
 
 void bind_rendition(Query& query, const Rendition& rendition) {
@@ -180,6 +187,8 @@ void bind_rendition(Query& query, const Rendition& rendition) {
   query.add(std::int64_t{rendition.height});
   query.add(column_of(rendition.size_bytes));
   query.add(rendition.created_at);
+  query.add(std::int64_t{rendition.on_demand ? 1 : 0});
+  query.add(rendition.used_at);
 }
 
 Job read_job(Query& row) {

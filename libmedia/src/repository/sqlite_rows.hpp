@@ -11,6 +11,7 @@ Media read_media(Query& row);
 Blob read_blob(Query& row);
 StorageUsage read_usage(Query& row);
 Rendition read_rendition(Query& row);
+RenditionUsage read_rendition_usage(Query& row);
 Job read_job(Query& row);
 UploadSession read_upload(Query& row);
 ResumableUpload read_resumable_upload(Query& row);

@@ -87,6 +87,10 @@ Result<std::size_t> SqliteTransaction::remove_renditions_stored_as(const Digest&
   return change("remove renditions", sql::kRemoveRenditionsStoredAs, digest);
 }
 
+Result<std::size_t> SqliteTransaction::note_rendition_use(const Digest& digest, Timestamp used_at) {
+  return change("note the use of a rendition", sql::kNoteRenditionUse, digest, used_at);
+}
+
 Result<std::int64_t> SqliteTransaction::insert_job(const Job& job) {
   return guarded(connection_, "insert job", [&]() -> Result<std::int64_t> {
     Query query(connection_, sql::kInsertJob);

@@ -22,6 +22,7 @@ class SqliteTransaction final : public Reads<Transaction> {
   Result<bool> remove_rendition(const Digest& source, const std::string& transform, const std::string& encoder) override;
   Result<std::size_t> remove_renditions(const Digest& source) override;
   Result<std::size_t> remove_renditions_stored_as(const Digest& digest) override;
+  Result<std::size_t> note_rendition_use(const Digest& digest, Timestamp used_at) override;
 
   Result<std::int64_t> insert_job(const Job& job) override;
   Result<std::vector<Job>> claim_jobs(const std::string& kind, Timestamp now, const std::string& lease_owner, Timestamp lease_until,

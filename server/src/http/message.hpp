@@ -70,7 +70,8 @@ struct Request {
   Body* body = nullptr;                         ///< Never null in a handler; ends at once where there is no body.
   std::chrono::steady_clock::time_point begun;  ///< When the head was complete.
   bool may_wait = false;                        ///< Whether `Response::wait_for` may be answered to this call.
-  std::any admitted;                            ///< What `Hooks::admit` found out, for handlers; nothing here looks inside.
+  std::any kept;      ///< For a handler that answers `Response::wait_for`, until it is asked again; goes with the client.
+  std::any admitted;  ///< What `Hooks::admit` found out, for handlers; nothing here looks inside.
 
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const noexcept { return headers.find(name); }
   /// The value of a `{name}` segment; empty for a name that the pattern does not have.

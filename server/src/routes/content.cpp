@@ -1,7 +1,11 @@
 // Bytes out: originals and renditions.
 
 #include <algorithm>
+#include <any>
 #include <charconv>
+#include <chrono>
+#include <memory>
+#include <optional>
 
 #include "base64.hpp"
 #include "errors.hpp"
@@ -70,25 +74,17 @@ std::string with_extension(const std::string& filename, Format format) {
   return (dot == std::string::npos || dot == 0 ? filename : filename.substr(0, dot)) + "." + std::string(file_extension(format));
 }
 
-/// A place among those that make pictures while a client waits; the threads that only read must not all end up there.
-class DerivationSlot {
- public:
-  DerivationSlot(std::atomic<int>& running, int limit) : running_(running), held_(running.fetch_add(1) < limit) {
-    if (!held_) --running_;
-  }
-  ~DerivationSlot() {
-    if (held_) --running_;
-  }
-  DerivationSlot(const DerivationSlot&) = delete;
-  DerivationSlot& operator=(const DerivationSlot&) = delete;
-  explicit operator bool() const noexcept { return held_; }
-
- private:
-  std::atomic<int>& running_;
-  bool held_;
-};
+/// Too much is asked for: in good time it will be there.
+http::Response busy(const Error& error, const http::Request& request, RouteContext& context) {
+  constexpr std::chrono::seconds kLatest{30};
+  const auto wait = std::chrono::ceil<std::chrono::seconds>(context.library.derivation_stats().expected_wait);
+  context.log.write(LogLevel::debug, "picture put off", {{"request_id", request.request_id}, {"reason", error.message}});
+  return error_response(503, "too many pictures are being made at this moment; try again shortly", request)
+      .with("Retry-After", std::to_string(std::clamp(wait, std::chrono::seconds(1), kLatest).count()));
+}
 
 http::Response derive_failure(const Error& error, const Media& media, http::Request& request, RouteContext& context) {
+  if (error.code == Errc::unavailable) return busy(error, request, context);
   if (error.code == Errc::unsupported) return error_response(404, error.message, request);
   const bool undecodable = error.code == Errc::corrupt || error.code == Errc::too_large;
   // `corrupt` may be the file as it was sent, or our copy of it: only the first is the sender's.
@@ -96,22 +92,34 @@ http::Response derive_failure(const Error& error, const Media& media, http::Requ
   return error_response(error, request, context.log);
 }
 
+std::string picture_key(const Media& media, const Transform& transform) {
+  return "picture/" + (media.digest ? media.digest->to_hex() : std::string()) + " " + to_string(transform);
+}
+
+/// The picture, or why there is none; nothing where the request shall wait for it. It waits without a thread, and its client may go: what
+/// the request keeps goes with it, and so does its place in the library's queue.
+std::optional<Result<Picture>> find_or_begin(http::Request& request, RouteContext& context, const Media& media,
+                                             const Transform& transform) {
+  using Pending = std::shared_ptr<PendingPicture>;
+  if (!request.kept.has_value()) {
+    auto begun = context.library.begin_derive(media, transform, [&context, key = picture_key(media, transform)] { context.wake(key); });
+    if (!begun) return std::move(begun).error();
+    if (begun->picture) return std::move(*begun->picture);
+    request.kept = Pending(std::move(begun->pending));
+  }
+  auto done = std::any_cast<const Pending&>(request.kept)->poll();
+  if (done || request.may_wait) return done;
+  return Error{Errc::unavailable, "no more requests may wait"};
+}
+
 http::Response serve_picture(http::Request& request, RouteContext& context, const Media& media, const Transform& transform,
                              bool negotiated) {
-  const std::string spelling = to_string(transform);
-  const auto encoder = encoder_version(transform.format);
-  if (!encoder) return error_response(400, encoder.error().message, request, {"format", "a format that this build can write"});
-  const auto stored = context.library.renditions(media.id);
-  if (!stored) return error_response(stored.error(), request, context.log);
-  const bool ready = std::any_of(stored->begin(), stored->end(), [&](const Rendition& candidate) {
-    return candidate.transform == spelling && candidate.encoder == *encoder;
-  });
-  const DerivationSlot slot(context.derivations,
-                            static_cast<int>(ready ? context.config.reader_threads : context.config.reader_threads / 2));
-  if (!slot) {
-    return error_response(503, "too many pictures are being made at this moment; try again shortly", request).with("Retry-After", "1");
+  if (const auto encoder = encoder_version(transform.format); !encoder) {
+    return error_response(400, encoder.error().message, request, {"format", "a format that this build can write"});
   }
-  auto picture = context.library.derive(media.id, transform);
+  const auto answer = find_or_begin(request, context, media, transform);
+  if (!answer) return http::Response::later(picture_key(media, transform));
+  const Result<Picture>& picture = *answer;
   if (!picture) return derive_failure(picture.error(), media, request, context);
 
   const std::string digest = picture->rendition.digest.to_hex();

@@ -66,12 +66,13 @@ struct RequestSeries {
 /// Sums up what the storage holds, on a thread of its own, when somebody asks and the last sum is old.
 class UsageSampler {
  public:
-  explicit UsageSampler(std::function<Result<StorageUsage>()> source) : source_(std::move(source)) {
+  using Sums = Metrics::StorageSums;
+  explicit UsageSampler(std::function<Result<Sums>()> source) : source_(std::move(source)) {
     if (source_) thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
   }
 
   /// What is known; waits a moment for a sum that is under way. Nothing before the first one.
-  std::optional<StorageUsage> ask() {
+  std::optional<Sums> ask() {
     if (!source_) return std::nullopt;
     std::unique_lock lock(mutex_);
     if (!asked_ && Clock::now() >= next_) {
@@ -103,19 +104,19 @@ class UsageSampler {
     }
   }
 
-  std::function<Result<StorageUsage>()> source_;
+  std::function<Result<Sums>()> source_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
   bool asked_ = false;
   Clock::time_point next_{};
-  std::optional<StorageUsage> known_;
+  std::optional<Sums> known_;
   std::jthread thread_;  // stopped before what it uses goes
 };
 
 }  // namespace
 
 struct Metrics::State {
-  explicit State(Sources from) : server(std::move(from.server)), usage(std::move(from.storage)) {
+  explicit State(Sources from) : server(std::move(from.server)), derivations(std::move(from.derivations)), usage(std::move(from.storage)) {
     gauges("mediad_build_info", "Always 1; its label is the version that runs.").Add({{"version", MEDIA_VERSION}}).Set(1);
     for (const auto& [tier, name] : kTiers) rate_limited_by_tier[tier] = &rate_limited.Add({{"tier", std::string(name)}});
   }
@@ -158,7 +159,7 @@ struct Metrics::State {
     connections.Add({{"state", "busy"}}).Set(static_cast<double>(stats->connections - std::min(stats->connections, stats->idle)));
     gauges("http_requests_active", "Requests with a thread, or waiting for one.").Add({}).Set(static_cast<double>(stats->running));
     gauges("http_requests_queued", "Requests waiting for a thread.").Add({}).Set(static_cast<double>(stats->queued));
-    gauges("http_requests_waiting", "Requests parked until their answer is there (?wait=).")
+    gauges("http_requests_waiting", "Requests parked until their answer is there (?wait=, a picture that is being made).")
         .Add({})
         .Set(static_cast<double>(stats->waiting));
     raise(counters("http_connections_accepted_total", "Connections that were accepted.").Add({}), stats->accepted);
@@ -176,11 +177,37 @@ struct Metrics::State {
   void sample_storage() {
     const auto sum = usage.ask();
     if (!sum) return;
-    gauges("media_storage_bytes", "Bytes of live blobs, originals and renditions.").Add({}).Set(static_cast<double>(sum->size_bytes));
-    gauges("media_storage_blobs", "Live blobs, originals and renditions.").Add({}).Set(static_cast<double>(sum->blobs));
+    gauges("media_storage_bytes", "Bytes of live blobs, originals and renditions.").Add({}).Set(static_cast<double>(sum->blobs.size_bytes));
+    gauges("media_storage_blobs", "Live blobs, originals and renditions.").Add({}).Set(static_cast<double>(sum->blobs.blobs));
+    Family<Gauge>& bytes = gauges("media_renditions_bytes", "Bytes of renditions: of presets, or made on demand, which the budget limits.");
+    Family<Gauge>& count = gauges("media_renditions", "Renditions: of presets, or made on demand.");
+    const auto on_demand_bytes = std::min(sum->on_demand.size_bytes, sum->renditions.size_bytes);
+    const auto on_demand = std::min(sum->on_demand.renditions, sum->renditions.renditions);
+    bytes.Add({{"kind", "preset"}}).Set(static_cast<double>(sum->renditions.size_bytes - on_demand_bytes));
+    bytes.Add({{"kind", "on_demand"}}).Set(static_cast<double>(on_demand_bytes));
+    count.Add({{"kind", "preset"}}).Set(static_cast<double>(sum->renditions.renditions - on_demand));
+    count.Add({{"kind", "on_demand"}}).Set(static_cast<double>(on_demand));
+  }
+
+  void sample_derivations() {
+    if (!derivations) return;
+    const DerivationStats stats = derivations();
+    Family<Gauge>& running = gauges("media_derivations_running", "Pictures that are being made, for clients that wait or by jobs.");
+    running.Add({{"for", "client"}}).Set(static_cast<double>(stats.running));
+    running.Add({{"for", "job"}}).Set(static_cast<double>(stats.background));
+    gauges("media_derivations_waiting", "Pictures on the fly that wait for their turn.").Add({}).Set(static_cast<double>(stats.waiting));
+    Family<Counter>& ended = counters("media_derivations_total", "Pictures on the fly that were not there yet, by what became of them.");
+    raise(ended.Add({{"outcome", "made"}}), stats.made);
+    raise(ended.Add({{"outcome", "failed"}}), stats.failed);
+    raise(ended.Add({{"outcome", "refused"}}), stats.refused);
+    raise(ended.Add({{"outcome", "abandoned"}}), stats.abandoned);
+    raise(counters("media_derivations_shared_total", "Requests for a picture that was being made for another one already.").Add({}),
+          stats.shared);
+    raise(counters("media_renditions_evicted_total", "Renditions that were dropped to keep within the budget.").Add({}), stats.evicted);
   }
 
   std::function<std::optional<http::Server::Stats>()> server;
+  std::function<DerivationStats()> derivations;
   UsageSampler usage;
   prometheus::Registry registry;
 
@@ -231,6 +258,7 @@ std::string Metrics::text() {
   {
     const std::lock_guard lock(state_->sampling);
     state_->sample_server();
+    state_->sample_derivations();
   }
   state_->sample_storage();
   return prometheus::TextSerializer().Serialize(state_->registry.Collect());

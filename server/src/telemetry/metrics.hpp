@@ -29,11 +29,17 @@ enum class AuthFailure : std::uint8_t {
 /// takes some tenths of a microsecond, `text` some milliseconds, and up to a second now and then while the storage is summed up.
 class Metrics {
  public:
-  /// Asked when the numbers are. Either may be empty, or not know: its metrics are not there then.
+  struct StorageSums {
+    StorageUsage blobs;
+    RenditionUsage renditions;  ///< All of them.
+    RenditionUsage on_demand;   ///< Of these, those that count against the budget.
+  };
+  /// Asked when the numbers are. Each may be empty, or not know: its metrics are not there then.
   struct Sources {
     std::function<std::optional<http::Server::Stats>()> server;
     /// Asked by a thread of its own, at most once a minute and for at most a hundredth of the time.
-    std::function<Result<StorageUsage>()> storage;
+    std::function<Result<StorageSums>()> storage;
+    std::function<DerivationStats()> derivations;
   };
 
   explicit Metrics(Sources sources);
