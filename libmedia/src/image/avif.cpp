@@ -47,21 +47,21 @@ class AvifDecoder final : public Decoder {
   Result<void> open() {
     if (!decoder_) return Error{Errc::too_large, "AVIF: no memory for the decoder"};
     decoder_->maxThreads = 1;
-    decoder_->ignoreExif = AVIF_TRUE;  // Its orientation is not to be followed (MIAF: irot and imir are).
     decoder_->ignoreXMP = AVIF_TRUE;
     // Encoders of some years ago left out what the strict checks ask for, and every browser shows their pictures.
     decoder_->strictFlags = AVIF_STRICT_DISABLED;
     decoder_->imageSizeLimit =
         static_cast<std::uint32_t>(std::clamp<std::uint64_t>(control_.budget().max_pixels, 1, AVIF_DEFAULT_IMAGE_SIZE_LIMIT));
     MEDIA_TRY(outcome(avifDecoderSetIOMemory(decoder_.get(), reinterpret_cast<const std::uint8_t*>(bytes_.data()), bytes_.size())));
-    MEDIA_TRY(outcome(avifDecoderParse(decoder_.get())));
+    MEDIA_TRY(parse());
     const avifImage& image = *decoder_->image;
     header_.info.format = Format::avif;
     header_.info.width = image.width;
     header_.info.height = image.height;
     header_.info.frames = static_cast<std::uint32_t>(std::max(decoder_->imageCount, 1));
     header_.info.has_alpha = decoder_->alphaPresent != AVIF_FALSE;
-    header_.info.orientation = orientation(image);
+    header_.info.orientation = orientation(image);  // EXIF's is not to be followed (MIAF: irot and imir are).
+    header_.credit = exif_credit({reinterpret_cast<const std::byte*>(image.exif.data), image.exif.size});
     MEDIA_TRY(control_.check_pixels({image.width, image.height}, "the AVIF"));
     crop_ = crop(image);
     header_.picture = {crop_.width, crop_.height};
@@ -101,6 +101,13 @@ class AvifDecoder final : public Decoder {
   }
 
  private:
+  Result<void> parse() {
+    // A damaged block must not lose a photo: without EXIF, then.
+    if (avifDecoderParse(decoder_.get()) == AVIF_RESULT_OK) return {};
+    decoder_->ignoreExif = AVIF_TRUE;
+    return outcome(avifDecoderParse(decoder_.get()));
+  }
+
   /// The clean aperture, or everything where there is none or it makes no sense.
   static avifCropRect crop(const avifImage& image) {
     avifCropRect out{0, 0, image.width, image.height};
@@ -173,8 +180,31 @@ Result<std::unique_ptr<Decoder>> open(const ByteReader& source, const Control& c
 
 Error encode_failure(avifResult code) { return {Errc::internal, "encode AVIF: " + std::string(avifResultToString(code))}; }
 
-Result<std::vector<std::byte>> encode(const Image& image, int quality, const Control& control) {
-  if (image.layout == Layout::grey) return encode(grey_to_rgb(image), quality, control);
+Result<void> add_metadata(avifImage& image, const Encoding& encoding) {
+  const auto* profile = reinterpret_cast<const std::uint8_t*>(encoding.profile.data());
+  const auto* exif = reinterpret_cast<const std::uint8_t*>(encoding.exif.data());
+  if (!encoding.profile.empty()) {
+    image.colorPrimaries = AVIF_COLOR_PRIMARIES_UNSPECIFIED;
+    image.transferCharacteristics = AVIF_TRANSFER_CHARACTERISTICS_UNSPECIFIED;
+  }
+#if AVIF_VERSION >= 1000000
+  if (!encoding.profile.empty()) {
+    if (const avifResult code = avifImageSetProfileICC(&image, profile, encoding.profile.size()); code != AVIF_RESULT_OK)
+      return encode_failure(code);
+  }
+  if (!encoding.exif.empty()) {
+    if (const avifResult code = avifImageSetMetadataExif(&image, exif, encoding.exif.size()); code != AVIF_RESULT_OK)
+      return encode_failure(code);
+  }
+#else
+  if (!encoding.profile.empty()) avifImageSetProfileICC(&image, profile, encoding.profile.size());
+  if (!encoding.exif.empty()) avifImageSetMetadataExif(&image, exif, encoding.exif.size());
+#endif
+  return {};
+}
+
+Result<std::vector<std::byte>> encode(const Image& image, const Encoding& encoding, const Control& control) {
+  if (image.layout == Layout::grey) return encode(grey_to_rgb(image), encoding, control);
   MEDIA_TRY(control.check());
   constexpr std::uint32_t kMaxSide = 65535;
   if (image.size.width > kMaxSide || image.size.height > kMaxSide) return Error{Errc::too_large, "an AVIF has at most 65535 pixels a side"};
@@ -185,6 +215,7 @@ Result<std::vector<std::byte>> encode(const Image& image, int quality, const Con
   planes->colorPrimaries = AVIF_COLOR_PRIMARIES_BT709;
   planes->transferCharacteristics = AVIF_TRANSFER_CHARACTERISTICS_SRGB;
   planes->matrixCoefficients = AVIF_MATRIX_COEFFICIENTS_BT601;
+  MEDIA_TRY(add_metadata(*planes, encoding));
   avifRGBImage rgb{};
   avifRGBImageSetDefaults(&rgb, planes.get());
   rgb.depth = 8;
@@ -201,14 +232,14 @@ Result<std::vector<std::byte>> encode(const Image& image, int quality, const Con
   encoder->maxThreads = 1;  // A thread a picture; and the bytes do not depend on how many cores there are.
   encoder->speed = image.size.pixels() <= avif_settings::kCarefulPixels ? avif_settings::kCarefulSpeed : avif_settings::kSpeed;
   // Both ages of libavif take the level straight; it is what 1.x makes of its `quality`.
-  const int level = ((100 - quality) * AVIF_QUANTIZER_WORST_QUALITY + 50) / 100;
+  const int level = ((100 - encoding.quality) * AVIF_QUANTIZER_WORST_QUALITY + 50) / 100;
   encoder->minQuantizer = AVIF_QUANTIZER_BEST_QUALITY;
   encoder->maxQuantizer = AVIF_QUANTIZER_WORST_QUALITY;
   encoder->minQuantizerAlpha = AVIF_QUANTIZER_BEST_QUALITY;
   encoder->maxQuantizerAlpha = AVIF_QUANTIZER_WORST_QUALITY;
 #if AVIF_VERSION >= 1000000
-  encoder->quality = quality;
-  encoder->qualityAlpha = quality;
+  encoder->quality = encoding.quality;
+  encoder->qualityAlpha = encoding.quality;
 #endif
   avifEncoderSetCodecSpecificOption(encoder.get(), "end-usage", "q");
   avifEncoderSetCodecSpecificOption(encoder.get(), "cq-level", std::to_string(level).c_str());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "image/control.hpp"
+#include "image/exif.hpp"
 #include "image/pixels.hpp"
 #include "media/io.hpp"
 #include "media/media_info.hpp"
@@ -23,6 +24,7 @@ struct Header {
   Size picture;
   /// ICC profile of the pixels; empty where there is none.
   std::vector<std::byte> profile;
+  Credit credit;
 };
 
 /// The rows that a decoder is going to give.
@@ -65,15 +67,27 @@ class WholeDecoder : public Decoder {
   std::uint32_t next_ = 0;
 };
 
+/// How a picture is encoded, and what is written beside its pixels. It refers to memory of its maker's.
+struct Encoding {
+  // NOLINTNEXTLINE(google-explicit-constructor): a quality alone is the usual case.
+  Encoding(int encoding_quality) : quality(encoding_quality) {}
+
+  int quality;  ///< 1 to 100; PNG has none.
+  /// An ICC profile of RGB, for rgb and rgba; empty: the pixels are sRGB, and nothing says so but the format's own fields.
+  std::span<const std::byte> profile{};
+  /// A TIFF structure (credit_block); empty: none.
+  std::span<const std::byte> exif{};
+};
+
 struct Codec {
   Format format;
   /// True where the first bytes of a file (up to kSniffBytes, fewer of a short file) are this format's.
   bool (*sniffs)(std::span<const std::byte> head);
   /// Errors: `corrupt`, `unsupported`, `too_large`, and the reader's own.
   Result<std::unique_ptr<Decoder>> (*open)(const ByteReader& source, const Control& control);
-  /// Null where this build only reads the format. `image` is grey, rgb or rgba; quality 1 to 100. The result holds no
-  /// metadata. Errors: `too_large`, `cancelled`, `internal`.
-  Result<std::vector<std::byte>> (*encode)(const Image& image, int quality, const Control& control);
+  /// Null where this build only reads the format. `image` is grey, rgb or rgba. The result holds no metadata but what
+  /// `encoding` gives it. Errors: `too_large`, `cancelled`, `internal`.
+  Result<std::vector<std::byte>> (*encode)(const Image& image, const Encoding& encoding, const Control& control);
   /// Names encoder, version and settings; null as `encode`.
   std::string (*version)();
 };

@@ -5,8 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "image/control.hpp"
-#include "image/pixels.hpp"
+#include "image/format.hpp"
 #include "media/result.hpp"
 
 namespace media::image {
@@ -20,7 +19,7 @@ inline constexpr double kJpegReserveAtHalf = 1.2;
 /// The scale, in eighths, at which a picture is decoded that is going to be used at `wanted`.
 int jpeg_scale(Size picture, Size wanted) noexcept;
 
-Result<std::vector<std::byte>> encode_jpeg(const Image& image, int quality, const Control& control);
+Result<std::vector<std::byte>> encode_jpeg(const Image& image, const Encoding& encoding, const Control& control);
 std::string jpeg_version();
 
 }  // namespace media::image

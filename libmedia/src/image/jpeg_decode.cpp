@@ -200,7 +200,7 @@ class JpegDecoder final : public Decoder {
     header_.info.width = codec.image_width;
     header_.info.height = codec.image_height;
     header_.picture = {codec.image_width, codec.image_height};
-    header_.info.orientation = orientation();
+    read_exif();
     JOCTET* profile = nullptr;
     unsigned size = 0;
     if (read_profile(state_, &profile, &size) && profile != nullptr) {
@@ -238,12 +238,15 @@ class JpegDecoder final : public Decoder {
  private:
   static Error truncated() { return {Errc::corrupt, "JPEG: the file ends before the picture does"}; }
 
-  [[nodiscard]] std::uint8_t orientation() const {
+  void read_exif() {
     for (const jpeg_marker_struct* marker = state_.codec.marker_list; marker != nullptr; marker = marker->next) {
       const std::span<const std::byte> data(reinterpret_cast<const std::byte*>(marker->data), marker->data_length);
-      if (marker->marker == JPEG_APP0 + 1 && has_bytes(data, 0, std::string_view("Exif\0\0", 6))) return exif_orientation(data);
+      if (marker->marker == JPEG_APP0 + 1 && has_bytes(data, 0, std::string_view("Exif\0\0", 6))) {
+        header_.info.orientation = exif_orientation(data);
+        header_.credit = exif_credit(data);
+        return;
+      }
     }
-    return 1;
   }
 
   /// A picture of several scans is held whole, as coefficients of 16 bits, before its first row.

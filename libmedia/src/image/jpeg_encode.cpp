@@ -45,7 +45,7 @@ struct State {
 void on_message(j_common_ptr, int) {}
 
 // May be jumped out of: no object with a destructor in here.
-bool compress(State& state, const Image& image, int quality, const Control& control) {
+bool compress(State& state, const Image& image, const Encoding& encoding, std::span<const std::byte> exif, const Control& control) {
   if (setjmp(state.jump) != 0) return false;
   jpeg_create_compress(&state.codec);
   jpeg_mem_dest(&state.codec, &state.out, &state.size);
@@ -54,9 +54,16 @@ bool compress(State& state, const Image& image, int quality, const Control& cont
   state.codec.input_components = static_cast<int>(channels(image.layout));
   state.codec.in_color_space = image.layout == Layout::grey ? JCS_GRAYSCALE : JCS_RGB;
   jpeg_set_defaults(&state.codec);
-  jpeg_set_quality(&state.codec, quality, TRUE);
+  jpeg_set_quality(&state.codec, encoding.quality, TRUE);
   state.codec.optimize_coding = TRUE;
   jpeg_start_compress(&state.codec, TRUE);
+  if (!exif.empty()) {
+    jpeg_write_marker(&state.codec, JPEG_APP0 + 1, reinterpret_cast<const JOCTET*>(exif.data()), static_cast<unsigned>(exif.size()));
+  }
+  if (!encoding.profile.empty()) {
+    jpeg_write_icc_profile(&state.codec, reinterpret_cast<const JOCTET*>(encoding.profile.data()),
+                           static_cast<unsigned>(encoding.profile.size()));
+  }
   while (state.codec.next_scanline < state.codec.image_height) {
     if (state.codec.next_scanline % kRowsBetweenChecks == 0 && control.must_stop()) {
       state.stopped = true;
@@ -72,16 +79,21 @@ bool compress(State& state, const Image& image, int quality, const Control& cont
 
 }  // namespace
 
-Result<std::vector<std::byte>> encode_jpeg(const Image& image, int quality, const Control& control) {
+Result<std::vector<std::byte>> encode_jpeg(const Image& image, const Encoding& encoding, const Control& control) {
   if (image.size.width > JPEG_MAX_DIMENSION || image.size.height > JPEG_MAX_DIMENSION) {
     return Error{Errc::too_large, "a JPEG has at most 65500 pixels a side"};
+  }
+  std::vector<std::byte> exif;
+  if (!encoding.exif.empty()) {
+    for (const char c : std::string_view("Exif\0\0", 6)) exif.push_back(static_cast<std::byte>(c));
+    exif.insert(exif.end(), encoding.exif.begin(), encoding.exif.end());
   }
   State state;
   state.codec.err = jpeg_std_error(&state.errors);
   state.errors.error_exit = on_error;
   state.errors.emit_message = on_message;
   state.codec.client_data = &state;
-  if (!compress(state, image, quality, control)) {
+  if (!compress(state, image, encoding, exif, control)) {
     if (state.stopped) MEDIA_TRY(control.check());
     return Error{Errc::internal, "encode JPEG: " + std::string(state.message.data())};
   }

@@ -7,8 +7,10 @@
 
 #include "image/colour.hpp"
 #include "image/control.hpp"
+#include "image/edit.hpp"
 #include "image/format.hpp"
 #include "image/orient.hpp"
+#include "image/place.hpp"
 #include "image/plan.hpp"
 #include "image/resample.hpp"
 #include "image/settings.hpp"
@@ -40,16 +42,19 @@ Result<std::unique_ptr<Decoder>> open_source(const ByteReader& source, const Con
 /// One output size, and who wants it. Geometries are those of the picture as it is coded, before orientation.
 struct Target {
   Geometry geometry;
+  std::uint8_t orientation;
   std::vector<std::size_t> transforms;
 };
 
-std::vector<Target> plan_targets(const Header& header, std::span<const Transform> transforms) {
+std::vector<Target> plan_targets(std::span<const Placement> placements) {
   std::vector<Target> targets;
-  for (std::size_t i = 0; i < transforms.size(); ++i) {
-    const Geometry geometry = plan(upright(header.picture, header.info.orientation), transforms[i]).coded(header.info.orientation);
-    const auto same = std::find_if(targets.begin(), targets.end(), [&](const Target& target) { return target.geometry == geometry; });
+  for (std::size_t i = 0; i < placements.size(); ++i) {
+    const auto& [geometry, orientation] = placements[i];
+    const auto same = std::find_if(targets.begin(), targets.end(), [&, &g = geometry, &o = orientation](const Target& target) {
+      return target.geometry == g && target.orientation == o;
+    });
     if (same == targets.end()) {
-      targets.push_back({geometry, {i}});
+      targets.push_back({geometry, orientation, {i}});
     } else {
       same->transforms.push_back(i);
     }
@@ -84,26 +89,38 @@ Geometry plan_base(const Header& header, const std::vector<Target>& targets) {
 
 /// Memory of making and encoding one target: the picture, its turned and flattened copies, and the encoder's own
 /// planes and tables (AVIF's are the greatest: about 40 bytes a pixel).
-std::uint64_t output_bytes(const Target& target) { return target.geometry.size.pixels() * 48; }
+std::uint64_t output_bytes(Size size) { return size.pixels() * 48; }
 
 class Derivation {
  public:
-  Derivation(Decoder& decoder, std::span<const Transform> transforms, const Control& control)
-      : decoder_(decoder), transforms_(transforms), control_(control) {}
+  /// `keep_profile`: the pixels stay in the source's colours, where its profile is one that can be kept.
+  Derivation(Decoder& decoder, std::span<const Transform> transforms, std::span<const Placement> placements, bool keep_profile,
+             const Control& control)
+      : decoder_(decoder), transforms_(transforms), placements_(placements), keep_profile_(keep_profile), control_(control) {}
 
   Result<Derived> run() {
     for (const Transform& transform : transforms_) {
       if (auto codec = encoder_of(transform); !codec) return std::move(codec).error();
     }
     const Header& header = decoder_.header();
-    const std::vector<Target> targets = plan_targets(header, transforms_);
+    const std::vector<Target> targets = plan_targets(placements_);
     const Geometry base = plan_base(header, targets);
     for (const Target& target : targets) {
       MEDIA_TRY(control_.check_pixels(target.geometry.size, "the output"));
-      MEDIA_TRY(control_.check_memory(output_bytes(target), "the output"));
+      MEDIA_TRY(control_.check_memory(output_bytes(target.geometry.size), "the output"));
+      for (const std::size_t i : target.transforms) {
+        const Size size = canvas_of(upright(target.geometry.size, target.orientation), transforms_[i]).size;
+        MEDIA_TRY(control_.check_pixels(size, "the output"));
+        MEDIA_TRY(control_.check_memory(output_bytes(size), "the output"));
+      }
     }
     MEDIA_TRY_ASSIGN(Image picture, decode(base));
-    picture = to_srgb(std::move(picture), header.profile);
+    const bool colour = picture.layout == Layout::rgb || picture.layout == Layout::rgba;
+    if (keep_profile_ && colour && is_rgb_profile(header.profile)) {
+      profile_ = header.profile;
+    } else {
+      picture = to_srgb(std::move(picture), header.profile);
+    }
 
     Derived derived;
     derived.source = header.info;
@@ -164,7 +181,7 @@ class Derivation {
   }
 
   Result<void> encode_all(const Target& target, const Image& picture, Derived& derived, std::size_t& finished) {
-    const std::uint8_t orientation = decoder_.header().info.orientation;
+    const std::uint8_t orientation = target.orientation;
     Image turned;
     if (orientation != 1) turned = orient(picture, orientation);
     const Image& upright_picture = orientation == 1 ? picture : turned;
@@ -178,12 +195,26 @@ class Derivation {
   }
 
   Result<Encoded> encode_one(const Transform& transform, const Image& picture) {
+    if (has_edits(transform)) return encode_final(transform, edit(picture, in_colours(transform)));
+    return encode_final(transform, picture);
+  }
+
+  /// The background is given in sRGB, whatever the picture is in.
+  [[nodiscard]] Transform in_colours(Transform transform) const {
+    if (!profile_.empty() && transform.background) transform.background = from_srgb(*transform.background, profile_);
+    return transform;
+  }
+
+  Result<Encoded> encode_final(const Transform& transform, const Image& picture) {
     MEDIA_TRY_ASSIGN(const Codec* codec, encoder_of(transform));
-    const int quality = transform.quality != 0 ? transform.quality : default_quality(transform.format);
+    Encoding encoding(transform.quality != 0 ? transform.quality : default_quality(transform.format));
+    encoding.profile = profile_;
+    const std::vector<std::byte> credit = transform.keep_copyright ? credit_block(decoder_.header().credit) : std::vector<std::byte>();
+    encoding.exif = credit;
     const bool drop_alpha =
         picture.layout == Layout::rgba && (transform.background || transform.format == Format::jpeg || is_opaque(picture));
-    auto bytes = drop_alpha ? codec->encode(flatten(picture, transform.background.value_or(Colour{})), quality, control_)
-                            : codec->encode(picture, quality, control_);
+    auto bytes = drop_alpha ? codec->encode(flatten(picture, in_colours(transform).background.value_or(Colour{})), encoding, control_)
+                            : codec->encode(picture, encoding, control_);
     if (!bytes) return std::move(bytes).error();
     if (bytes->size() > control_.budget().max_output_bytes) {
       return Error{Errc::too_large, "the " + std::string(to_string(transform.format)) + " has " + std::to_string(bytes->size()) +
@@ -194,15 +225,45 @@ class Derivation {
 
   Decoder& decoder_;
   std::span<const Transform> transforms_;
+  std::span<const Placement> placements_;
+  bool keep_profile_;
   const Control& control_;
+  std::vector<std::byte> profile_;  ///< What the pixels are in; empty: sRGB.
 };
+
+Result<Derived> derive_all(const ByteReader& source, std::span<const Transform> transforms, bool keep_profile, const Control& control) {
+  MEDIA_TRY_ASSIGN(auto decoder, open_source(source, control));
+  MEDIA_TRY_ASSIGN(const auto placements, place(decoder->header(), transforms, control, [&] { return open_source(source, control); }));
+  return Derivation(*decoder, transforms, placements, keep_profile, control).run();
+}
 
 }  // namespace
 
 Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options) {
-  const Control control(options);
-  MEDIA_TRY_ASSIGN(auto decoder, open_source(source, control));
-  return Derivation(*decoder, transforms, control).run();
+  const auto keeps = [](const Transform& transform) { return transform.keep_profile; };
+  if (std::none_of(transforms.begin(), transforms.end(), keeps)) {
+    const Control control(options);
+    return derive_all(source, transforms, false, control);
+  }
+
+  // Outputs in the source's own colours are made of another decoding: what all outputs have in common is in sRGB, and so are
+  // the facts. `keep` is rare, and two pictures at a time would be twice the memory.
+  std::vector<Transform> in_srgb;
+  std::vector<Transform> as_coded;
+  for (const Transform& transform : transforms) (keeps(transform) ? as_coded : in_srgb).push_back(transform);
+  double done = 0;
+  DeriveOptions in_halves = options;
+  if (options.progress) in_halves.progress = [&](double share) { options.progress(done + share / 2); };
+  const Control control(in_halves);
+  MEDIA_TRY_ASSIGN(Derived derived, derive_all(source, in_srgb, false, control));
+  done = 0.5;
+  MEDIA_TRY_ASSIGN(Derived kept, derive_all(source, as_coded, true, control));
+  std::vector<Encoded> outputs;
+  auto next_in_srgb = derived.outputs.begin();
+  auto next_kept = kept.outputs.begin();
+  for (const Transform& transform : transforms) outputs.push_back(std::move(keeps(transform) ? *next_kept++ : *next_in_srgb++));
+  derived.outputs = std::move(outputs);
+  return derived;
 }
 
 Result<MediaInfo> probe(const ByteReader& source, const DeriveOptions& options) {

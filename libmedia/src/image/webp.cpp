@@ -2,6 +2,7 @@
 #include <webp/decode.h>
 #include <webp/demux.h>
 #include <webp/encode.h>
+#include <webp/mux.h>
 
 #include <algorithm>
 #include <cstring>
@@ -44,7 +45,9 @@ class WebpDecoder final : public WholeDecoder {
     if (!demuxer) return damaged("the file ends before the picture does, or its chunks contradict each other");
     header_.info.frames = std::max(WebPDemuxGetI(demuxer.get(), WEBP_FF_FRAME_COUNT), std::uint32_t{1});
     header_.profile = chunk(demuxer.get(), "ICCP");
-    header_.info.orientation = exif_orientation(chunk(demuxer.get(), "EXIF"));
+    const std::vector<std::byte> exif = chunk(demuxer.get(), "EXIF");
+    header_.info.orientation = exif_orientation(exif);
+    header_.credit = exif_credit(exif);
     return {};
   }
 
@@ -145,11 +148,37 @@ struct ClearWriter {
 
 int go_on(int, const WebPPicture* picture) { return static_cast<const Control*>(picture->user_data)->must_stop() ? 0 : 1; }
 
-Result<std::vector<std::byte>> encode(const Image& image, int quality, const Control& control) {
+struct DeleteMux {
+  void operator()(WebPMux* mux) const { WebPMuxDelete(mux); }
+};
+
+/// The same file with chunks added.
+Result<std::vector<std::byte>> with_metadata(const WebPMemoryWriter& file, const Encoding& encoding) {
+  const auto view = [](std::span<const std::byte> bytes) {
+    return WebPData{reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
+  };
+  const WebPData picture{file.mem, file.size};
+  const std::unique_ptr<WebPMux, DeleteMux> mux(WebPMuxCreate(&picture, 0));
+  if (!mux) return Error{Errc::internal, "encode WebP: no room for metadata"};
+  const WebPData profile = view(encoding.profile);
+  const WebPData exif = view(encoding.exif);
+  if ((profile.size > 0 && WebPMuxSetChunk(mux.get(), "ICCP", &profile, 0) != WEBP_MUX_OK) ||
+      (exif.size > 0 && WebPMuxSetChunk(mux.get(), "EXIF", &exif, 0) != WEBP_MUX_OK)) {
+    return Error{Errc::internal, "encode WebP: the metadata was not taken"};
+  }
+  WebPData out{};
+  if (WebPMuxAssemble(mux.get(), &out) != WEBP_MUX_OK) return Error{Errc::internal, "encode WebP: the file was not put together"};
+  const auto* bytes = reinterpret_cast<const std::byte*>(out.bytes);
+  std::vector<std::byte> result(bytes, bytes + out.size);
+  WebPDataClear(&out);
+  return result;
+}
+
+Result<std::vector<std::byte>> encode(const Image& image, const Encoding& encoding, const Control& control) {
   if (image.size.width > WEBP_MAX_DIMENSION || image.size.height > WEBP_MAX_DIMENSION) {
     return Error{Errc::too_large, "a WebP has at most 16383 pixels a side"};
   }
-  if (image.layout == Layout::grey) return encode(grey_to_rgb(image), quality, control);
+  if (image.layout == Layout::grey) return encode(grey_to_rgb(image), encoding, control);
   WebPConfig config{};
   WebPPicture picture{};
   if (WebPConfigInit(&config) == 0 || WebPPictureInit(&picture) == 0)
@@ -158,7 +187,7 @@ Result<std::vector<std::byte>> encode(const Image& image, int quality, const Con
   WebPMemoryWriter writer{};
   WebPMemoryWriterInit(&writer);
   const std::unique_ptr<WebPMemoryWriter, ClearWriter> clear_writer(&writer);
-  config.quality = static_cast<float>(quality);
+  config.quality = static_cast<float>(encoding.quality);
   config.method = webp_settings::kMethod;
   config.thread_level = 0;
   picture.width = static_cast<int>(image.size.width);
@@ -174,6 +203,7 @@ Result<std::vector<std::byte>> encode(const Image& image, int quality, const Con
     if (picture.error_code == VP8_ENC_ERROR_USER_ABORT) MEDIA_TRY(control.check());
     return Error{Errc::internal, "encode WebP: error " + std::to_string(picture.error_code)};
   }
+  if (!encoding.profile.empty() || !encoding.exif.empty()) return with_metadata(writer, encoding);
   const auto* bytes = reinterpret_cast<const std::byte*>(writer.mem);
   return std::vector<std::byte>(bytes, bytes + writer.size);
 }
