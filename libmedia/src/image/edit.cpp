@@ -22,9 +22,9 @@ constexpr std::uint32_t kWeightBits = 16;
 constexpr std::int64_t kPasses = 4;
 /// Below this a Gaussian is summed up as it is: boxes of hardly more than a pixel are no picture of it, and it is short.
 constexpr std::uint32_t kShortSigma = 200;
-/// Columns, and rows, that are blurred together: what a pass has to remember of them stays in the second-level cache.
-constexpr std::size_t kStripSamples = 64;
-constexpr std::uint32_t kBlockRows = 16;
+/// Samples that are blurred side by side: of columns that stand together, or of rows laid on their side. A constant, so that
+/// compilers see whole vectors, and no more of them than fit, as tall as pictures are, into the second-level cache.
+constexpr std::size_t kLine = 64;
 
 /// Weights of a box of 2 * radius + 1 samples, and of one more at either end; they add up to 1 << kWeightBits exactly.
 struct BoxFilter {
@@ -71,13 +71,12 @@ std::vector<std::uint32_t> short_weights(std::uint32_t sigma_hundredths) {
   return weights;
 }
 
-/// `count` lines of `length` samples, which go on beyond their ends as in a mirror. A symmetric filter of a mirrored stack
-/// gives a mirrored one again: so several passes add up at the edges as they do everywhere else, which they would not if
-/// the last line were repeated.
+/// Lines of kLine samples, which go on beyond their ends as in a mirror. A symmetric filter of a mirrored stack gives a
+/// mirrored one again: so several passes add up at the edges as they do everywhere else, which they would not if the last
+/// line were repeated.
 struct Stack {
   const std::uint16_t* lines;
   std::size_t count;
-  std::size_t length;
   [[nodiscard]] const std::uint16_t* at(std::int64_t i) const {
     const auto side = static_cast<std::int64_t>(count);
     if (i < 0) i = -1 - i;
@@ -85,46 +84,54 @@ struct Stack {
       i %= 2 * side;
       if (i >= side) i = 2 * side - 1 - i;
     }
-    return lines + static_cast<std::size_t>(i) * length;
+    return lines + static_cast<std::size_t>(i) * kLine;
   }
 };
 
-void weigh(const Stack& in, std::uint16_t* out, const std::vector<std::uint32_t>& weights, std::uint32_t* sums) {
+using Sums = std::array<std::uint32_t, kLine>;
+
+void weigh(const Stack& in, std::uint16_t* out, const std::vector<std::uint32_t>& weights) {
   for (std::size_t i = 0; i < in.count; ++i) {
     const auto middle = static_cast<std::int64_t>(i);
     const std::uint16_t* line = in.at(middle);
-    for (std::size_t x = 0; x < in.length; ++x) sums[x] = line[x] * weights[0] + (1U << (kWeightBits - 1));
+    Sums sums;
+    for (std::size_t x = 0; x < kLine; ++x) sums[x] = line[x] * weights[0] + (1U << (kWeightBits - 1));
     for (std::size_t k = 1; k < weights.size(); ++k) {
       const std::uint16_t* before = in.at(middle - static_cast<std::int64_t>(k));
       const std::uint16_t* after = in.at(middle + static_cast<std::int64_t>(k));
       const std::uint32_t weight = weights[k];
-      for (std::size_t x = 0; x < in.length; ++x) sums[x] += (std::uint32_t{before[x]} + after[x]) * weight;
+      for (std::size_t x = 0; x < kLine; ++x) sums[x] += (std::uint32_t{before[x]} + after[x]) * weight;
     }
-    std::uint16_t* to = out + i * in.length;
-    for (std::size_t x = 0; x < in.length; ++x) to[x] = static_cast<std::uint16_t>(sums[x] >> kWeightBits);
+    std::uint16_t* to = out + i * kLine;
+    for (std::size_t x = 0; x < kLine; ++x) to[x] = static_cast<std::uint16_t>(sums[x] >> kWeightBits);
   }
 }
 
-void box_pass(const Stack& in, std::uint16_t* out, const BoxFilter& filter, std::uint32_t* sums) {
-  const std::size_t length = in.length;
+/// A line of the box's result, and its sums one line further. What is read may be one and the same line, what is written
+/// is none of them: compilers do not see that by themselves.
+void slide(std::uint32_t* __restrict sums, const std::uint16_t* __restrict before, const std::uint16_t* __restrict after,
+           const std::uint16_t* __restrict leaves, std::uint16_t* __restrict to, std::uint32_t inner, std::uint32_t outer) {
+  for (std::size_t x = 0; x < kLine; ++x) {
+    // At most kFull << 16 and a half: 32 bits hold it.
+    const std::uint32_t sum = sums[x] * inner + (std::uint32_t{before[x]} + after[x]) * outer;
+    to[x] = static_cast<std::uint16_t>((sum + (1U << (kWeightBits - 1))) >> kWeightBits);
+    sums[x] += std::uint32_t{after[x]} - leaves[x];
+  }
+}
+
+void box_pass(const Stack& in, std::uint16_t* out, const BoxFilter& filter) {
   const std::int64_t radius = filter.radius;
-  std::fill(sums, sums + length, 0U);
+  Sums sums{};
   for (std::int64_t i = -radius; i <= radius; ++i) {
     const std::uint16_t* add = in.at(i);
-    for (std::size_t x = 0; x < length; ++x) sums[x] += add[x];
+    for (std::size_t x = 0; x < kLine; ++x) sums[x] += add[x];
   }
   for (std::size_t i = 0; i < in.count; ++i) {
     const auto middle = static_cast<std::int64_t>(i);
     const std::uint16_t* before = in.at(middle - radius - 1);
     const std::uint16_t* after = in.at(middle + radius + 1);
     const std::uint16_t* leaves = in.at(middle - radius);
-    std::uint16_t* to = out + i * length;
-    for (std::size_t x = 0; x < length; ++x) {
-      // At most kFull << 16 and a half: 32 bits hold it.
-      const std::uint32_t sum = sums[x] * filter.inner + (std::uint32_t{before[x]} + after[x]) * filter.outer;
-      to[x] = static_cast<std::uint16_t>((sum + (1U << (kWeightBits - 1))) >> kWeightBits);
-      sums[x] += std::uint32_t{after[x]} - leaves[x];
-    }
+    slide(sums.data(), before, after, leaves, out + i * kLine, filter.inner, filter.outer);
   }
 }
 
@@ -147,57 +154,59 @@ class Blur {
 
   void down(Samples& samples) {
     const std::size_t stride = samples.size.width * samples.channels;
-    for (std::size_t left = 0; left < stride; left += kStripSamples) {
-      const std::size_t length = std::min(kStripSamples, stride - left);
-      room_for(samples.size.height * length, length);
+    room_for(samples.size.height);
+    for (std::size_t left = 0; left < stride; left += kLine) {
+      // What is left of a line behind a picture's last column is blurred along, whatever it is.
+      const std::size_t bytes = std::min(kLine, stride - left) * sizeof(std::uint16_t);
       for (std::size_t y = 0; y < samples.size.height; ++y) {
-        std::memcpy(lines_.data() + y * length, samples.values.data() + y * stride + left, length * sizeof(std::uint16_t));
+        std::memcpy(lines_.data() + y * kLine, samples.values.data() + y * stride + left, bytes);
       }
-      passes(samples.size.height, length);
+      passes(samples.size.height);
       for (std::size_t y = 0; y < samples.size.height; ++y) {
-        std::memcpy(samples.values.data() + y * stride + left, lines_.data() + y * length, length * sizeof(std::uint16_t));
+        std::memcpy(samples.values.data() + y * stride + left, lines_.data() + y * kLine, bytes);
       }
     }
   }
 
-  /// As down, on blocks of rows that are laid on their side: then there is something to do for a whole vector at a time.
+  /// As down, on as many rows as make up a line when they are laid on their side.
   void across(Samples& samples) {
     const std::size_t parts = samples.channels;
     const std::size_t stride = samples.size.width * parts;
-    for (std::uint32_t top = 0; top < samples.size.height; top += kBlockRows) {
-      const std::size_t rows = std::min(kBlockRows, samples.size.height - top);
-      const std::size_t length = rows * parts;
-      room_for(samples.size.width * length, length);
+    const std::size_t height = samples.size.height;
+    room_for(samples.size.width);
+    for (std::size_t top = 0; top < height; top += kLine / parts) {
+      const std::size_t rows = std::min(kLine / parts, height - top);
       for (std::size_t r = 0; r < rows; ++r) {
         const std::uint16_t* from = samples.values.data() + (top + r) * stride;
+        std::uint16_t* to = lines_.data() + r * parts;
         for (std::size_t x = 0; x < samples.size.width; ++x) {
-          for (std::size_t c = 0; c < parts; ++c) lines_[x * length + r * parts + c] = from[x * parts + c];
+          for (std::size_t c = 0; c < parts; ++c) to[x * kLine + c] = from[x * parts + c];
         }
       }
-      passes(samples.size.width, length);
+      passes(samples.size.width);
       for (std::size_t r = 0; r < rows; ++r) {
+        const std::uint16_t* from = lines_.data() + r * parts;
         std::uint16_t* to = samples.values.data() + (top + r) * stride;
         for (std::size_t x = 0; x < samples.size.width; ++x) {
-          for (std::size_t c = 0; c < parts; ++c) to[x * parts + c] = lines_[x * length + r * parts + c];
+          for (std::size_t c = 0; c < parts; ++c) to[x * parts + c] = from[x * kLine + c];
         }
       }
     }
   }
 
  private:
-  void room_for(std::size_t samples, std::size_t length) {
-    if (lines_.size() < samples) lines_.resize(samples);
-    if (other_.size() < samples) other_.resize(samples);
-    if (sums_.size() < length) sums_.resize(length);
+  void room_for(std::size_t lines) {
+    lines_.resize(lines * kLine);
+    other_.resize(lines * kLine);
   }
-  void passes(std::size_t count, std::size_t length) {
+  void passes(std::size_t count) {
     if (!weights_.empty()) {
-      weigh({lines_.data(), count, length}, other_.data(), weights_, sums_.data());
+      weigh({lines_.data(), count}, other_.data(), weights_);
       lines_.swap(other_);
       return;
     }
     for (std::int64_t i = 0; i < kPasses; ++i) {
-      box_pass({lines_.data(), count, length}, other_.data(), box_, sums_.data());
+      box_pass({lines_.data(), count}, other_.data(), box_);
       lines_.swap(other_);
     }
   }
@@ -206,7 +215,6 @@ class Blur {
   BoxFilter box_{};
   std::vector<std::uint16_t> lines_;
   std::vector<std::uint16_t> other_;
-  std::vector<std::uint32_t> sums_;
 };
 
 void gaussian(Samples& samples, std::uint32_t sigma_hundredths) {
