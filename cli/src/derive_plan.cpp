@@ -44,6 +44,13 @@ media::Result<std::vector<media::Format>> formats_of(const DeriveText& text) {
   return formats;
 }
 
+media::Result<void> set_edits(media::Transform& transform, const DeriveText& text) {
+  for (const KeyOption& edit : text.edits) {
+    if (!edit.value.empty()) MEDIA_TRY(set_key(transform, edit.option, edit.key, edit.value));
+  }
+  return {};
+}
+
 /// What all outputs have in common.
 media::Result<media::Transform> common_transform(const DeriveText& text) {
   media::Transform common;
@@ -56,10 +63,12 @@ media::Result<media::Transform> common_transform(const DeriveText& text) {
     MEDIA_TRY(set_key(common, "--bg", "bg", colour));
   }
   common.enlarge = text.enlarge;
+  MEDIA_TRY(set_edits(common, text));
   return common;
 }
 
-std::string size_part(const media::Transform& transform) {
+std::string size_part(const media::Transform& given) {
+  const media::Transform transform = media::canonical(given);
   if (transform.width > 0) return std::to_string(transform.width);
   if (transform.height > 0) return "h" + std::to_string(transform.height);
   return "full";
@@ -83,6 +92,7 @@ media::Result<void> add_presets(const DeriveText& text, const media::Transform& 
       transform.format = format;
       if (!text.quality.empty()) transform.quality = common.quality;
       if (common.background) transform.background = common.background;
+      MEDIA_TRY(set_edits(transform, text));
       outputs.push_back({transform, "-" + name + "." + std::string(media::file_extension(format))});
     }
   }

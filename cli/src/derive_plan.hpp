@@ -11,6 +11,14 @@
 
 namespace mediactl {
 
+/// An option that sets one key of every transform.
+struct KeyOption {
+  std::string option;  ///< "--gravity"
+  std::string key;     ///< "gravity"
+  std::string about;
+  std::string value;  ///< As it was typed; empty: not given.
+};
+
 /// The options of `derive` as they were typed.
 struct DeriveText {
   std::vector<std::string> widths;   ///< Each may be a list: "320,800".
@@ -21,6 +29,18 @@ struct DeriveText {
   std::string background;
   bool enlarge = false;
   std::vector<std::string> presets;
+  /// What goes for presets as well as for sizes. What a key accepts only the transform knows.
+  std::vector<KeyOption> edits = {
+      {"--gravity", "gravity", "What to keep when cutting: centre, north, southeast, …, smart, or X:Y (shares from the upper left)", {}},
+      {"--dpr", "dpr", "Multiplies width and height: 1 to 4", {}},
+      {"--rotate", "rotate", "Clockwise: 0, 90, 180 or 270", {}},
+      {"--flip", "flip", "Mirror: h (left and right exchanged), v or hv", {}},
+      {"--trim", "trim", "Cut off a plain border, within so many code values: 1 to 100", {}},
+      {"--sharpen", "sharpen", "Amount 0.01 to 5, or AMOUNT:SIGMA", {}},
+      {"--blur", "blur", "Sigma in pixels of the output: 0.3 to 100", {}},
+      {"--icc", "icc", "srgb (default), or keep: the source's own colours and profile", {}},
+      {"--meta", "meta", "none (default), or copyright: copyright and creator of the source's EXIF", {}},
+  };
   std::string output;  ///< -o: a file, or "-". Empty: none.
   std::string out_dir;
 };

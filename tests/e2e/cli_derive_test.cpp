@@ -85,6 +85,48 @@ TEST_CASE("cli derive: fit, height, enlarge and presets") {
   CHECK(is_jpeg((folder / "presets/photo-thumb.jpg").string()));
 }
 
+TEST_CASE("cli derive: gravity, turning, edits and metadata, for sizes and for presets") {
+  const test::TempFolder folder;
+  const std::string source = (folder / "photo.png").string();
+  test::write_file(source, cli::png(100, 80));
+  const std::string out = (folder / "out").string();
+  const auto line_of = [&](std::vector<std::string> options) {
+    options.insert(options.begin(), {"derive", source, "--json", "--out-dir", out, "--format", "png"});
+    const auto result = mediactl(options);
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+    return json_lines(result.out).objects.at(0);
+  };
+  const auto bytes_of = [&](const std::vector<std::string>& options) {
+    return test::read_text(line_of(options).at("output").get<std::string>());
+  };
+  const Json turned = line_of({"-w", "40", "--rotate", "90", "--flip", "h"});
+  CHECK(turned.at("width") == 40);
+  CHECK(turned.at("height") == 50);
+  const Json doubled = line_of({"-w", "20", "--dpr", "2"});
+  CHECK(doubled.at("width") == 40);
+  CHECK(fs::path(doubled.at("output").get<std::string>()).filename() == "photo-40.png");
+  const Json padded = line_of({"-w", "50", "--height", "50", "--fit", "pad", "--background", "00ff00"});
+  CHECK(padded.at("width") == 50);
+  CHECK(padded.at("height") == 50);
+  const std::vector<std::string> square = {"-w", "30", "--height", "30", "--fit", "cover"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), square.begin(), square.end());
+    return bytes_of(more);
+  };
+  const std::string centre = with({});
+  CHECK(with({"--gravity", "centre"}) == centre);
+  CHECK(with({"--gravity", "west"}) != centre);
+  CHECK(with({"--gravity", "0:0.5"}) == with({"--gravity", "west"}));
+  CHECK_FALSE(with({"--gravity", "smart"}).empty());
+  CHECK(with({"--blur", "2"}) != centre);
+  CHECK(with({"--sharpen", "2:1"}) != centre);
+  CHECK(with({"--trim", "1", "--icc", "keep", "--meta", "copyright"}).size() > 100);
+  const Json preset = line_of({"--preset", "thumb", "--rotate", "90"});
+  CHECK(preset.at("width") == 80);
+  CHECK(preset.at("height") == 100);
+}
+
 TEST_CASE("cli derive: a media of the store, by its id") {
   const test::TempFolder folder;
   const std::string store = (folder / "store").string();
@@ -159,6 +201,17 @@ TEST_CASE("cli derive: wrong options exit with 2 and name what they accept") {
       {"--fit", "squash", "--out-dir", out},
       {"--bg", "red", "--out-dir", out},
       {"--preset", "huge", "--out-dir", out},
+      {"--gravity", "up", "--out-dir", out},
+      {"--gravity", "1.5:0", "--out-dir", out},
+      {"--dpr", "0", "--out-dir", out},
+      {"-w", "16384", "--dpr", "2", "--out-dir", out},
+      {"--rotate", "45", "--out-dir", out},
+      {"--flip", "x", "--out-dir", out},
+      {"--trim", "0", "--out-dir", out},
+      {"--sharpen", "-1", "--out-dir", out},
+      {"--blur", "1e9", "--out-dir", out},
+      {"--icc", "p3", "--out-dir", out},
+      {"--meta", "all", "--preset", "thumb", "--out-dir", out},
       {"-w", "10"},
       {"-w", "10,20", "-o", out + ".jpg"},
       {"-w", "10", "-o", out, "--out-dir", out},

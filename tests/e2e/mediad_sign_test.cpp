@@ -62,6 +62,13 @@ TEST_CASE("mediactl sign: strangers fetch by its URLs what they otherwise may no
   CHECK(picture->status == 200);
   CHECK(picture->get_header_value("Content-Type") == "image/jpeg");
 
+  const auto edited = f.get(
+      f.sign({"1", "--image",
+              "w=60,h=60,dpr=2,fit=cover,gravity=smart,rotate=90,flip=h,trim=5,sharpen=1,blur=1.5,icc=keep,meta=copyright,format=webp"}));
+  CHECK(edited->status == 200);
+  CHECK(edited->get_header_value("Content-Type") == "image/webp");
+  CHECK(f.get(f.sign({"1", "--image", "w=60,gravity=0.3:0.7,h=60,fit=cover"}))->status == 200);
+
   const auto expiring = f.sign({"1", "--expires", "1s"});
   std::this_thread::sleep_for(std::chrono::milliseconds(2100));
   CHECK(f.get(expiring)->status == 401);
@@ -85,6 +92,7 @@ TEST_CASE("mediactl sign: it uses the server's key and address, and says what it
                                                                                      {"sign", "1", "--preset", "huge"},
                                                                                      {"sign", "1", "--image", "q=70"},
                                                                                      {"sign", "1", "--image", "w=10,w=20"},
+                                                                                     {"sign", "1", "--image", "w=10,blur=0"},
                                                                                      {"sign", "1", "--image", "w=10", "--preset", "thumb"},
                                                                                      {"sign", "1", "--format", "webp"},
                                                                                      {"sign", "1", "--base-url", "media.example"},

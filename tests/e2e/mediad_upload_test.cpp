@@ -237,6 +237,16 @@ TEST_CASE("mediad: pictures by signed URL, and on the fly in the sizes that are 
   const auto negotiated = api.client.get(media + "/image?w=320", {{"Accept", "image/avif,*/*"}});
   CHECK(negotiated->get_header_value("Content-Type") == "image/avif");
   CHECK(negotiated->get_header_value("Vary").find("Accept") != std::string::npos);
+  CHECK(api.client.get(media + "/image?w=320&h=320&fit=cover&gravity=north&format=webp")->status == 200);
+  CHECK(api.client.get(media + "/image?w=320&h=320&fit=cover&gravity=0.5:0&format=webp")->status == 200);  // North, by another name.
+  CHECK(api.client.get(media + "/image?w=320&h=320&fit=pad&format=webp")->status == 200);
+  CHECK(api.client.get(media + "/image?w=320&h=320&fit=none&format=webp")->status == 200);
+  // The same rendition, and free although 160 is not.
+  const auto doubled = api.client.get(media + "/image?w=160&dpr=2&format=webp");
+  CHECK(doubled->status == 200);
+  CHECK(doubled->get_header_value("ETag") == api.client.get(media + "/image?w=320&format=webp")->get_header_value("ETag"));
+  CHECK(api.client.get(media + "/image?w=160&format=webp")->status == 401);
+  CHECK(api.client.get(media + "/image?w=320&dpr=2&format=webp")->status == 401);
   CHECK(api.client.get(media + "/image?w=321")->status == 401);
   CHECK(api.client.get(media + "/image?w=320&q=90")->status == 401);
   CHECK(api.client.get(media + "/image?format=webp")->status == 400);

@@ -175,7 +175,7 @@ class Document:
             if name in documented:
                 self.seen.add(("header", pointer, documented[name][0]))
                 schema = self.inlined(documented[name][1].get("schema", {}))
-                typed = int(value) if schema.get("type") == "integer" and value.isdigit() else value
+                typed = as_typed(schema, value)
                 for problem in self.problems(schema, typed):
                     fault(f"{name}: {problem}")
             elif name not in PROTOCOL_FIELDS and name not in self.everywhere:
@@ -251,7 +251,7 @@ class Document:
             return
         self.seen.add(("parameter", operation.id, f"{parameter['in']} {parameter['name']}"))
         schema = self.inlined(parameter["schema"])
-        typed = int(value) if schema.get("type") == "integer" and value.isdigit() else value
+        typed = as_typed(schema, value)
         for problem in self.problems(schema, typed):
             fault(f"{parameter['name']}: {problem}")
 
@@ -268,6 +268,15 @@ class Document:
 
     def is_literal(self, method, path, found):
         return any(other.path == path and other.method == method and other is not found for other in self.operations.values())
+
+
+def as_typed(schema, value):
+    """A text of a field or parameter as what its schema counts it as; what is no plain number stays text, and is found out."""
+    if schema.get("type") == "integer" and value.isdigit():
+        return int(value)
+    if schema.get("type") == "number" and re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
+        return float(value)
+    return value
 
 
 def quoted(text):

@@ -488,6 +488,12 @@ def drive_pictures(mediad):
     query = [("w", "33"), ("h", "44"), ("q", "50"), ("enlarge", "1"), ("bg", "ff8000"), ("fit", "contain"), ("format", "jpeg")]
     mediad.call("getPicture", 200, {"id": done}, query=signed(f"/media/{done}/image", query), caller=None)
     mediad.call("getPicture", 401, {"id": done}, query=query)
+    query = [("w", "40"), ("h", "40"), ("fit", "cover"), ("gravity", "0.3:0.75"), ("dpr", "1.5"), ("rotate", "90"), ("flip", "hv"), ("trim", "10"),
+             ("sharpen", "1.5:0.8"), ("blur", "2.5"), ("icc", "keep"), ("meta", "copyright"), ("format", "png")]
+    mediad.call("getPicture", 200, {"id": done}, query=signed(f"/media/{done}/image", query), caller=None)
+    mediad.call("getPicture", 200, {"id": done}, query=[("w", "320"), ("h", "320"), ("fit", "pad"), ("gravity", "southeast"), ("format", "png")])
+    for name, value in (("gravity", "up"), ("dpr", "9"), ("rotate", "45"), ("flip", "x"), ("trim", "0"), ("sharpen", "0"), ("blur", "1e9"), ("icc", "p3"), ("meta", "all")):
+        mediad.call("getPicture", 400, {"id": done}, query=[("w", "320"), (name, value)])
     for bad in ([], [("w", "0")], [("w", "320"), ("w", "800")], [("w", "320"), ("more", "1")]):
         mediad.call("getPicture", 400, {"id": done}, query=bad)
     mediad.call("getPicture", 422, {"id": broken}, query=[("w", "320")])

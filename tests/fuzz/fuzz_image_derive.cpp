@@ -1,4 +1,5 @@
-// Any bytes as a picture: sniffed, decoded with a small budget, made into two small outputs.
+// Any bytes as a picture: sniffed, decoded with a small budget, made into three small outputs, one of which takes all that can be asked
+// for.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -20,10 +21,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   other.format = Format::jpeg;
   other.width = 9;
   other.height = 0;
-  const Transform transforms[] = {small, other};
+  Transform edited = small;
+  edited.format = Format::webp;
+  edited.gravity.smart = true;
+  edited.trim = 20;
+  edited.rotate_degrees = 90;
+  edited.flip_horizontal = true;
+  edited.sharpen_hundredths = 150;
+  edited.blur_hundredths = 250;
+  edited.keep_profile = true;
+  edited.keep_copyright = true;
+  const Transform transforms[] = {small, other, edited};
   const MemoryReader reader(std::as_bytes(std::span(data, size)));
   const auto derived = image::derive(reader, transforms, options);
-  if (derived ? derived->outputs.size() != 2 : derived.error().code == Errc::internal) std::abort();
+  if (derived ? derived->outputs.size() != 3 : derived.error().code == Errc::internal) std::abort();
   const auto info = image::probe(reader, options);
   if (derived && !info) std::abort();
   return 0;

@@ -30,20 +30,23 @@ Outcome run(const ByteReader& reader, const DeriveOptions& options, Decoders dec
   PlaneDecoder* planes = (*opened)->planes();
   if (planes == nullptr) return {};
   const Size picture = (*opened)->header().picture;
-  const auto grids = planes->start_planes({std::max(picture.width / divisor, 1U), std::max(picture.height / divisor, 1U)});
-  if (!grids) return refused(grids.error());
+  const std::uint32_t scale = planes->scale_for({std::max(picture.width / divisor, 1U), std::max(picture.height / divisor, 1U)});
+  const auto all_grids = planes->start_planes({&scale, 1});
+  if (!all_grids) return refused(all_grids.error());
+  const auto& grids = all_grids->front();
   Outcome outcome;
-  for (std::uint32_t y = 0; y < (*grids)[0].size.height;) {
-    const auto rows = planes->read_rows();
-    if (!rows) return refused(rows.error());
-    for (std::size_t plane = 0; plane < grids->size(); ++plane) {
-      const auto& part = rows->planes[plane];
+  for (std::uint32_t y = 0; y < grids[0].size.height;) {
+    const auto all_rows = planes->read_rows();
+    if (!all_rows) return refused(all_rows.error());
+    const PlaneRows& rows = all_rows->front();
+    for (std::size_t plane = 0; plane < grids.size(); ++plane) {
+      const auto& part = rows.planes[plane];
       for (std::uint32_t i = 0; i < part.count; ++i) {
         const std::uint8_t* row = part.data + i * part.stride;
-        outcome.samples.insert(outcome.samples.end(), row, row + (*grids)[plane].size.width);
+        outcome.samples.insert(outcome.samples.end(), row, row + grids[plane].size.width);
       }
     }
-    y += rows->planes[0].count;
+    y += rows.planes[0].count;
   }
   return outcome;
 }

@@ -47,6 +47,23 @@ TEST_CASE("cage: requests survive the wire with every field, and only whole") {
   Request request{123'456'789'012, {1, 2, 3, 4, 5ms}, {}};
   request.transforms.push_back({320, 240, Fit::cover, Format::webp, 77, true, Colour{1, 2, 3}});
   request.transforms.push_back({});
+  Transform edited;
+  edited.fit = Fit::pad;
+  edited.gravity = {123, 456, true};
+  edited.dpr_hundredths = 250;
+  edited.rotate_degrees = 270;
+  edited.flip_horizontal = true;
+  edited.trim = 99;
+  edited.sharpen_hundredths = 321;
+  edited.sharpen_sigma_hundredths = 654;
+  edited.blur_hundredths = 9876;
+  edited.keep_profile = true;
+  request.transforms.push_back(edited);
+  edited.flip_horizontal = false;
+  edited.flip_vertical = true;
+  edited.keep_profile = false;
+  edited.keep_copyright = true;
+  request.transforms.push_back(edited);
   const auto bytes = write_request(request);
   const auto back = parse_request(bytes);
   REQUIRE(back.has_value());
@@ -58,6 +75,22 @@ TEST_CASE("cage: requests survive the wire with every field, and only whole") {
   CHECK(back->budget.deadline == 5ms);
   CHECK(back->transforms == request.transforms);
   check_only_whole(bytes, [](auto payload) { return parse_request(payload); });
+}
+
+TEST_CASE("cage: a transform out of range does not come through") {
+  const auto comes_through = [](auto&& change) {
+    Request request;
+    request.transforms.resize(1);
+    change(request.transforms.front());
+    return parse_request(write_request(request)).has_value();
+  };
+  CHECK(comes_through([](Transform&) {}));
+  CHECK_FALSE(comes_through([](Transform& t) { t.blur_hundredths = 29; }));
+  CHECK_FALSE(comes_through([](Transform& t) { t.gravity.y = 1001; }));
+  CHECK_FALSE(comes_through([](Transform& t) { t.rotate_degrees = 100; }));
+  CHECK_FALSE(comes_through([](Transform& t) { t.dpr_hundredths = 401; }));
+  CHECK_FALSE(comes_through([](Transform& t) { t.sharpen_sigma_hundredths = 1001; }));
+  CHECK_FALSE(comes_through([](Transform& t) { t.fit = static_cast<Fit>(6); }));
 }
 
 TEST_CASE("cage: the largest request fits into a message") {

@@ -2,8 +2,11 @@ media_test(test_image AREAS core image TIMEOUT 600 SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/image_codec_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image_corpus_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image_describe_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/image_edit_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/image_metadata_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image_pipeline_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image_pixels_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/image_place_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image_planes_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image_resample_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image_score_test.cpp

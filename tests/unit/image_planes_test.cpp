@@ -59,10 +59,13 @@ Result<std::vector<std::uint8_t>> samples(std::span<const std::byte> jpeg, Size 
   MEDIA_TRY_ASSIGN(auto decoder, kJpeg.open(reader, control));
   PlaneDecoder* planes = decoder->planes();
   if (planes == nullptr) return Error{Errc::unsupported, "no planes"};
-  MEDIA_TRY_ASSIGN(const auto grids, planes->start_planes(wanted));
+  const std::uint32_t scale = planes->scale_for(wanted);
+  MEDIA_TRY_ASSIGN(const auto all_grids, planes->start_planes({&scale, 1}));
+  const auto& grids = all_grids.front();
   std::array<std::vector<std::uint8_t>, 3> out;
   for (std::uint32_t y = 0; y < grids[0].size.height;) {
-    MEDIA_TRY_ASSIGN(const PlaneRows rows, planes->read_rows());
+    MEDIA_TRY_ASSIGN(const auto all_rows, planes->read_rows());
+    const PlaneRows& rows = all_rows.front();
     for (std::size_t plane = 0; plane < out.size(); ++plane) {
       const auto& part = rows.planes[plane];
       for (std::uint32_t i = 0; i < part.count; ++i) {
@@ -322,4 +325,31 @@ TEST_CASE("planes: grey stays exactly the grey of RGB, and white white") {
       CHECK(std::abs(*most - level) <= 1);
     }
   }
+}
+
+TEST_CASE("planes: no output depends on what else is asked for") {
+  const Image source = grainy({900, 700}, 21, 30);
+  const std::vector<std::string> transforms{"w=40,format=jpeg",          "w=120,format=webp",          "w=120,format=png", "w=300,format=jpeg",
+                                            "w=120,h=120,fit=cover,format=avif", "w=700,format=jpeg",          "w=300,format=png", "w=900,format=webp",
+                                            "w=1000,enlarge=1,format=jpeg",     "w=120,blur=2,format=jpeg"};
+  for (const auto& bytes : {write_jpeg(source, {2, 2, 90, 0, false, false}), test::encode(source, Format::webp, 90), test::encode(source, Format::png, 0)}) {
+    const auto together = test::derive(bytes, transforms);
+    REQUIRE(together);
+    for (std::size_t i = 0; i < transforms.size(); ++i) {
+      const auto alone = test::derive(bytes, {transforms[i]});
+      REQUIRE(alone);
+      INFO(transforms[i]);
+      CHECK(alone->outputs.front().bytes == together->outputs[i].bytes);
+    }
+  }
+}
+
+TEST_CASE("planes: a picture that is only cut is described as a whole all the same") {
+  const auto jpeg = write_jpeg(grainy({900, 700}, 21, 30), {2, 2, 90, 0, false, false});
+  const auto whole = test::derive(jpeg, {});
+  const auto cut = test::derive(jpeg, {"w=50,h=50,fit=cover,gravity=northwest,format=png"});
+  REQUIRE(whole);
+  REQUIRE(cut);
+  CHECK(cut->appearance.known());
+  CHECK(cut->placeholder == whole->placeholder);
 }

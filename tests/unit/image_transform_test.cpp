@@ -1,7 +1,9 @@
 #include <random>
 
 #include "catch.hpp"
+#include "image/orient.hpp"
 #include "image/plan.hpp"
+#include "image/transform_limits.hpp"
 #include "media/processor.hpp"
 #include "media/transform.hpp"
 
@@ -37,6 +39,74 @@ TEST_CASE("image: transforms that mean the same spell the same") {
   CHECK(spelled("format=webp,bg=ffffff") == "format=webp,bg=ffffff");
 }
 
+TEST_CASE("image: every key has one place and one spelling") {
+  CHECK(spelled(
+            "meta=copyright,icc=keep,blur=2.50,sharpen=1.0:2,trim=10,flip=h,rotate=90,bg=102030,enlarge=1,q=7,format=webp,gravity=0.30:0.7,"
+            "fit=cover,h=20,w=10") ==
+        "w=10,h=20,fit=cover,gravity=0.3:0.7,format=webp,q=7,enlarge=1,bg=102030,rotate=90,flip=h,trim=10,sharpen=1:2,blur=2.5,icc=keep,"
+        "meta=copyright");
+}
+
+TEST_CASE("image: dpr is multiplied into the box") {
+  CHECK(spelled("w=160,dpr=2") == "w=320,format=avif");
+  CHECK(spelled("dpr=2,w=160") == spelled("w=320"));
+  CHECK(spelled("w=160,h=100,fit=cover,dpr=1.5") == "w=240,h=150,fit=cover,format=avif");
+  CHECK(spelled("w=101,dpr=1.25") == "w=126,format=avif");
+  CHECK(spelled("w=1,dpr=1.5") == "w=2,format=avif");
+  CHECK(spelled("dpr=3") == "format=avif");
+  CHECK(spelled("w=5,dpr=1") == "w=5,format=avif");
+  CHECK(plan({4000, 3000}, of("w=160,dpr=2")) == plan({4000, 3000}, of("w=320")));
+  CHECK(parse_transform("w=8192,dpr=2").has_value());
+  // Whichever of the two comes last is the one that is too much.
+  CHECK_THAT(parse_transform("w=8193,dpr=2").error().message, ContainsSubstring("dpr=2 makes more than 16384 pixels"));
+  CHECK_THAT(parse_transform("dpr=4,h=4097").error().message, ContainsSubstring("h=4097 makes more than 16384 pixels"));
+}
+
+TEST_CASE("image: gravity is left out where nothing is cut or padded, and has names for nine points") {
+  CHECK(spelled("w=9,h=9,fit=cover,gravity=center") == "w=9,h=9,fit=cover,format=avif");
+  CHECK(spelled("w=9,h=9,fit=cover,gravity=0.5:0.5") == "w=9,h=9,fit=cover,format=avif");
+  CHECK(spelled("w=9,h=9,fit=cover,gravity=0:1") == "w=9,h=9,fit=cover,gravity=southwest,format=avif");
+  CHECK(spelled("w=9,h=9,fit=cover,gravity=1.000:0.5") == "w=9,h=9,fit=cover,gravity=east,format=avif");
+  CHECK(spelled("w=9,h=9,fit=cover,gravity=0.05:0.123") == "w=9,h=9,fit=cover,gravity=0.05:0.123,format=avif");
+  CHECK(spelled("w=9,h=9,fit=none,gravity=smart") == "w=9,h=9,fit=none,gravity=smart,format=avif");
+  CHECK(spelled("w=9,h=9,fit=pad,gravity=north") == "w=9,h=9,fit=pad,gravity=north,format=avif");
+  CHECK(spelled("w=9,h=9,fit=pad,gravity=smart") == "w=9,h=9,fit=pad,format=avif");
+  for (const char* text :
+       {"w=9,gravity=north", "w=9,h=9,gravity=north", "w=9,h=9,fit=fill,gravity=smart", "w=9,fit=cover,gravity=0.1:0.2"}) {
+    CHECK(spelled(text).find("gravity") == std::string::npos);
+  }
+  for (const char* name : {"north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest", "smart"}) {
+    CHECK(spelled((std::string("w=9,h=9,fit=cover,gravity=") + name).c_str()) ==
+          "w=9,h=9,fit=cover,gravity=" + std::string(name) + ",format=avif");
+  }
+}
+
+TEST_CASE("image: the eight ways to turn a picture have one spelling each") {
+  CHECK(spelled("rotate=0") == "format=avif");
+  CHECK(spelled("rotate=180,flip=hv") == "format=avif");
+  CHECK(spelled("flip=hv") == "format=avif,rotate=180");
+  CHECK(spelled("rotate=180,flip=v") == "format=avif,flip=h");
+  CHECK(spelled("rotate=180,flip=h") == "format=avif,flip=v");
+  CHECK(spelled("rotate=90,flip=v") == "format=avif,rotate=270,flip=h");
+  CHECK(spelled("rotate=270,flip=v") == "format=avif,rotate=90,flip=h");
+  CHECK(spelled("rotate=90,flip=hv") == "format=avif,rotate=270");
+  CHECK(spelled("rotate=270,flip=hv") == "format=avif,rotate=90");
+}
+
+TEST_CASE("image: edits spell their numbers in the shortest way, and their defaults not at all") {
+  CHECK(spelled("blur=0.3") == "format=avif,blur=0.3");
+  CHECK(spelled("blur=100.00") == "format=avif,blur=100");
+  CHECK(spelled("blur=007") == "format=avif,blur=7");
+  CHECK(spelled("sharpen=0.01") == "format=avif,sharpen=0.01");
+  CHECK(spelled("sharpen=5:1") == "format=avif,sharpen=5");
+  CHECK(spelled("sharpen=1.2:0.35") == "format=avif,sharpen=1.2:0.35");
+  CHECK(spelled("icc=srgb,meta=none") == "format=avif");
+  CHECK(spelled("w=9,h=9,fit=pad,format=jpeg,bg=ffffff") == "w=9,h=9,fit=pad,format=jpeg");
+  CHECK(spelled("w=9,h=9,fit=none,enlarge=1") == "w=9,h=9,fit=none,format=avif");
+  CHECK(spelled("w=9,fit=pad") == "w=9,format=avif");
+  CHECK(spelled("w=9,fit=none") == "w=9,format=avif");
+}
+
 TEST_CASE("image: what a transform spells reads back as the same, for any transform") {
   std::mt19937 random(7);
   const auto any = [&](std::uint32_t below) { return static_cast<std::uint32_t>(random() % below); };
@@ -45,18 +115,34 @@ TEST_CASE("image: what a transform spells reads back as the same, for any transf
     Transform transform;
     transform.width = any(3) == 0 ? 0 : 1 + any(16384);
     transform.height = any(3) == 0 ? 0 : 1 + any(16384);
-    transform.fit = static_cast<Fit>(any(4));
+    transform.fit = static_cast<Fit>(any(6));
     transform.format = kFormats[any(4)];
     transform.quality = static_cast<std::uint8_t>(any(101));
     transform.enlarge = any(2) == 0;
     if (any(2) == 0) transform.background = Colour{static_cast<std::uint8_t>(any(256)), static_cast<std::uint8_t>(any(256)), 255};
+    if (any(2) == 0) transform.gravity = {static_cast<std::uint16_t>(any(1001)), static_cast<std::uint16_t>(any(3) * 500), any(4) == 0};
+    if (transform.width <= 4096 && transform.height <= 4096) transform.dpr_hundredths = static_cast<std::uint16_t>(100 + any(301));
+    transform.rotate_degrees = static_cast<std::uint16_t>(any(4) * 90);
+    transform.flip_horizontal = any(2) == 0;
+    transform.flip_vertical = any(2) == 0;
+    transform.trim = static_cast<std::uint8_t>(any(101));
+    transform.sharpen_hundredths = static_cast<std::uint16_t>(any(501));
+    transform.sharpen_sigma_hundredths = static_cast<std::uint16_t>(30 + any(971));
+    if (any(2) == 0) transform.blur_hundredths = static_cast<std::uint16_t>(30 + any(9971));
+    transform.keep_profile = any(2) == 0;
+    transform.keep_copyright = any(2) == 0;
     const std::string text = to_string(transform);
     INFO(text);
     const auto read = parse_transform(text);
     REQUIRE(read.has_value());
     CHECK(to_string(*read) == text);
+    CHECK(*read == canonical(transform));
+    CHECK(canonical(*read) == *read);
+    CHECK(image::edits_are_in_range(*read));
     // And it still means the same.
     CHECK(plan({4000, 3000}, *read) == plan({4000, 3000}, transform));
+    CHECK(image::turn_of(*read) == image::turn_of(transform));
+    CHECK(image::canvas_of({10, 10}, *read).size == image::canvas_of({10, 10}, transform).size);
   }
 }
 
@@ -73,18 +159,69 @@ TEST_CASE("image: a transform that cannot be read names the key and what it acce
   CHECK_THAT(message("h=10px"), ContainsSubstring("10px"));
   CHECK_THAT(message("h= 10"), ContainsSubstring("h takes"));
   CHECK_THAT(message("w=99999999999999999999"), ContainsSubstring("w takes"));
-  CHECK_THAT(message("fit=stretch"), ContainsSubstring("contain, cover, fill or inside"));
+  CHECK_THAT(message("fit=stretch"), ContainsSubstring("contain, cover, fill, inside, none or pad"));
   CHECK_THAT(message("format=gif"), ContainsSubstring("jpeg, png, webp or avif"));
   CHECK_THAT(message("q=0"), ContainsSubstring("1 to 100"));
   CHECK_THAT(message("q=101"), ContainsSubstring("1 to 100"));
   CHECK_THAT(message("enlarge=yes"), ContainsSubstring("1 or 0"));
   CHECK_THAT(message("bg=fff"), ContainsSubstring("rrggbb"));
   CHECK_THAT(message("bg=gggggg"), ContainsSubstring("rrggbb"));
-  CHECK_THAT(message("blur=3"), ContainsSubstring("no key \"blur\""));
+  CHECK_THAT(message("colour=3"), ContainsSubstring("no key \"colour\""));
+  CHECK_THAT(
+      message("colour=3"),
+      ContainsSubstring("there are w, h, fit, gravity, dpr, format, q, score, max_bytes, enlarge, bg, rotate, flip, trim, sharpen, blur, icc and meta"));
+  CHECK_THAT(message("W=3"), ContainsSubstring("no key \"W\""));
   CHECK_THAT(message("w"), ContainsSubstring("key=value"));
   CHECK_THAT(message("w=1,"), ContainsSubstring("key=value"));
   CHECK_THAT(message(""), ContainsSubstring("empty"));
   CHECK_THAT(message("w=1,w=2"), ContainsSubstring("twice"));
+}
+
+TEST_CASE("image: every kind of nonsense is refused with what is accepted") {
+  const struct {
+    const char* key;
+    const char* accepts;
+    std::vector<const char*> nonsense;
+  } keys[] = {
+      {"gravity",
+       "centre, north, northeast",
+       {"", "up", "North", "0.5", "0.5:", ":0.5", "1.1:0", "0:1.001", "-0.1:0.5", "0.5:0.5:0.5", "0.1234:0.5", ".5:.5", "5e-1:0.5",
+        "nan:nan", "0.5;0.5", "0.5: 0.5", "0,5:0,5", "smart:smart"}},
+      {"dpr",
+       "a number from 1 to 4",
+       {"", "0", "0.99", "4.01", "5", "-2", "+2", "2x", "1e0", "1.005", "nan", "inf", "1000000000", "2.", ".9"}},
+      {"rotate", "0, 90, 180 or 270", {"", "45", "-90", "360", "89", "91", "1e9", "1000000000", "90.0", "+90", "right", "nan"}},
+      {"flip", "h, v or hv", {"", "0", "1", "vh", "hh", "x", "hvh", "H", "true"}},
+      {"trim", "1 to 100", {"", "0", "101", "-1", "1.5", "1e9", "1000000000", "auto", "nan"}},
+      {"sharpen",
+       "AMOUNT or AMOUNT:SIGMA",
+       {"", "0", "0.001", "5.01", "-1", "1e9", "1000000000", "1:", ":1", "1:0.29", "1:10.01", "1:1:1", "nan", "1:nan", "true"}},
+      {"blur",
+       "a sigma from 0.3 to 100",
+       {"", "0", "0.29", "100.01", "-3", "+3", "1e9", "1000000000", "99999999999999999999", "3px", "nan", "inf", "0x10", "3.", ".5",
+        "0.333", " 3", "3 "}},
+      {"icc", "srgb or keep", {"", "1", "p3", "KEEP"}},
+      {"meta", "none or copyright", {"", "all", "gps", "1"}},
+      {"fit", "none or pad", {"", "0", "Cover", "scale-down"}},
+      {"bg", "rrggbb", {"", "0", "-1", "fffffff", "0xffff", "+fffff", "white"}},
+  };
+  for (const auto& row : keys) {
+    for (const char* value : row.nonsense) {
+      INFO(row.key << "=" << value);
+      Transform transform = of("w=5,h=5,blur=2,gravity=0.1:0.2");
+      const Transform before = transform;
+      const auto outcome = set_transform_key(transform, row.key, value);
+      REQUIRE_FALSE(outcome.has_value());
+      CHECK(outcome.error().code == Errc::invalid_argument);
+      CHECK_THAT(outcome.error().message, ContainsSubstring(row.key + std::string(" takes")));
+      CHECK_THAT(outcome.error().message, ContainsSubstring(row.accepts));
+      CHECK(outcome.error().message.size() < 300);
+      CHECK(transform == before);
+    }
+  }
+  for (const char* text : {"blur=2,blur=3", "gravity=north,gravity=north", "rotate=90,w=1,rotate=0", "dpr=2,dpr=2"}) {
+    CHECK_THAT(parse_transform(text).error().message, ContainsSubstring("twice"));
+  }
 }
 
 TEST_CASE("image: presets are three sizes in three formats") {
@@ -137,8 +274,9 @@ TEST_CASE("image: any plan keeps within its box, has pixels, and never more than
     Transform transform;
     transform.width = any(4) == 0 ? 0 : 1 + any(16384);
     transform.height = any(4) == 0 ? 0 : 1 + any(16384);
-    transform.fit = static_cast<Fit>(any(4));
+    transform.fit = static_cast<Fit>(any(6));
     transform.enlarge = any(4) == 0;
+    transform.gravity = {static_cast<std::uint16_t>(any(1001)), static_cast<std::uint16_t>(any(1001)), false};
     const Geometry geometry = plan(picture, transform);
     INFO(picture.width << "x" << picture.height << " " << to_string(transform) << " gives " << geometry.size.width << "x"
                        << geometry.size.height);
@@ -146,6 +284,8 @@ TEST_CASE("image: any plan keeps within its box, has pixels, and never more than
     REQUIRE(geometry.size.height >= 1);
     REQUIRE((geometry.keep_width > 0 && geometry.keep_width <= 1));
     REQUIRE((geometry.keep_height > 0 && geometry.keep_height <= 1));
+    REQUIRE((geometry.at_x >= 0 && geometry.at_x <= 1));
+    REQUIRE((geometry.at_y >= 0 && geometry.at_y <= 1));
     if (transform.width != 0) REQUIRE(geometry.size.width <= transform.width);
     if (transform.height != 0) REQUIRE(geometry.size.height <= transform.height);
     if (!transform.enlarge) {
@@ -184,4 +324,48 @@ TEST_CASE("transform: what is kept of an upright picture is found again in the p
   CHECK(corner.coded(6) == at(turned, 0, 1));
   CHECK(corner.coded(7) == at(turned, 1, 1));
   CHECK(corner.coded(8) == at(turned, 1, 0));
+}
+
+TEST_CASE("transform: a focus point comes to the middle of what is kept, as far as the picture reaches") {
+  const auto kept_from = [](const char* text) {
+    const Geometry geometry = plan({400, 300}, of(text));
+    return std::pair(400 * (1 - geometry.keep_width) * geometry.at_x, 300 * (1 - geometry.keep_height) * geometry.at_y);
+  };
+  CHECK(kept_from("w=100,h=100,fit=cover,gravity=0.5:0.9").first == Approx(50));
+  CHECK(kept_from("w=100,h=100,fit=cover,gravity=0.4:0").first == Approx(10));
+  CHECK(kept_from("w=100,h=100,fit=cover,gravity=0.2:0").first == Approx(0).margin(1e-9));
+  CHECK(kept_from("w=100,h=100,fit=cover,gravity=0.6:0").first == Approx(90));
+  CHECK(kept_from("w=100,h=100,fit=cover,gravity=0.99:0").first == Approx(100));
+  CHECK(kept_from("w=200,h=50,fit=cover,gravity=0:0.5").second == Approx(100));
+  CHECK(kept_from("w=200,h=50,fit=cover,gravity=0:0.7").second == Approx(160));
+}
+
+TEST_CASE("transform: what is cut from a part of a picture is found in the whole of it") {
+  using image::Box;
+  const Geometry half{{50, 50}, 0.5, 1, 0.25, 0.5};
+  CHECK(image::within({400, 300}, {0, 0, {400, 300}}, half) == half);
+  const Geometry inner = image::within({400, 300}, {100, 50, {200, 200}}, half);
+  CHECK(inner.size == Size{50, 50});
+  CHECK(inner.keep_width == Approx(0.25));
+  CHECK(inner.keep_height == Approx(200.0 / 300));
+  CHECK(400 * (1 - inner.keep_width) * inner.at_x == Approx(100 + 25));
+  CHECK(300 * (1 - inner.keep_height) * inner.at_y == Approx(50));
+  const Geometry all = image::within({400, 300}, {0, 50, {400, 200}}, {{400, 200}});
+  CHECK(all.keep_width == 1);
+  CHECK(all.at_x == 0.5);
+}
+
+TEST_CASE("image: two turns after each other are one, whichever they are") {
+  // A picture of no symmetry shows all eight apart.
+  image::Image picture({2, 3}, image::Layout::grey);
+  picture.data = {1, 2, 3, 4, 5, 6};
+  for (std::uint8_t first = 1; first <= 8; ++first) {
+    for (std::uint8_t second = 1; second <= 8; ++second) {
+      INFO(int{first} << " then " << int{second});
+      const image::Image expected = orient(orient(picture, first), second);
+      const image::Image once = orient(picture, image::combined(first, second));
+      CHECK(once.size == expected.size);
+      CHECK(once.data == expected.data);
+    }
+  }
 }

@@ -46,7 +46,7 @@ struct DeriveOptions {
   std::function<void(double)> progress{};
 };
 
-/// One encoded picture. It carries no metadata of its source but what its pixels show.
+/// One encoded picture. It carries no metadata of its source but what its transform asks to keep.
 struct Encoded {
   Transform transform{};
   std::uint32_t width = 0;

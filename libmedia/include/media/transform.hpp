@@ -17,9 +17,21 @@ namespace media {
 /// How a picture meets the box `width` x `height`. Names follow CSS object-fit where it has one.
 enum class Fit : std::uint8_t {
   contain,  ///< Whole picture inside the box, proportions kept; the result may be smaller on one side.
-  cover,    ///< Box filled, proportions kept, what hangs over is cut off at the centre.
+  cover,    ///< Box filled, proportions kept, what hangs over is cut off; `gravity` says where.
   fill,     ///< Box filled by stretching.
   inside,   ///< As contain; a box that lacks one side takes the picture's proportions. The default.
+  none,     ///< Not scaled: what hangs over the box is cut off, as with cover.
+  pad,      ///< As contain, and the box is filled up with `background` (unset: transparent, in a JPEG white).
+};
+
+/// The point of a picture that is to be seen, where not all of it is, as shares of the upright picture from its upper
+/// left, in thousandths. The compass points are nine of these: north is (500, 0), southeast (1000, 1000).
+struct Gravity {
+  std::uint16_t x = 500;
+  std::uint16_t y = 500;
+  /// Found by looking at the picture: `x` and `y` mean nothing then.
+  bool smart = false;
+  friend bool operator==(const Gravity&, const Gravity&) = default;
 };
 
 /// An opaque colour, 8 bits a channel, sRGB.
@@ -31,6 +43,10 @@ struct Colour {
 };
 
 /// What to make of an image. Zero means "not given".
+///
+/// What is done comes in one order, whatever the order of the keys: the picture is turned upright (EXIF), rotated,
+/// mirrored, trimmed, cut and scaled to its box, sharpened, blurred, laid over its background, and padded. Turning goes
+/// first, so that the box, the gravity and the edges are those of the picture that is seen.
 struct Transform {
   std::uint32_t width = 0;   ///< Pixels, at most 16384; 0: by proportion, or the picture's own.
   std::uint32_t height = 0;  ///< As width.
@@ -43,6 +59,26 @@ struct Transform {
   bool enlarge = false;
   /// Where alpha goes: unset keeps it (JPEG, which has none, takes white).
   std::optional<Colour> background{};
+  /// What `cover` and `none` keep, and where in its box `pad` puts the picture.
+  Gravity gravity{};
+  /// Device pixels for each of `width` and `height`, in hundredths: 100 to 400.
+  std::uint16_t dpr_hundredths = 100;
+  /// Clockwise: 0, 90, 180 or 270.
+  std::uint16_t rotate_degrees = 0;
+  bool flip_horizontal = false;  ///< Left and right exchanged, after rotating.
+  bool flip_vertical = false;    ///< Top and bottom exchanged, after rotating.
+  /// 1 to 100; 0: not. Whole rows and columns at an edge go whose code values differ by no more than this.
+  std::uint8_t trim = 0;
+  /// Unsharp mask: how much of the difference to the blurred picture is added, 1 to 500; 0: not.
+  std::uint16_t sharpen_hundredths = 0;
+  /// Standard deviation of its blur, in pixels of the output: 30 to 1000.
+  std::uint16_t sharpen_sigma_hundredths = 100;
+  /// Gaussian blur: its standard deviation in pixels of the output, 30 to 10000; 0: not.
+  std::uint16_t blur_hundredths = 0;
+  /// The pixels stay in the source's RGB profile, which is written along, instead of being converted to sRGB.
+  bool keep_profile = false;
+  /// Copyright and creator of the source's EXIF are written along; nothing else of it ever is.
+  bool keep_copyright = false;
   /// Likeness to the picture before it is encoded, in tenths of a percent of structural similarity: 965 is 96.5. The smallest file that reaches it
   /// is made, whatever the format's own scale. 0: not asked for. Ignored by PNG, which is always alike.
   std::uint16_t score = 0;
@@ -52,12 +88,16 @@ struct Transform {
   friend bool operator==(const Transform&, const Transform&) = default;
 };
 
-/// The one spelling: `w=320,h=240,fit=cover,format=avif,q=50,max_bytes=20000,enlarge=1,bg=ffffff`, in this order, defaults left out
-/// (format is always there). Two transforms that mean the same spell the same.
+/// The same picture in other words: what means nothing is left at its default, and `dpr` is multiplied into the box.
+/// Two transforms that mean the same are equal then.
+MEDIA_EXPORT Transform canonical(const Transform& transform);
+/// The one spelling, of the canonical transform:
+/// `w=320,h=240,fit=cover,gravity=north,format=avif,q=50,max_bytes=20000,enlarge=1,bg=ffffff,rotate=90,flip=h,trim=10,sharpen=1,blur=2.5,icc=keep,meta=copyright`,
+/// in this order, defaults left out (format is always there). Two transforms that mean the same spell the same.
 MEDIA_EXPORT std::string to_string(const Transform& transform);
 /// Reads what `to_string` writes, keys in any order. `invalid_argument` names the key and what it accepts.
 MEDIA_EXPORT Result<Transform> parse_transform(std::string_view text);
-/// Sets one key ("w", "h", "fit", "format", "q", "score", "max_bytes", "enlarge", "bg") from text; `invalid_argument` as above.
+/// Sets one key ("w", "fit", "gravity", "dpr", …: docs/transforms.md has them all) from text; `invalid_argument` as above.
 /// The one place where the keys and their ranges are known: query strings and flags go through it.
 MEDIA_EXPORT Result<void> set_transform_key(Transform& transform, std::string_view key, std::string_view value);
 

@@ -7,6 +7,7 @@
 #include "cage/saturating.hpp"
 #include "cage/serve.hpp"
 #include "cage/source_file.hpp"
+#include "image/transform_limits.hpp"
 #include "media/version.hpp"
 
 namespace media::cage {
@@ -185,6 +186,9 @@ Result<Answer> WorkerPool::run(MessageKind kind, const ByteReader& source, std::
   if (transforms.size() > kMaxTransforms) {
     return Error{Errc::invalid_argument,
                  std::to_string(transforms.size()) + " transforms in one call, more than " + std::to_string(kMaxTransforms)};
+  }
+  if (!std::all_of(transforms.begin(), transforms.end(), image::edits_are_in_range)) {
+    return Error{Errc::invalid_argument, "transform: a member is out of its range"};
   }
   if (source.size() > budget.max_source_bytes) {
     return Error{Errc::too_large, "the source has " + std::to_string(source.size()) + " bytes, more than the budget of " +

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "image/describe.hpp"
+#include "image/transform_limits.hpp"
 
 namespace media::cage {
 namespace {
@@ -159,13 +160,26 @@ void put_transform(Writer& writer, const Transform& transform) {
   writer.put(colour.red);
   writer.put(colour.green);
   writer.put(colour.blue);
+  writer.put(transform.gravity.x);
+  writer.put(transform.gravity.y);
+  writer.put(static_cast<std::uint8_t>(transform.gravity.smart));
+  writer.put(transform.dpr_hundredths);
+  writer.put(transform.rotate_degrees);
+  writer.put(static_cast<std::uint8_t>(transform.flip_horizontal));
+  writer.put(static_cast<std::uint8_t>(transform.flip_vertical));
+  writer.put(transform.trim);
+  writer.put(transform.sharpen_hundredths);
+  writer.put(transform.sharpen_sigma_hundredths);
+  writer.put(transform.blur_hundredths);
+  writer.put(static_cast<std::uint8_t>(transform.keep_profile));
+  writer.put(static_cast<std::uint8_t>(transform.keep_copyright));
 }
 
 Transform get_transform(Fields& fields) {
   Transform transform;
   transform.width = fields.get<std::uint32_t>();
   transform.height = fields.get<std::uint32_t>();
-  transform.fit = get_enum(fields, Fit::inside);
+  transform.fit = get_enum(fields, Fit::pad);
   transform.format = get_enum(fields, Format::ogg);
   transform.quality = fields.get<std::uint8_t>();
   const auto score = fields.get<std::uint32_t>();
@@ -179,6 +193,20 @@ Transform get_transform(Fields& fields) {
   colour.green = fields.get<std::uint8_t>();
   colour.blue = fields.get<std::uint8_t>();
   if (has_background) transform.background = colour;
+  transform.gravity.x = fields.get<std::uint16_t>();
+  transform.gravity.y = fields.get<std::uint16_t>();
+  transform.gravity.smart = fields.get_bool();
+  transform.dpr_hundredths = fields.get<std::uint16_t>();
+  transform.rotate_degrees = fields.get<std::uint16_t>();
+  transform.flip_horizontal = fields.get_bool();
+  transform.flip_vertical = fields.get_bool();
+  transform.trim = fields.get<std::uint8_t>();
+  transform.sharpen_hundredths = fields.get<std::uint16_t>();
+  transform.sharpen_sigma_hundredths = fields.get<std::uint16_t>();
+  transform.blur_hundredths = fields.get<std::uint16_t>();
+  transform.keep_profile = fields.get_bool();
+  transform.keep_copyright = fields.get_bool();
+  fields.require(image::edits_are_in_range(transform));
   return transform;
 }
 

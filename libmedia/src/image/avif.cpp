@@ -47,21 +47,21 @@ class AvifDecoder final : public Decoder {
   Result<void> open() {
     if (!decoder_) return Error{Errc::too_large, "AVIF: no memory for the decoder"};
     decoder_->maxThreads = 1;
-    decoder_->ignoreExif = AVIF_TRUE;  // Its orientation is not to be followed (MIAF: irot and imir are).
     decoder_->ignoreXMP = AVIF_TRUE;
     // Encoders of some years ago left out what the strict checks ask for, and every browser shows their pictures.
     decoder_->strictFlags = AVIF_STRICT_DISABLED;
     decoder_->imageSizeLimit =
         static_cast<std::uint32_t>(std::clamp<std::uint64_t>(control_.budget().max_pixels, 1, AVIF_DEFAULT_IMAGE_SIZE_LIMIT));
     MEDIA_TRY(outcome(avifDecoderSetIOMemory(decoder_.get(), reinterpret_cast<const std::uint8_t*>(bytes_.data()), bytes_.size())));
-    MEDIA_TRY(outcome(avifDecoderParse(decoder_.get())));
+    MEDIA_TRY(parse());
     const avifImage& image = *decoder_->image;
     header_.info.format = Format::avif;
     header_.info.width = image.width;
     header_.info.height = image.height;
     header_.info.frames = static_cast<std::uint32_t>(std::max(decoder_->imageCount, 1));
     header_.info.has_alpha = decoder_->alphaPresent != AVIF_FALSE;
-    header_.info.orientation = orientation(image);
+    header_.info.orientation = orientation(image);  // EXIF's is not to be followed (MIAF: irot and imir are).
+    header_.credit = exif_credit({reinterpret_cast<const std::byte*>(image.exif.data), image.exif.size});
     MEDIA_TRY(control_.check_pixels({image.width, image.height}, "the AVIF"));
     crop_ = crop(image);
     header_.picture = {crop_.width, crop_.height};
@@ -101,6 +101,13 @@ class AvifDecoder final : public Decoder {
   }
 
  private:
+  Result<void> parse() {
+    // A damaged block must not lose a photo: without EXIF, then.
+    if (avifDecoderParse(decoder_.get()) == AVIF_RESULT_OK) return {};
+    decoder_->ignoreExif = AVIF_TRUE;
+    return outcome(avifDecoderParse(decoder_.get()));
+  }
+
   /// The clean aperture, or everything where there is none or it makes no sense.
   static avifCropRect crop(const avifImage& image) {
     avifCropRect out{0, 0, image.width, image.height};
@@ -173,7 +180,30 @@ Result<std::unique_ptr<Decoder>> open(const ByteReader& source, const Control& c
 
 Error encode_failure(avifResult code) { return {Errc::internal, "encode AVIF: " + std::string(avifResultToString(code))}; }
 
-Result<AvifImage> make_planes(Size size) {
+Result<void> add_metadata(avifImage& image, const Encoding& encoding) {
+  const auto* profile = reinterpret_cast<const std::uint8_t*>(encoding.profile.data());
+  const auto* exif = reinterpret_cast<const std::uint8_t*>(encoding.exif.data());
+  if (!encoding.profile.empty()) {
+    image.colorPrimaries = AVIF_COLOR_PRIMARIES_UNSPECIFIED;
+    image.transferCharacteristics = AVIF_TRANSFER_CHARACTERISTICS_UNSPECIFIED;
+  }
+#if AVIF_VERSION >= 1000000
+  if (!encoding.profile.empty()) {
+    if (const avifResult code = avifImageSetProfileICC(&image, profile, encoding.profile.size()); code != AVIF_RESULT_OK)
+      return encode_failure(code);
+  }
+  if (!encoding.exif.empty()) {
+    if (const avifResult code = avifImageSetMetadataExif(&image, exif, encoding.exif.size()); code != AVIF_RESULT_OK)
+      return encode_failure(code);
+  }
+#else
+  if (!encoding.profile.empty()) avifImageSetProfileICC(&image, profile, encoding.profile.size());
+  if (!encoding.exif.empty()) avifImageSetMetadataExif(&image, exif, encoding.exif.size());
+#endif
+  return {};
+}
+
+Result<AvifImage> make_planes(Size size, const Encoding& encoding) {
   constexpr std::uint32_t kMaxSide = 65535;
   if (size.width > kMaxSide || size.height > kMaxSide) return Error{Errc::too_large, "an AVIF has at most 65535 pixels a side"};
   AvifImage planes(avifImageCreate(size.width, size.height, 8, AVIF_PIXEL_FORMAT_YUV420));
@@ -182,6 +212,7 @@ Result<AvifImage> make_planes(Size size) {
   planes->colorPrimaries = AVIF_COLOR_PRIMARIES_BT709;
   planes->transferCharacteristics = AVIF_TRANSFER_CHARACTERISTICS_SRGB;
   planes->matrixCoefficients = AVIF_MATRIX_COEFFICIENTS_BT601;
+  MEDIA_TRY(add_metadata(*planes, encoding));
   return planes;
 }
 
@@ -212,10 +243,10 @@ Result<std::vector<std::byte>> encode_avif(const avifImage& image, int quality) 
   return std::vector<std::byte>(bytes, bytes + out.size);
 }
 
-Result<std::vector<std::byte>> encode(const Image& image, int quality, const Control& control) {
-  if (image.layout == Layout::grey) return encode(grey_to_rgb(image), quality, control);
+Result<std::vector<std::byte>> encode(const Image& image, const Encoding& encoding, const Control& control) {
+  if (image.layout == Layout::grey) return encode(grey_to_rgb(image), encoding, control);
   MEDIA_TRY(control.check());
-  MEDIA_TRY_ASSIGN(const AvifImage planes, make_planes(image.size));
+  MEDIA_TRY_ASSIGN(const AvifImage planes, make_planes(image.size, encoding));
   const bool alpha = image.layout == Layout::rgba;
   avifRGBImage rgb{};
   avifRGBImageSetDefaults(&rgb, planes.get());
@@ -226,19 +257,19 @@ Result<std::vector<std::byte>> encode(const Image& image, int quality, const Con
   rgb.pixels = const_cast<std::uint8_t*>(image.data.data());
   rgb.rowBytes = static_cast<std::uint32_t>(image.stride());
   if (const avifResult code = avifImageRGBToYUV(planes.get(), &rgb); code != AVIF_RESULT_OK) return encode_failure(code);
-  return encode_avif(*planes, quality);
+  return encode_avif(*planes, encoding.quality);
 }
 
-Result<std::vector<std::byte>> encode_planes(const Planes& planes, int quality, const Control& control) {
+Result<std::vector<std::byte>> encode_planes(const Planes& planes, const Encoding& encoding, const Control& control) {
   MEDIA_TRY(control.check());
-  MEDIA_TRY_ASSIGN(const AvifImage image, make_planes(planes.size));
+  MEDIA_TRY_ASSIGN(const AvifImage image, make_planes(planes.size, encoding));
   image->imageOwnsYUVPlanes = AVIF_FALSE;
   for (std::size_t plane = 0; plane < planes.data.size(); ++plane) {
     // libavif only reads from here, its type only says so.
     image->yuvPlanes[plane] = const_cast<std::uint8_t*>(planes.data[plane].data());
     image->yuvRowBytes[plane] = planes.plane_size(plane).width;
   }
-  return encode_avif(*image, quality);
+  return encode_avif(*image, encoding.quality);
 }
 
 std::string version() {

@@ -124,6 +124,35 @@ Image to_srgb(Image image, std::span<const std::byte> profile) {
   return out;
 }
 
+bool is_rgb_profile(std::span<const std::byte> profile) {
+  constexpr std::size_t kLongest = std::size_t{1} << 20U;
+  if (profile.empty() || profile.size() > kLongest) return false;
+  const Context context = make_context();
+  if (!context) return false;
+  const Profile opened(cmsOpenProfileFromMemTHR(context.get(), profile.data(), static_cast<cmsUInt32Number>(profile.size())));
+  if (!opened || cmsGetColorSpace(opened.get()) != cmsSigRgbData) return false;
+  // A header alone is no profile: it has to lead somewhere.
+  const Profile srgb(cmsCreate_sRGBProfileTHR(context.get()));
+  const ColourTransform transform(
+      cmsCreateTransformTHR(context.get(), opened.get(), TYPE_RGB_8, srgb.get(), TYPE_RGB_8, INTENT_PERCEPTUAL, 0));
+  return transform != nullptr;
+}
+
+Colour from_srgb(Colour colour, std::span<const std::byte> profile) {
+  const Context context = make_context();
+  if (!context || profile.size() > std::numeric_limits<cmsUInt32Number>::max()) return colour;
+  const Profile to(cmsOpenProfileFromMemTHR(context.get(), profile.data(), static_cast<cmsUInt32Number>(profile.size())));
+  const Profile srgb(cmsCreate_sRGBProfileTHR(context.get()));
+  if (!to || cmsGetColorSpace(to.get()) != cmsSigRgbData) return colour;
+  // Null for profiles that are only good to read with.
+  const ColourTransform transform(cmsCreateTransformTHR(context.get(), srgb.get(), TYPE_RGB_8, to.get(), TYPE_RGB_8, INTENT_PERCEPTUAL, 0));
+  if (!transform) return colour;
+  const std::array<std::uint8_t, 3> in{colour.red, colour.green, colour.blue};
+  std::array<std::uint8_t, 3> out{};
+  cmsDoTransform(transform.get(), in.data(), out.data(), 1);
+  return {out[0], out[1], out[2]};
+}
+
 std::vector<std::byte> profile_from_primaries(const std::array<float, 8>& primaries) {
   const Context context = make_context();
   if (!context) return {};

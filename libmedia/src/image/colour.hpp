@@ -17,6 +17,11 @@ Image to_srgb(Image image, std::span<const std::byte> profile);
 /// True where `to_srgb` would leave RGB pixels of this profile as they are.
 bool is_srgb(std::span<const std::byte> profile);
 
+/// True for a profile that describes RGB, can be read, and is short enough to be written beside every picture (1 MiB).
+bool is_rgb_profile(std::span<const std::byte> profile);
+/// An sRGB colour in the space of such a profile; the colour itself where it cannot be converted.
+Colour from_srgb(Colour colour, std::span<const std::byte> profile);
+
 /// An ICC profile of RGB with these primaries (x and y of red, green, blue and white) and the transfer curve of sRGB;
 /// empty where they make no sense.
 std::vector<std::byte> profile_from_primaries(const std::array<float, 8>& primaries);

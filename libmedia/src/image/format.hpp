@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "image/control.hpp"
+#include "image/exif.hpp"
 #include "image/pixels.hpp"
 #include "image/planes.hpp"
 #include "media/io.hpp"
@@ -24,6 +25,7 @@ struct Header {
   Size picture;
   /// ICC profile of the pixels; empty where there is none.
   std::vector<std::byte> profile;
+  Credit credit;
 };
 
 /// The rows that a decoder is going to give.
@@ -45,6 +47,8 @@ class Decoder {
   [[nodiscard]] const Header& header() const noexcept { return header_; }
   /// The same picture by its planes, to be used instead of this one's rows; part of the decoder. Null where it has none to give.
   virtual PlaneDecoder* planes() noexcept { return nullptr; }
+  /// The size of the rows that `start` would give: it, and nothing else of `wanted`, decides about them.
+  [[nodiscard]] virtual Size size_for(Size /*wanted*/) const { return header_.picture; }
   /// Once, before the first row. `wanted` is the size at which the whole picture is going to be used: a codec that can
   /// decode to a smaller size picks one from which that is made well. Errors: `corrupt`, `too_large`, `cancelled`, `unsupported`.
   virtual Result<Rows> start(Size wanted) = 0;
@@ -68,17 +72,29 @@ class WholeDecoder : public Decoder {
   std::uint32_t next_ = 0;
 };
 
+/// How a picture is encoded, and what is written beside its pixels. It refers to memory of its maker's.
+struct Encoding {
+  // NOLINTNEXTLINE(google-explicit-constructor): a quality alone is the usual case.
+  Encoding(int encoding_quality) : quality(encoding_quality) {}
+
+  int quality;  ///< 1 to 100; PNG has none.
+  /// An ICC profile of RGB, for rgb and rgba; empty: the pixels are sRGB, and nothing says so but the format's own fields.
+  std::span<const std::byte> profile{};
+  /// A TIFF structure (credit_block); empty: none.
+  std::span<const std::byte> exif{};
+};
+
 struct Codec {
   Format format;
   /// True where the first bytes of a file (up to kSniffBytes, fewer of a short file) are this format's.
   bool (*sniffs)(std::span<const std::byte> head);
   /// Errors: `corrupt`, `unsupported`, `too_large`, and the reader's own.
   Result<std::unique_ptr<Decoder>> (*open)(const ByteReader& source, const Control& control);
-  /// Null where this build only reads the format. `image` is grey, rgb or rgba; quality 1 to 100. The result holds no
-  /// metadata. Errors: `too_large`, `cancelled`, `internal`.
-  Result<std::vector<std::byte>> (*encode)(const Image& image, int quality, const Control& control);
-  /// The same of planes with half of the colour; null where the format does not keep pictures so.
-  Result<std::vector<std::byte>> (*encode_planes)(const Planes& planes, int quality, const Control& control);
+  /// Null where this build only reads the format. `image` is grey, rgb or rgba. The result holds no metadata but what
+  /// `encoding` gives it. Errors: `too_large`, `cancelled`, `internal`.
+  Result<std::vector<std::byte>> (*encode)(const Image& image, const Encoding& encoding, const Control& control);
+  /// The same of planes with half of the colour, which are sRGB; null where the format does not keep pictures so.
+  Result<std::vector<std::byte>> (*encode_planes)(const Planes& planes, const Encoding& encoding, const Control& control);
   /// Names encoder, version and settings; null as `encode`.
   std::string (*version)();
 };

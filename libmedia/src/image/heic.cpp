@@ -12,6 +12,10 @@ namespace media::image {
 namespace {
 
 constexpr int kMaxSide = 16384;
+/// What stands before the EXIF block in its item (ISO 23008-12, A.2.1): how far on its TIFF header is, which is 0 or the six bytes of
+/// "Exif\0\0".
+constexpr std::size_t kExifOffsetBytes = 4;
+constexpr std::size_t kMaxExifBytes = std::size_t{1} << 20U;
 
 struct FreeContext {
   void operator()(heif_context* context) const { heif_context_free(context); }
@@ -67,6 +71,7 @@ class HeicDecoder final : public WholeDecoder {
       header_.profile.resize(size);
       if (heif_image_handle_get_raw_color_profile(handle, header_.profile.data()).code != heif_error_Ok) header_.profile.clear();
     }
+    read_credit();
     return {};
   }
 
@@ -98,6 +103,16 @@ class HeicDecoder final : public WholeDecoder {
   }
 
  private:
+  void read_credit() {
+    heif_item_id id = 0;
+    if (heif_image_handle_get_list_of_metadata_block_IDs(handle_.get(), "Exif", &id, 1) < 1) return;
+    const std::size_t size = heif_image_handle_get_metadata_size(handle_.get(), id);
+    if (size <= kExifOffsetBytes || size > kMaxExifBytes) return;
+    std::vector<std::byte> block(size);
+    if (heif_image_handle_get_metadata(handle_.get(), id, block.data()).code != heif_error_Ok) return;
+    header_.credit = exif_credit(std::span(block).subspan(kExifOffsetBytes));
+  }
+
   void divide_by_alpha() {
     for (std::size_t at = 0; at < image_.data.size(); at += 4) {
       const unsigned alpha = image_.data[at + 3];

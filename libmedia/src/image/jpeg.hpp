@@ -5,9 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "image/control.hpp"
-#include "image/pixels.hpp"
-#include "image/planes.hpp"
+#include "image/format.hpp"
 #include "media/result.hpp"
 
 namespace media::image {
@@ -21,9 +19,9 @@ inline constexpr double kJpegReserveAtHalf = 1.2;
 /// The scale, in eighths, at which a picture is decoded that is going to be used at `wanted`.
 int jpeg_scale(Size picture, Size wanted) noexcept;
 
-Result<std::vector<std::byte>> encode_jpeg(const Image& image, int quality, const Control& control);
+Result<std::vector<std::byte>> encode_jpeg(const Image& image, const Encoding& encoding, const Control& control);
 /// `planes` with half of the colour.
-Result<std::vector<std::byte>> encode_jpeg_planes(const Planes& planes, int quality, const Control& control);
+Result<std::vector<std::byte>> encode_jpeg_planes(const Planes& planes, const Encoding& encoding, const Control& control);
 std::string jpeg_version();
 
 }  // namespace media::image

@@ -38,7 +38,7 @@ class JpegDecoder final : public Decoder {
     header_.info.width = codec.image_width;
     header_.info.height = codec.image_height;
     header_.picture = {codec.image_width, codec.image_height};
-    header_.info.orientation = orientation();
+    read_exif();
     MEDIA_TRY_ASSIGN(header_.profile, reader_.read_profile());
     return reader_.control().check_pixels(header_.picture, "the JPEG");
   }
@@ -47,6 +47,11 @@ class JpegDecoder final : public Decoder {
     if (!JpegPlanes::fits(reader_.codec())) return nullptr;
     if (!planes_) planes_ = std::make_unique<JpegPlanes>(reader_);
     return planes_.get();
+  }
+
+  [[nodiscard]] Size size_for(Size wanted) const override {
+    const auto eighths = static_cast<std::uint32_t>(jpeg_scale(header_.picture, wanted));
+    return {(header_.picture.width * eighths + 7) / 8, (header_.picture.height * eighths + 7) / 8};
   }
 
   Result<Rows> start(Size wanted) override {
@@ -74,12 +79,15 @@ class JpegDecoder final : public Decoder {
   }
 
  private:
-  [[nodiscard]] std::uint8_t orientation() const {
+  void read_exif() {
     for (const jpeg_marker_struct* marker = reader_.codec().marker_list; marker != nullptr; marker = marker->next) {
       const std::span<const std::byte> data(reinterpret_cast<const std::byte*>(marker->data), marker->data_length);
-      if (marker->marker == JPEG_APP0 + 1 && has_bytes(data, 0, std::string_view("Exif\0\0", 6))) return exif_orientation(data);
+      if (marker->marker == JPEG_APP0 + 1 && has_bytes(data, 0, std::string_view("Exif\0\0", 6))) {
+        header_.info.orientation = exif_orientation(data);
+        header_.credit = exif_credit(data);
+        return;
+      }
     }
-    return 1;
   }
 
   JpegReader reader_;

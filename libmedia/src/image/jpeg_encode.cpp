@@ -7,6 +7,9 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
+#include <string_view>
+#include <vector>
 
 #include "image/jpeg.hpp"
 #include "image/settings.hpp"
@@ -46,7 +49,7 @@ struct State {
 void on_message(j_common_ptr, int) {}
 
 /// Everything up to the first row; within a setjmp of the caller's.
-void begin(State& state, Size size, int components, J_COLOR_SPACE space, int quality) {
+void begin(State& state, Size size, int components, J_COLOR_SPACE space, const Encoding& encoding) {
   jpeg_create_compress(&state.codec);
   jpeg_mem_dest(&state.codec, &state.out, &state.size);
   state.codec.image_width = size.width;
@@ -54,15 +57,27 @@ void begin(State& state, Size size, int components, J_COLOR_SPACE space, int qua
   state.codec.input_components = components;
   state.codec.in_color_space = space;
   jpeg_set_defaults(&state.codec);
-  jpeg_set_quality(&state.codec, quality, TRUE);
+  jpeg_set_quality(&state.codec, encoding.quality, TRUE);
   state.codec.optimize_coding = TRUE;
 }
 
-// May be jumped out of: no object with a destructor in here.
-bool compress(State& state, const Image& image, int quality, const Control& control) {
-  if (setjmp(state.jump) != 0) return false;
-  begin(state, image.size, static_cast<int>(channels(image.layout)), image.layout == Layout::grey ? JCS_GRAYSCALE : JCS_RGB, quality);
+/// What goes before the first row; `exif` begins with "Exif" and two zeros, or is empty.
+void start(State& state, const Encoding& encoding, std::span<const std::byte> exif) {
   jpeg_start_compress(&state.codec, TRUE);
+  if (!exif.empty()) {
+    jpeg_write_marker(&state.codec, JPEG_APP0 + 1, reinterpret_cast<const JOCTET*>(exif.data()), static_cast<unsigned>(exif.size()));
+  }
+  if (!encoding.profile.empty()) {
+    jpeg_write_icc_profile(&state.codec, reinterpret_cast<const JOCTET*>(encoding.profile.data()),
+                           static_cast<unsigned>(encoding.profile.size()));
+  }
+}
+
+// May be jumped out of: no object with a destructor in here.
+bool compress(State& state, const Image& image, const Encoding& encoding, std::span<const std::byte> exif, const Control& control) {
+  if (setjmp(state.jump) != 0) return false;
+  begin(state, image.size, static_cast<int>(channels(image.layout)), image.layout == Layout::grey ? JCS_GRAYSCALE : JCS_RGB, encoding);
+  start(state, encoding, exif);
   while (state.codec.next_scanline < state.codec.image_height) {
     if (state.codec.next_scanline % kRowsBetweenChecks == 0 && control.must_stop()) {
       state.stopped = true;
@@ -112,11 +127,11 @@ struct McuRow {
 };
 
 // May be jumped out of: no object with a destructor in here.
-bool compress_planes(State& state, McuRow& row, int quality, const Control& control) {
+bool compress_planes(State& state, McuRow& row, const Encoding& encoding, std::span<const std::byte> exif, const Control& control) {
   if (setjmp(state.jump) != 0) return false;
-  begin(state, row.planes.size, 3, JCS_YCbCr, quality);
+  begin(state, row.planes.size, 3, JCS_YCbCr, encoding);
   state.codec.raw_data_in = TRUE;
-  jpeg_start_compress(&state.codec, TRUE);
+  start(state, encoding, exif);
   while (state.codec.next_scanline < state.codec.image_height) {
     if (state.codec.next_scanline % kRowsBetweenChecks == 0 && control.must_stop()) {
       state.stopped = true;
@@ -130,16 +145,21 @@ bool compress_planes(State& state, McuRow& row, int quality, const Control& cont
 }
 
 template <class Compress>
-Result<std::vector<std::byte>> encode(Size size, const Control& control, const Compress& compress_into) {
+Result<std::vector<std::byte>> encode(Size size, const Encoding& encoding, const Control& control, const Compress& compress_into) {
   if (size.width > JPEG_MAX_DIMENSION || size.height > JPEG_MAX_DIMENSION) {
     return Error{Errc::too_large, "a JPEG has at most 65500 pixels a side"};
+  }
+  std::vector<std::byte> exif;
+  if (!encoding.exif.empty()) {
+    for (const char c : std::string_view("Exif\0\0", 6)) exif.push_back(static_cast<std::byte>(c));
+    exif.insert(exif.end(), encoding.exif.begin(), encoding.exif.end());
   }
   State state;
   state.codec.err = jpeg_std_error(&state.errors);
   state.errors.error_exit = on_error;
   state.errors.emit_message = on_message;
   state.codec.client_data = &state;
-  if (!compress_into(state)) {
+  if (!compress_into(state, exif)) {
     if (state.stopped) MEDIA_TRY(control.check());
     return Error{Errc::internal, "encode JPEG: " + std::string(state.message.data())};
   }
@@ -149,13 +169,15 @@ Result<std::vector<std::byte>> encode(Size size, const Control& control, const C
 
 }  // namespace
 
-Result<std::vector<std::byte>> encode_jpeg(const Image& image, int quality, const Control& control) {
-  return encode(image.size, control, [&](State& state) { return compress(state, image, quality, control); });
+Result<std::vector<std::byte>> encode_jpeg(const Image& image, const Encoding& encoding, const Control& control) {
+  return encode(image.size, encoding, control,
+                [&](State& state, std::span<const std::byte> exif) { return compress(state, image, encoding, exif, control); });
 }
 
-Result<std::vector<std::byte>> encode_jpeg_planes(const Planes& planes, int quality, const Control& control) {
+Result<std::vector<std::byte>> encode_jpeg_planes(const Planes& planes, const Encoding& encoding, const Control& control) {
   McuRow row(planes);
-  return encode(planes.size, control, [&](State& state) { return compress_planes(state, row, quality, control); });
+  return encode(planes.size, encoding, control,
+                [&](State& state, std::span<const std::byte> exif) { return compress_planes(state, row, encoding, exif, control); });
 }
 
 std::string jpeg_version() {

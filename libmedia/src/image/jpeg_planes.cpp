@@ -29,32 +29,55 @@ bool JpegPlanes::fits(const jpeg_decompress_struct& codec) noexcept {
          parts[2].h_samp_factor == 1 && parts[2].v_samp_factor == 1;
 }
 
-Result<std::array<PlaneGrid, 3>> JpegPlanes::start_planes(Size wanted) {
+std::uint32_t JpegPlanes::scale_for(Size wanted) const {
   const jpeg_decompress_struct& codec = reader_.codec();
-  const Size picture{codec.image_width, codec.image_height};
-  side_ = static_cast<std::uint32_t>(jpeg_scale(picture, wanted));
-  for (std::size_t c = 0; c < grids_.size(); ++c) {
-    const jpeg_component_info& part = codec.comp_info[c];
-    across_[c] = static_cast<std::uint32_t>(part.h_samp_factor);
-    down_[c] = static_cast<std::uint32_t>(part.v_samp_factor);
-    const std::uint64_t width = std::uint64_t{picture.width} * across_[c] * side_;
-    const std::uint64_t height = std::uint64_t{picture.height} * down_[c] * side_;
+  return static_cast<std::uint32_t>(jpeg_scale({codec.image_width, codec.image_height}, wanted));
+}
+
+JpegPlanes::Scale JpegPlanes::make_scale(std::uint32_t side) const {
+  const jpeg_decompress_struct& codec = reader_.codec();
+  Scale scale;
+  scale.side = side;
+  for (std::size_t c = 0; c < scale.grids.size(); ++c) {
+    const std::uint64_t width = std::uint64_t{codec.image_width} * across_[c] * side;
+    const std::uint64_t height = std::uint64_t{codec.image_height} * down_[c] * side;
     const std::uint64_t whole_x = std::uint64_t{across_[0]} * DCTSIZE;
     const std::uint64_t whole_y = std::uint64_t{down_[0]} * DCTSIZE;
-    grids_[c] = {{ceil_of(width, whole_x), ceil_of(height, whole_y)},
-                 static_cast<double>(width) / static_cast<double>(whole_x),
-                 static_cast<double>(height) / static_cast<double>(whole_y)};
+    scale.grids[c] = {{ceil_of(width, whole_x), ceil_of(height, whole_y)},
+                      static_cast<double>(width) / static_cast<double>(whole_x),
+                      static_cast<double>(height) / static_cast<double>(whole_y)};
+    scale.samples[c].resize(std::size_t{columns_} * across_[c] * down_[c] * side * side);
   }
-  columns_ = ceil_of(picture.width, std::uint64_t{across_[0]} * DCTSIZE);
-  for (std::size_t c = 0; c < samples_.size(); ++c) {
-    samples_[c].resize(std::size_t{columns_} * across_[c] * down_[c] * side_ * side_);
+  return scale;
+}
+
+void JpegPlanes::take_steps(std::size_t component, const JQUANT_TBL& table) {
+  for (Scale& scale : scales_) {
+    for (std::size_t y = 0; y < scale.side; ++y) {
+      std::copy_n(table.quantval + y * DCTSIZE, scale.side, scale.steps[component].begin() + y * scale.side);
+    }
+  }
+}
+
+Result<std::vector<std::array<PlaneGrid, 3>>> JpegPlanes::start_planes(std::span<const std::uint32_t> scales) {
+  const jpeg_decompress_struct& codec = reader_.codec();
+  for (std::size_t c = 0; c < across_.size(); ++c) {
+    across_[c] = static_cast<std::uint32_t>(codec.comp_info[c].h_samp_factor);
+    down_[c] = static_cast<std::uint32_t>(codec.comp_info[c].v_samp_factor);
+  }
+  columns_ = ceil_of(codec.image_width, std::uint64_t{across_[0]} * DCTSIZE);
+  side_ = *std::max_element(scales.begin(), scales.end());
+  std::vector<std::array<PlaneGrid, 3>> grids;
+  for (const std::uint32_t side : scales) {
+    scales_.push_back(make_scale(side));
+    grids.push_back(scales_.back().grids);
   }
   if (side_ == DCTSIZE) {
     MEDIA_TRY(start_raw());
   } else if (!start_scan()) {
     MEDIA_TRY(start_libjpeg());
   }
-  return grids_;
+  return grids;
 }
 
 Result<void> JpegPlanes::start_raw() {
@@ -87,7 +110,7 @@ bool JpegPlanes::start_scan() {
     if (!dc || !ac || part.quant_tbl_no < 0 || part.quant_tbl_no >= NUM_QUANT_TBLS) return false;
     const JQUANT_TBL* steps = codec.quant_tbl_ptrs[part.quant_tbl_no];
     if (steps == nullptr) return false;
-    for (std::uint32_t y = 0; y < side_; ++y) std::copy_n(steps->quantval + std::size_t{y} * DCTSIZE, side_, steps_[c].begin() + std::size_t{y} * side_);
+    take_steps(c, *steps);
     layout.components[c] = {across_[c], down_[c], *dc, *ac};
   }
   scan_ = JpegScan::open(layout, side_, reader_.source(), reader_.position());
@@ -101,33 +124,41 @@ Result<void> JpegPlanes::start_libjpeg() {
   if (whole_ == nullptr || (reader_.ended() && jpeg_has_multiple_scans(&reader_.codec()) != FALSE) || reader_.truncated()) {
     return JpegReader::truncation();
   }
-  for (std::size_t c = 0; c < steps_.size(); ++c) {
+  for (std::size_t c = 0; c < across_.size(); ++c) {
     // The table as it was when the component's first scan began: a later DQT may have put another one in its place.
     const JQUANT_TBL* steps = codec.comp_info[c].quant_table;
     if (steps == nullptr) return Error{Errc::corrupt, "JPEG: a component has no quantisation table"};
-    for (std::uint32_t y = 0; y < side_; ++y) std::copy_n(steps->quantval + std::size_t{y} * DCTSIZE, side_, steps_[c].begin() + std::size_t{y} * side_);
+    take_steps(c, *steps);
   }
   return {};
 }
 
-Result<PlaneRows> JpegPlanes::read_rows() {
-  if (side_ == DCTSIZE) return read_raw();
-  MEDIA_TRY(read_coefficients());
-  make_samples();
-  return take_rows(side_);
+Result<std::span<const PlaneRows>> JpegPlanes::read_rows() {
+  if (side_ == DCTSIZE) {
+    MEDIA_TRY(read_raw());
+  } else {
+    MEDIA_TRY(read_coefficients());
+    for (Scale& scale : scales_) make_samples(scale);
+  }
+  rows_.clear();
+  for (const Scale& scale : scales_) rows_.push_back(take_rows(scale));
+  ++mcu_row_;
+  return std::span<const PlaneRows>(rows_);
 }
 
-Result<PlaneRows> JpegPlanes::read_raw() {
+Result<void> JpegPlanes::read_raw() {
+  Scale& scale = scales_.front();
   std::array<std::array<JSAMPROW, 2 * DCTSIZE>, 3> rows{};
   std::array<JSAMPARRAY, 3> planes{};
   for (std::size_t c = 0; c < planes.size(); ++c) {
     const std::size_t stride = std::size_t{columns_} * across_[c] * DCTSIZE;
-    for (std::size_t y = 0; y < std::size_t{down_[c]} * DCTSIZE; ++y) rows[c][y] = samples_[c].data() + y * stride;
+    for (std::size_t y = 0; y < std::size_t{down_[c]} * DCTSIZE; ++y) rows[c][y] = scale.samples[c].data() + y * stride;
     planes[c] = rows[c].data();
   }
   MEDIA_TRY(reader_.read_raw(planes.data(), down_[0] * DCTSIZE));
   if (reader_.truncated()) return JpegReader::truncation();
-  return take_rows(DCTSIZE);
+  for (std::size_t i = 1; i < scales_.size(); ++i) scales_[i].samples = scale.samples;
+  return {};
 }
 
 Result<void> JpegPlanes::read_coefficients() {
@@ -159,24 +190,33 @@ Result<void> JpegPlanes::copy_coefficients() {
   return {};
 }
 
-void JpegPlanes::make_samples() {
-  for (std::size_t c = 0; c < samples_.size(); ++c) {
+void JpegPlanes::make_samples(Scale& scale) {
+  const std::size_t side = scale.side;
+  for (std::size_t c = 0; c < scale.samples.size(); ++c) {
     const std::size_t blocks = std::size_t{columns_} * across_[c];
-    const std::size_t stride = blocks * side_;
+    const std::int16_t* from = coefficients_[c].data();
+    if (side < side_) {
+      lowest_.resize(blocks * down_[c] * side * side);
+      std::int16_t* to = lowest_.data();
+      for (std::size_t block = 0; block < blocks * down_[c]; ++block, from += std::size_t{side_} * side_) {
+        for (std::size_t y = 0; y < side; ++y, to += side) std::copy_n(from + y * side_, side, to);
+      }
+      from = lowest_.data();
+    }
+    const std::size_t stride = blocks * side;
     for (std::size_t y = 0; y < down_[c]; ++y) {
-      inverse_dct(side_, coefficients_[c].data() + y * blocks * side_ * side_, blocks, steps_[c].data(), samples_[c].data() + y * side_ * stride, stride);
+      inverse_dct(scale.side, from + y * blocks * side * side, blocks, scale.steps[c].data(), scale.samples[c].data() + y * side * stride, stride);
     }
   }
 }
 
-PlaneRows JpegPlanes::take_rows(std::uint32_t rows_of_block) {
+PlaneRows JpegPlanes::take_rows(const Scale& scale) const {
   PlaneRows rows;
   for (std::size_t c = 0; c < rows.planes.size(); ++c) {
-    const std::uint32_t each = down_[c] * rows_of_block;
-    rows.planes[c] = {samples_[c].data(), std::size_t{columns_} * across_[c] * rows_of_block,
-                      std::min(each, grids_[c].size.height - mcu_row_ * each)};
+    const std::uint32_t each = down_[c] * scale.side;
+    rows.planes[c] = {scale.samples[c].data(), std::size_t{columns_} * across_[c] * scale.side,
+                      std::min(each, scale.grids[c].size.height - mcu_row_ * each)};
   }
-  ++mcu_row_;
   return rows;
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "image/jpeg_reader.hpp"
@@ -23,31 +24,43 @@ class JpegPlanes final : public PlaneDecoder {
 
   explicit JpegPlanes(JpegReader& reader) : reader_(reader) {}
 
-  Result<std::array<PlaneGrid, 3>> start_planes(Size wanted) override;
-  Result<PlaneRows> read_rows() override;
+  [[nodiscard]] std::uint32_t scale_for(Size wanted) const override;
+  [[nodiscard]] std::uint32_t pass_of(std::uint32_t scale) const override { return scale == DCTSIZE ? 1 : 0; }
+  Result<std::vector<std::array<PlaneGrid, 3>>> start_planes(std::span<const std::uint32_t> scales) override;
+  Result<std::span<const PlaneRows>> read_rows() override;
 
  private:
+  /// A scale is the side of a block's samples, of eight.
+  struct Scale {
+    std::uint32_t side = DCTSIZE;
+    std::array<PlaneGrid, 3> grids;
+    std::array<std::vector<std::uint8_t>, 3> samples;       ///< One row of MCUs.
+    std::array<std::array<std::uint16_t, 16>, 3> steps{};  ///< Of the quantisers, as the coefficients lie.
+  };
+
+  Scale make_scale(std::uint32_t side) const;
+  void take_steps(std::size_t component, const JQUANT_TBL& table);
   Result<void> start_raw();
   Result<void> start_libjpeg();
   [[nodiscard]] bool start_scan();
-  Result<PlaneRows> read_raw();
+  Result<void> read_raw();
   Result<void> read_coefficients();
   Result<void> copy_coefficients();
-  void make_samples();
-  PlaneRows take_rows(std::uint32_t rows_of_mcu);
+  void make_samples(Scale& scale);
+  [[nodiscard]] PlaneRows take_rows(const Scale& scale) const;
 
   JpegReader& reader_;
-  std::uint32_t side_ = 8;  ///< Of a block's samples.
+  std::uint32_t side_ = DCTSIZE;  ///< The greatest of the scales: that of the coefficients.
   std::uint32_t columns_ = 0;
   std::uint32_t mcu_row_ = 0;
-  std::array<PlaneGrid, 3> grids_;
   std::array<std::uint32_t, 3> across_{};  ///< Blocks to an MCU, from left to right.
   std::array<std::uint32_t, 3> down_{};
-  std::array<std::array<std::uint16_t, 16>, 3> steps_{};  ///< Of the quantisers, as the coefficients lie.
-  std::unique_ptr<JpegScan> scan_;                        ///< Null: libjpeg reads the coefficients.
-  jvirt_barray_ptr* whole_ = nullptr;                     ///< Libjpeg's coefficients, once they are read.
+  std::vector<Scale> scales_;
+  std::vector<PlaneRows> rows_;
+  std::unique_ptr<JpegScan> scan_;     ///< Null: libjpeg reads the coefficients.
+  jvirt_barray_ptr* whole_ = nullptr;  ///< Libjpeg's coefficients, once they are read.
   JpegCoefficients coefficients_;
-  std::array<std::vector<std::uint8_t>, 3> samples_;  ///< One row of MCUs.
+  std::vector<std::int16_t> lowest_;  ///< Of one component, for a scale that needs fewer.
 };
 
 }  // namespace media::image

@@ -1,6 +1,7 @@
 #include "image/orient.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -56,7 +57,41 @@ void copy_pixels(const Image& from, Image& to, const Walk& way) {
   }
 }
 
+/// An orientation as what it does to a direction: exchange the axes or not, then turn each round or not.
+struct Turn {
+  bool swaps;
+  bool against_x;
+  bool against_y;
+};
+
+Turn turn_from(std::uint8_t orientation) {
+  if (orientation < 1 || orientation > 8) return {false, false, false};
+  const unsigned place = (orientation - 1U) % 4;
+  return {orientation >= 5, place == 1 || place == 2, place >= 2};
+}
+
+std::uint8_t number_of(const Turn& turn) {
+  const unsigned place = turn.against_y ? (turn.against_x ? 2U : 3U) : (turn.against_x ? 1U : 0U);
+  return static_cast<std::uint8_t>(1 + place + (turn.swaps ? 4 : 0));
+}
+
 }  // namespace
+
+std::uint8_t combined(std::uint8_t first, std::uint8_t second) noexcept {
+  Turn turn = turn_from(first);
+  const Turn then = turn_from(second);
+  // An exchange of axes takes along what has been done to them.
+  if (then.swaps) std::swap(turn.against_x, turn.against_y);
+  return number_of({turn.swaps != then.swaps, turn.against_x != then.against_x, turn.against_y != then.against_y});
+}
+
+std::uint8_t turn_of(const Transform& transform) noexcept {
+  constexpr std::array<std::uint8_t, 4> kClockwise{1, 6, 3, 8};
+  std::uint8_t turn = kClockwise[transform.rotate_degrees / 90U % 4U];
+  if (transform.flip_horizontal) turn = combined(turn, 2);
+  if (transform.flip_vertical) turn = combined(turn, 4);
+  return turn;
+}
 
 Image orient(const Image& image, std::uint8_t orientation) {
   if (orientation < 2 || orientation > 8) return image;

@@ -20,6 +20,11 @@ constexpr Reversed reversed_by(std::uint8_t orientation) noexcept {
           orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7};
 }
 
+/// The one orientation that turns a picture as `first` and then `second` do.
+std::uint8_t combined(std::uint8_t first, std::uint8_t second) noexcept;
+/// What a transform asks to be rotated and then mirrored, as an orientation.
+std::uint8_t turn_of(const Transform& transform) noexcept;
+
 /// Applies an EXIF orientation (1 to 8; anything else is 1): the result is upright.
 Image orient(const Image& image, std::uint8_t orientation);
 /// Without a copy where there is nothing to do.

@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <utility>
 #include <vector>
 
 #include "image/colour.hpp"
 #include "image/control.hpp"
 #include "image/describe.hpp"
+#include "image/edit.hpp"
 #include "image/format.hpp"
 #include "image/orient.hpp"
+#include "image/place.hpp"
 #include "image/plan.hpp"
 #include "image/planes.hpp"
 #include "image/resample.hpp"
@@ -22,7 +25,7 @@ namespace {
 constexpr std::uint32_t kRowsBetweenChecks = 32;
 /// How far decoding is along the way, as far as progress is concerned.
 constexpr double kDecodeShare = 0.5;
-/// Of the picture that is described; and the proof that a source decodes, where nothing else is asked for.
+/// Of the picture that is described; it is also the proof that a source decodes.
 constexpr std::uint32_t kSmallSide = 128;
 
 Result<std::unique_ptr<Decoder>> open_source(const ByteReader& source, const Control& control) {
@@ -40,84 +43,52 @@ Result<std::unique_ptr<Decoder>> open_source(const ByteReader& source, const Con
   return Error{Errc::unsupported, "the source is of no image format that this build decodes"};
 }
 
-/// One output size, and who wants it; geometries of the upright picture.
+/// One picture to be made of the decoder's rows, and who wants it. Its geometry is that of the picture as it is coded.
 struct Target {
   Geometry geometry;
-  std::vector<std::size_t> transforms;
+  std::uint8_t orientation = 1;
+  /// Planes with half of the colour will do for all who want it, if the source has planes.
+  bool as_planes = false;
+  std::vector<std::size_t> transforms;  ///< None: it is described.
 };
-
-std::vector<Target> plan_targets(const Header& header, std::span<const Transform> transforms) {
-  std::vector<Target> targets;
-  for (std::size_t i = 0; i < transforms.size(); ++i) {
-    const Geometry geometry = plan(upright(header.picture, header.info.orientation), transforms[i]);
-    const auto same = std::find_if(targets.begin(), targets.end(), [&](const Target& target) { return target.geometry == geometry; });
-    if (same == targets.end()) {
-      targets.push_back({geometry, {i}});
-    } else {
-      same->transforms.push_back(i);
-    }
-  }
-  // Big ones first, so that each can be made from one before it.
-  std::stable_sort(targets.begin(), targets.end(),
-                   [](const Target& a, const Target& b) { return a.geometry.whole_size().pixels() > b.geometry.whole_size().pixels(); });
-  return targets;
-}
-
-/// What is made of the decoder's rows: the one picture that is asked for, or the whole picture at the greatest width and height that
-/// any asks for. Never more than there is: enlarging comes after.
-Geometry plan_base(Size picture, const std::vector<Target>& targets) {
-  if (targets.empty()) {
-    Transform proof;
-    proof.width = proof.height = kSmallSide;
-    return plan(picture, proof);
-  }
-  const auto enlarges = [&](const Geometry& geometry) {
-    const Size whole = geometry.whole_size();
-    return whole.width > picture.width || whole.height > picture.height;
-  };
-  if (targets.size() == 1 && !enlarges(targets.front().geometry)) return targets.front().geometry;
-  Size size{1, 1};
-  for (const Target& target : targets) {
-    const Size whole = target.geometry.whole_size();
-    size.width = std::max(size.width, whole.width);
-    size.height = std::max(size.height, whole.height);
-  }
-  return {{std::min(size.width, picture.width), std::min(size.height, picture.height)}, 1, 1};
-}
 
 /// Memory of making and encoding one target: the picture, its turned and flattened copies, and the encoder's own
 /// planes and tables (AVIF's are the greatest: about 40 bytes a pixel).
 std::uint64_t output_bytes(Size size) { return size.pixels() * 48; }
 
+/// Makes every output straight from the rows of the source, each at the scale that is good for it: none depends on what else is asked
+/// for. Those that need the same rows share a pass over the source.
 class Derivation {
  public:
-  Derivation(Decoder& decoder, std::span<const Transform> transforms, const Control& control)
-      : decoder_(decoder), transforms_(transforms), control_(control) {}
+  /// `keep_profile`: the pixels stay in the source's colours, where its profile is one that can be kept.
+  Derivation(std::unique_ptr<Decoder> decoder, OpenAgain open_again, std::span<const Transform> transforms,
+             std::span<const Placement> placements, bool keep_profile, const Control& control)
+      : decoder_(std::move(decoder)),
+        open_again_(std::move(open_again)),
+        transforms_(transforms),
+        placements_(placements),
+        keep_profile_(keep_profile),
+        control_(control) {}
 
   Result<Derived> run() {
     for (const Transform& transform : transforms_) {
       if (auto codec = encoder_of(transform); !codec) return std::move(codec).error();
     }
-    const Header& header = decoder_.header();
-    const std::uint8_t orientation = header.info.orientation;
-    targets_ = plan_targets(header, transforms_);
-    base_ = plan_base(upright(header.picture, orientation), targets_);
+    derived_.source = decoder_->header().info;
+    derived_.outputs.resize(transforms_.size());
+    plan_targets();
     for (const Target& target : targets_) {
       MEDIA_TRY(control_.check_pixels(target.geometry.size, "the output"));
       MEDIA_TRY(control_.check_memory(output_bytes(target.geometry.size), "the output"));
+      for (const std::size_t i : target.transforms) {
+        const Size size = canvas_of(upright(target.geometry.size, target.orientation), transforms_[i]).size;
+        MEDIA_TRY(control_.check_pixels(size, "the output"));
+        MEDIA_TRY(control_.check_memory(output_bytes(size), "the output"));
+      }
     }
-    PlaneDecoder* const planes = decoder_.planes();
-    if (planes == nullptr) {
-      MEDIA_TRY_ASSIGN(Image picture, decode(base_.coded(orientation)));
-      // Only now, because some codecs learn of the profile while they decode.
-      picture = orient(to_srgb(std::move(picture), header.profile), orientation);
-      return make_all(std::move(picture));
-    }
-    const bool in_srgb = is_srgb(header.profile);
-    MEDIA_TRY_ASSIGN(Planes picture, decode(*planes, base_.coded(orientation), in_srgb && planes_will_do() ? Chroma::half : Chroma::full));
-    picture = orient(std::move(picture), orientation);
-    if (in_srgb) return make_all(std::move(picture));
-    return make_all(to_srgb(to_rgb(picture), header.profile));
+    MEDIA_TRY(decoder_->planes() != nullptr ? run_planes() : run_rows());
+    control_.report(1);
+    return std::move(derived_);
   }
 
  private:
@@ -129,123 +100,226 @@ class Derivation {
     return codec;
   }
 
-  /// True where every output is of a format that keeps planes with half of the colour.
-  [[nodiscard]] bool planes_will_do() const {
-    return std::all_of(transforms_.begin(), transforms_.end(), [](const Transform& transform) {
-      const Codec* codec = find_codec(transform.format);
-      return codec != nullptr && codec->encode_planes != nullptr;
-    });
+  /// True where an output can be made of planes with half of the colour.
+  static bool takes_planes(const Transform& transform) {
+    const Codec* codec = find_codec(transform.format);
+    return codec != nullptr && codec->encode_planes != nullptr && !has_edits(transform);
   }
 
-  Result<Image> decode(const Geometry& base) {
-    MEDIA_TRY_ASSIGN(const Rows rows, decoder_.start(base.whole_size()));
-    MEDIA_TRY(control_.check_memory(Resampler::working_bytes(rows.size, rows.layout, base), "the picture"));
-    Resampler resampler(rows.size, rows.layout, base);
+  void plan_targets() {
+    for (std::size_t i = 0; i < placements_.size(); ++i) {
+      const Placement& placement = placements_[i];
+      const bool as_planes = takes_planes(transforms_[i]);
+      const auto same = std::find_if(targets_.begin(), targets_.end(), [&](const Target& target) {
+        return target.geometry == placement.geometry && target.orientation == placement.orientation && target.as_planes == as_planes;
+      });
+      if (same == targets_.end()) {
+        targets_.push_back({placement.geometry, placement.orientation, as_planes, {i}});
+      } else {
+        same->transforms.push_back(i);
+      }
+    }
+  }
+
+  /// A picture of the whole for what is told of it.
+  [[nodiscard]] Target small_target() const {
+    const Header& header = decoder_->header();
+    Transform box;
+    box.width = box.height = kSmallSide;
+    return {plan(header.picture, box), header.info.orientation, false, {}};
+  }
+
+  // From rows of pixels.
+
+  Result<void> run_rows() {
+    std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<Target>> passes;
+    for (Target& target : targets_) {
+      const Size size = decoder_->size_for(target.geometry.whole_size());
+      passes[{size.width, size.height}].push_back(std::move(target));
+    }
+    const Target small = small_target();
+    if (passes.empty()) {
+      const Size size = decoder_->size_for(small.geometry.whole_size());
+      passes[{size.width, size.height}];
+    }
+    // The smallest rows are good enough for it.
+    passes.begin()->second.push_back(small);
+    for (auto& [size, targets] : passes) {
+      if (began_) {
+        MEDIA_TRY_ASSIGN(decoder_, open_again_());
+      }
+      began_ = true;
+      MEDIA_TRY(pass_of_rows(*decoder_, targets));
+    }
+    return {};
+  }
+
+  Result<void> pass_of_rows(Decoder& decoder, const std::vector<Target>& targets) {
+    const Size wanted = targets.front().geometry.whole_size();
+    MEDIA_TRY_ASSIGN(const Rows rows, decoder.start(wanted));
+    std::uint64_t bytes = 0;
+    for (const Target& target : targets) bytes += Resampler::working_bytes(rows.size, rows.layout, target.geometry);
+    MEDIA_TRY(control_.check_memory(bytes, "the picture"));
+    std::vector<Resampler> resamplers;
+    resamplers.reserve(targets.size());
+    for (const Target& target : targets) resamplers.emplace_back(rows.size, rows.layout, target.geometry);
     std::vector<std::uint8_t> row(std::size_t{rows.size.width} * channels(rows.layout));
     // All rows, also those below what is kept: a source that ends too early has to be noticed.
     for (std::uint32_t y = 0; y < rows.size.height; ++y) {
       if (y % kRowsBetweenChecks == 0) {
         MEDIA_TRY(control_.check());
-        control_.report(kDecodeShare * y / rows.size.height);
+        report(kDecodeShare * y / rows.size.height);
       }
-      MEDIA_TRY(decoder_.read_row(row));
-      resampler.push_row(row);
+      MEDIA_TRY(decoder.read_row(row));
+      for (Resampler& resampler : resamplers) resampler.push_row(row);
     }
-    return resampler.take();
-  }
-
-  Result<Planes> decode(PlaneDecoder& decoder, const Geometry& base, Chroma chroma) {
-    MEDIA_TRY_ASSIGN(const auto grids, decoder.start_planes(base.whole_size()));
-    MEDIA_TRY(control_.check_memory(PlaneResampler::working_bytes(grids, base, chroma), "the picture"));
-    PlaneResampler resampler(grids, base, chroma, reversed_by(decoder_.header().info.orientation));
-    for (std::uint32_t y = 0; y < grids[0].size.height;) {
-      MEDIA_TRY(control_.check());
-      control_.report(kDecodeShare * y / grids[0].size.height);
-      MEDIA_TRY_ASSIGN(const PlaneRows rows, decoder.read_rows());
-      for (std::size_t plane = 0; plane < grids.size(); ++plane) {
-        const PlaneRows::Part& part = rows.planes[plane];
-        for (std::uint32_t i = 0; i < part.count; ++i) resampler.push_row(plane, {part.data + i * part.stride, grids[plane].size.width});
-      }
-      y += rows.planes[0].count;
-    }
-    return resampler.take();
-  }
-
-  static Image resized(const Image& picture, const Geometry& geometry) { return resample(picture, geometry); }
-  static Planes resized(const Planes& picture, const Geometry& geometry) { return resample(picture, geometry, picture.chroma); }
-
-  /// For what is told of a picture as a whole.
-  static Image small(const Image& picture) { return resample(picture, small_geometry(picture.size)); }
-  static Image small(const Planes& picture) { return to_rgb(resample(picture, small_geometry(picture.size), Chroma::full)); }
-  static Geometry small_geometry(Size size) {
-    Transform box;
-    box.width = box.height = kSmallSide;
-    return plan(size, box);
-  }
-
-  /// `picture` is upright and in sRGB, and an Image or Planes.
-  template <class Picture>
-  Result<Derived> make_all(const Picture& picture) {
-    Derived derived;
-    derived.source = decoder_.header().info;
-    const Image whole = small(picture);
-    derived.placeholder = average_colour(whole);
-    if (shows_all(base_, upright(decoder_.header().picture, decoder_.header().info.orientation))) derived.appearance = describe(whole, 1);
-    derived.outputs.resize(transforms_.size());
-    // Whole pictures to make smaller ones from, biggest first; only the last two steps are ever needed again, but
-    // dropping more would save little: each is at most as big as the one before.
-    std::vector<Picture> ladder;
-    std::size_t finished = 0;
-    for (const Target& target : targets_) {
-      MEDIA_TRY(control_.check());
-      if (target.geometry == base_) {
-        MEDIA_TRY(encode_all(target, picture, derived, finished));
-        continue;
-      }
-      const Picture& from = smallest_that_has(ladder, picture, target.geometry.whole_size());
-      Picture made = resized(from, target.geometry);
-      MEDIA_TRY(encode_all(target, made, derived, finished));
-      if (target.geometry.whole()) ladder.push_back(std::move(made));
-    }
-    control_.report(1);
-    return derived;
-  }
-
-  /// The smallest whole picture that is not smaller than `size`, else the first one.
-  template <class Picture>
-  static const Picture& smallest_that_has(const std::vector<Picture>& ladder, const Picture& first, Size size) {
-    const Picture* best = &first;
-    for (const Picture& step : ladder) {
-      if (step.size.width >= size.width && step.size.height >= size.height && step.size.pixels() < best->size.pixels()) best = &step;
-    }
-    return *best;
-  }
-
-  template <class Picture>
-  Result<void> encode_all(const Target& target, const Picture& picture, Derived& derived, std::size_t& finished) {
-    for (const std::size_t i : target.transforms) {
-      MEDIA_TRY(control_.check());
-      MEDIA_TRY_ASSIGN(derived.outputs[i], encode_flat(transforms_[i], picture));
-      ++finished;
-      control_.report(kDecodeShare + (1 - kDecodeShare) * static_cast<double>(finished) / static_cast<double>(transforms_.size()));
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+      MEDIA_TRY(finish(targets[i], in_output_colours(resamplers[i].take(), decoder.header())));
     }
     return {};
   }
 
-  Result<std::vector<std::byte>> encode(const Codec& codec, int quality, const Image& picture) {
-    return codec.encode(picture, quality, control_);
+  // From planes.
+
+  Result<void> run_planes() {
+    const PlaneDecoder& planes = *decoder_->planes();
+    const std::vector<std::byte>& profile = decoder_->header().profile;
+    const bool in_srgb = is_srgb(profile) && !(keep_profile_ && is_rgb_profile(profile));
+    std::map<std::uint32_t, std::vector<std::pair<std::uint32_t, Target>>> passes;
+    for (Target& target : targets_) {
+      target.as_planes = target.as_planes && in_srgb;
+      const std::uint32_t scale = planes.scale_for(target.geometry.whole_size());
+      passes[planes.pass_of(scale)].emplace_back(scale, std::move(target));
+    }
+    const Target small = small_target();
+    if (passes.empty()) {
+      const std::uint32_t scale = planes.scale_for(small.geometry.whole_size());
+      passes[planes.pass_of(scale)].emplace_back(scale, small);
+    } else {
+      // The smallest samples that are made anyway are good enough for it.
+      auto& first = passes.begin()->second;
+      const auto least = std::min_element(first.begin(), first.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+      first.emplace_back(least->first, small);
+    }
+    for (const auto& [number, targets] : passes) {
+      if (began_) {
+        MEDIA_TRY_ASSIGN(decoder_, open_again_());
+      }
+      began_ = true;
+      MEDIA_TRY(pass_of_planes(*decoder_, targets));
+    }
+    return {};
   }
 
-  Result<std::vector<std::byte>> encode(const Codec& codec, int quality, const Planes& picture) {
-    if (codec.encode_planes == nullptr) return codec.encode(to_rgb(picture), quality, control_);
-    return codec.encode_planes(picture.chroma == Chroma::half ? picture : halve_chroma(picture), quality, control_);
+  Result<void> pass_of_planes(Decoder& decoder, const std::vector<std::pair<std::uint32_t, Target>>& targets) {
+    std::vector<std::uint32_t> scales;
+    for (const auto& [scale, target] : targets) {
+      if (std::find(scales.begin(), scales.end(), scale) == scales.end()) scales.push_back(scale);
+    }
+    const auto index_of = [&](std::uint32_t scale) {
+      return static_cast<std::size_t>(std::find(scales.begin(), scales.end(), scale) - scales.begin());
+    };
+    PlaneDecoder& planes = *decoder.planes();
+    MEDIA_TRY_ASSIGN(const auto grids, planes.start_planes(scales));
+    const auto chroma_of = [](const Target& target) { return target.as_planes ? Chroma::half : Chroma::full; };
+    std::uint64_t bytes = 0;
+    for (const auto& [scale, target] : targets) bytes += PlaneResampler::working_bytes(grids[index_of(scale)], target.geometry, chroma_of(target));
+    MEDIA_TRY(control_.check_memory(bytes, "the picture"));
+    std::vector<PlaneResampler> resamplers;
+    resamplers.reserve(targets.size());
+    for (const auto& [scale, target] : targets) {
+      resamplers.emplace_back(grids[index_of(scale)], target.geometry, chroma_of(target), reversed_by(target.orientation));
+    }
+    const std::uint32_t height = grids.front()[0].size.height;
+    for (std::uint32_t y = 0; y < height;) {
+      MEDIA_TRY(control_.check());
+      report(kDecodeShare * y / height);
+      MEDIA_TRY_ASSIGN(const std::span<const PlaneRows> rows, planes.read_rows());
+      for (std::size_t i = 0; i < targets.size(); ++i) {
+        const std::size_t at = index_of(targets[i].first);
+        for (std::size_t plane = 0; plane < 3; ++plane) {
+          const PlaneRows::Part& part = rows[at].planes[plane];
+          const std::size_t width = grids[at][plane].size.width;
+          for (std::uint32_t row = 0; row < part.count; ++row) resamplers[i].push_row(plane, {part.data + row * part.stride, width});
+        }
+      }
+      y += rows.front().planes[0].count;
+    }
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+      const Target& target = targets[i].second;
+      if (target.as_planes) {
+        MEDIA_TRY(finish(target, resamplers[i].take()));
+      } else {
+        MEDIA_TRY(finish(target, in_output_colours(to_rgb(resamplers[i].take()), decoder.header())));
+      }
+    }
+    return {};
+  }
+
+  // From a picture of the right size to its outputs.
+
+  /// `header` is asked only now, because some codecs learn of the profile while they decode.
+  Image in_output_colours(Image picture, const Header& header) {
+    const bool colour = picture.layout == Layout::rgb || picture.layout == Layout::rgba;
+    if (keep_profile_ && colour && is_rgb_profile(header.profile)) {
+      profile_ = header.profile;
+      return picture;
+    }
+    return to_srgb(std::move(picture), header.profile);
+  }
+
+  template <class Picture>
+  Result<void> finish(const Target& target, Picture picture) {
+    picture = orient(std::move(picture), target.orientation);
+    if (target.transforms.empty()) {
+      describe_all(picture);
+      return {};
+    }
+    for (const std::size_t i : target.transforms) {
+      MEDIA_TRY(control_.check());
+      MEDIA_TRY_ASSIGN(derived_.outputs[i], encode_edited(transforms_[i], picture));
+      ++finished_;
+      report(kDecodeShare + (1 - kDecodeShare) * static_cast<double>(finished_) / static_cast<double>(transforms_.size()));
+    }
+    return {};
+  }
+
+  void describe_all(const Image& picture) {
+    derived_.placeholder = average_colour(picture);
+    derived_.appearance = describe(picture, 1);
+  }
+  void describe_all(const Planes& picture) { describe_all(to_rgb(picture)); }
+
+  Result<Encoded> encode_edited(const Transform& transform, const Image& picture) {
+    if (has_edits(transform)) return encode_flat(transform, edit(picture, in_colours(transform)));
+    return encode_flat(transform, picture);
+  }
+  Result<Encoded> encode_edited(const Transform& transform, const Planes& picture) { return encode_one(transform, picture); }
+
+  /// The background is given in sRGB, whatever the picture is in.
+  [[nodiscard]] Transform in_colours(Transform transform) const {
+    if (!profile_.empty() && transform.background) transform.background = from_srgb(*transform.background, profile_);
+    return transform;
+  }
+
+  /// Alpha is there only where the format keeps it, nobody gives a colour to lay under it, and there is something to be seen through it.
+  Result<Encoded> encode_flat(const Transform& transform, const Image& picture) {
+    const bool drop_alpha =
+        picture.layout == Layout::rgba && (transform.background || transform.format == Format::jpeg || is_opaque(picture));
+    if (!drop_alpha) return encode_one(transform, picture);
+    return encode_one(transform, flatten(picture, in_colours(transform).background.value_or(Colour{})));
+  }
+
+  Result<std::vector<std::byte>> encode(const Codec& codec, const Encoding& encoding, const Image& picture) {
+    return codec.encode(picture, encoding, control_);
+  }
+  Result<std::vector<std::byte>> encode(const Codec& codec, const Encoding& encoding, const Planes& picture) {
+    return codec.encode_planes(picture, encoding, control_);
   }
 
   /// What an encoded picture is compared with.
   static const Image& as_image(const Image& picture) { return picture; }
-  static Image as_image(const Planes& picture) {
-    return to_rgb(picture.chroma == Chroma::full ? picture : resample(picture, {picture.size, 1, 1}, Chroma::full));
-  }
+  static Image as_image(const Planes& picture) { return to_rgb(resample(picture, {picture.size}, Chroma::full)); }
 
   Result<Image> decode_again(const Codec& codec, std::span<const std::byte> bytes) {
     const MemoryReader reader(bytes);
@@ -259,12 +333,18 @@ class Derivation {
   template <class Picture>
   Result<Encoded> encode_one(const Transform& transform, const Picture& picture) {
     MEDIA_TRY_ASSIGN(const Codec* codec, encoder_of(transform));
-    Encoded encoded{transform, picture.size.width, picture.size.height, {}, 0, 0};
     const int usual = default_quality(transform.format);
     const int quality = transform.quality != 0 ? transform.quality : usual;
-    Aim aim{0, transform.max_bytes, quality};
+    const std::vector<std::byte> credit = transform.keep_copyright ? credit_block(decoder_->header().credit) : std::vector<std::byte>();
+    const auto encode_at = [&](int each) {
+      Encoding encoding(each);
+      encoding.profile = profile_;
+      encoding.exif = credit;
+      return encode(*codec, encoding, picture);
+    };
+    Encoded encoded{transform, picture.size.width, picture.size.height, {}, 0, 0};
     // A lossless format has nothing to choose from.
-    if (usual != 0) aim.score = transform.score / 10.0;
+    const Aim aim{usual != 0 ? transform.score / 10.0 : 0, transform.max_bytes, quality};
     if (usual != 0 && (aim.score > 0 || aim.max_bytes > 0)) {
       MEDIA_TRY(control_.check_memory(output_bytes(picture.size) + image_bytes(picture.size, Layout::rgba) * 2, "the search for a quality"));
       const Image& reference = as_image(picture);
@@ -272,15 +352,16 @@ class Derivation {
         MEDIA_TRY_ASSIGN(const Image again, decode_again(*codec, bytes));
         return likeness(reference, again);
       };
-      MEDIA_TRY_ASSIGN(Candidate chosen, choose(aim, [&](int each) { return encode(*codec, each, picture); }, score_of, control_));
+      MEDIA_TRY_ASSIGN(Candidate chosen, choose(aim, encode_at, score_of, control_));
       encoded.bytes = std::move(chosen.bytes);
       encoded.quality = static_cast<std::uint8_t>(chosen.quality);
       encoded.score = chosen.score;
     } else {
-      MEDIA_TRY_ASSIGN(encoded.bytes, encode(*codec, quality, picture));
+      MEDIA_TRY_ASSIGN(encoded.bytes, encode_at(quality));
       encoded.quality = static_cast<std::uint8_t>(quality);
     }
-    const std::uint64_t most = aim.max_bytes == 0 ? control_.budget().max_output_bytes : std::min(aim.max_bytes, control_.budget().max_output_bytes);
+    const std::uint64_t most =
+        aim.max_bytes == 0 ? control_.budget().max_output_bytes : std::min(aim.max_bytes, control_.budget().max_output_bytes);
     if (encoded.bytes.size() > most) {
       return Error{Errc::too_large, "the " + std::string(to_string(transform.format)) + " has " + std::to_string(encoded.bytes.size()) +
                                         " bytes, more than " + std::to_string(most)};
@@ -288,27 +369,60 @@ class Derivation {
     return encoded;
   }
 
-  /// Alpha is there only where the format keeps it, nobody gives a colour to lay under it, and there is something to be seen through it.
-  Result<Encoded> encode_flat(const Transform& transform, const Image& picture) {
-    const bool drop_alpha =
-        picture.layout == Layout::rgba && (transform.background || transform.format == Format::jpeg || is_opaque(picture));
-    return drop_alpha ? encode_one(transform, flatten(picture, transform.background.value_or(Colour{}))) : encode_one(transform, picture);
+  /// Never falls, however many passes there are.
+  void report(double share) {
+    told_ = std::max(told_, share);
+    control_.report(told_);
   }
-  Result<Encoded> encode_flat(const Transform& transform, const Planes& picture) { return encode_one(transform, picture); }
 
-  Decoder& decoder_;
+  std::unique_ptr<Decoder> decoder_;
+  OpenAgain open_again_;
   std::span<const Transform> transforms_;
+  std::span<const Placement> placements_;
+  bool keep_profile_;
   const Control& control_;
   std::vector<Target> targets_;
-  Geometry base_;
+  std::vector<std::byte> profile_;  ///< What the pixels are in; empty: sRGB.
+  Derived derived_;
+  std::size_t finished_ = 0;
+  bool began_ = false;  ///< The decoder has been used.
+  double told_ = 0;
 };
+
+Result<Derived> derive_all(const ByteReader& source, std::span<const Transform> transforms, bool keep_profile, const Control& control) {
+  MEDIA_TRY_ASSIGN(auto decoder, open_source(source, control));
+  const auto open_again = [&] { return open_source(source, control); };
+  MEDIA_TRY_ASSIGN(const auto placements, place(decoder->header(), transforms, control, open_again));
+  return Derivation(std::move(decoder), open_again, transforms, placements, keep_profile, control).run();
+}
 
 }  // namespace
 
 Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options, Decoders decoders) {
-  const Control control(options, decoders);
-  MEDIA_TRY_ASSIGN(auto decoder, open_source(source, control));
-  return Derivation(*decoder, transforms, control).run();
+  const auto keeps = [](const Transform& transform) { return transform.keep_profile; };
+  if (std::none_of(transforms.begin(), transforms.end(), keeps)) {
+    const Control control(options, decoders);
+    return derive_all(source, transforms, false, control);
+  }
+
+  // Outputs in the source's own colours are made of another decoding: what all outputs have in common is in sRGB, and so are
+  // the facts. `keep` is rare, and two pictures at a time would be twice the memory.
+  std::vector<Transform> in_srgb;
+  std::vector<Transform> as_coded;
+  for (const Transform& transform : transforms) (keeps(transform) ? as_coded : in_srgb).push_back(transform);
+  double done = 0;
+  DeriveOptions in_halves = options;
+  if (options.progress) in_halves.progress = [&](double share) { options.progress(done + share / 2); };
+  const Control control(in_halves, decoders);
+  MEDIA_TRY_ASSIGN(Derived derived, derive_all(source, in_srgb, false, control));
+  done = 0.5;
+  MEDIA_TRY_ASSIGN(Derived kept, derive_all(source, as_coded, true, control));
+  std::vector<Encoded> outputs;
+  auto next_in_srgb = derived.outputs.begin();
+  auto next_kept = kept.outputs.begin();
+  for (const Transform& transform : transforms) outputs.push_back(std::move(keeps(transform) ? *next_kept++ : *next_in_srgb++));
+  derived.outputs = std::move(outputs);
+  return derived;
 }
 
 Result<MediaInfo> probe(const ByteReader& source, const DeriveOptions& options) {

@@ -24,7 +24,26 @@ struct Geometry {
 
 /// For an upright picture of this size (at least 1 x 1). The result has at least one pixel a side, keeps within the
 /// box, and where `enlarge` is not set never shows a pixel of the source as more than one pixel: a box to be covered or
-/// filled shrinks then, and keeps its proportions.
+/// filled shrinks then, and keeps its proportions. A gravity that is `smart` counts as the centre.
 Geometry plan(Size picture, const Transform& transform);
+
+/// A rectangle of whole pixels.
+struct Box {
+  std::uint32_t left = 0;
+  std::uint32_t top = 0;
+  Size size;
+  friend bool operator==(const Box&, const Box&) = default;
+};
+
+/// A geometry that was planned for a part of a picture, as one of the whole picture.
+Geometry within(Size picture, const Box& part, const Geometry& geometry);
+
+/// Where `fit=pad` puts a picture of this size, and in how large a one; others fill theirs.
+struct Canvas {
+  Size size;
+  std::uint32_t left = 0;
+  std::uint32_t top = 0;
+};
+Canvas canvas_of(Size picture, const Transform& transform);
 
 }  // namespace media::image

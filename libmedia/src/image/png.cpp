@@ -59,7 +59,9 @@ class PngDecoder final : public Decoder {
     }
     spng_exif exif{};
     if (spng_get_exif(context_.get(), &exif) == 0) {
-      header_.info.orientation = exif_orientation({reinterpret_cast<const std::byte*>(exif.data), exif.length});
+      const std::span<const std::byte> block(reinterpret_cast<const std::byte*>(exif.data), exif.length);
+      header_.info.orientation = exif_orientation(block);
+      header_.credit = exif_credit(block);
     }
     // What was asked for may be absent, but a file that is damaged up to here has no pixels to give.
     spng_chrm primaries{};
@@ -140,7 +142,25 @@ Result<std::unique_ptr<Decoder>> open(const ByteReader& source, const Control& c
 
 Error encode_failure(int code) { return {Errc::internal, "encode PNG: " + std::string(spng_strerror(code))}; }
 
-Result<std::vector<std::byte>> encode(const Image& image, int, const Control& control) {
+Result<void> add_metadata(spng_ctx* context, const Encoding& encoding) {
+  // libspng copies both; its structs only lack a const.
+  if (!encoding.profile.empty()) {
+    spng_iccp chunk{};
+    std::strcpy(chunk.profile_name, "ICC profile");
+    chunk.profile_len = encoding.profile.size();
+    chunk.profile = reinterpret_cast<char*>(const_cast<std::byte*>(encoding.profile.data()));
+    if (const int code = spng_set_iccp(context, &chunk); code != 0) return encode_failure(code);
+  }
+  if (!encoding.exif.empty()) {
+    spng_exif chunk{};
+    chunk.length = encoding.exif.size();
+    chunk.data = reinterpret_cast<char*>(const_cast<std::byte*>(encoding.exif.data()));
+    if (const int code = spng_set_exif(context, &chunk); code != 0) return encode_failure(code);
+  }
+  return {};
+}
+
+Result<std::vector<std::byte>> encode(const Image& image, const Encoding& encoding, const Control& control) {
   const Context context(spng_ctx_new(SPNG_CTX_ENCODER));
   if (!context) return Error{Errc::internal, "encode PNG: no encoder"};
   spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1);
@@ -153,6 +173,7 @@ Result<std::vector<std::byte>> encode(const Image& image, int, const Control& co
                                                 : image.layout == Layout::rgb ? SPNG_COLOR_TYPE_TRUECOLOR
                                                                               : SPNG_COLOR_TYPE_TRUECOLOR_ALPHA);
   if (const int code = spng_set_ihdr(context.get(), &header); code != 0) return encode_failure(code);
+  MEDIA_TRY(add_metadata(context.get(), encoding));
   if (const int code = spng_encode_image(context.get(), nullptr, 0, SPNG_FMT_PNG, SPNG_ENCODE_PROGRESSIVE | SPNG_ENCODE_FINALIZE);
       code != 0) {
     return encode_failure(code);

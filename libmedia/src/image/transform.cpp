@@ -5,19 +5,40 @@
 #include <charconv>
 #include <set>
 
+#include "image/orient.hpp"
 #include "image/settings.hpp"
+#include "image/transform_limits.hpp"
 
 namespace media {
 namespace {
 
-constexpr std::uint32_t kMaxSide = 16384;
-constexpr std::uint32_t kMaxBytes = 1U << 30U;
+namespace limits = image::limits;
 
 struct FitName {
   std::string_view name;
   Fit fit;
 };
-constexpr std::array<FitName, 4> kFits{{{"contain", Fit::contain}, {"cover", Fit::cover}, {"fill", Fit::fill}, {"inside", Fit::inside}}};
+constexpr std::array<FitName, 6> kFits{{{"contain", Fit::contain},
+                                        {"cover", Fit::cover},
+                                        {"fill", Fit::fill},
+                                        {"inside", Fit::inside},
+                                        {"none", Fit::none},
+                                        {"pad", Fit::pad}}};
+
+struct GravityName {
+  std::string_view name;
+  Gravity gravity;
+};
+constexpr std::array<GravityName, 10> kGravities{{{"centre", {500, 500, false}},
+                                                  {"north", {500, 0, false}},
+                                                  {"northeast", {1000, 0, false}},
+                                                  {"east", {1000, 500, false}},
+                                                  {"southeast", {1000, 1000, false}},
+                                                  {"south", {500, 1000, false}},
+                                                  {"southwest", {0, 1000, false}},
+                                                  {"west", {0, 500, false}},
+                                                  {"northwest", {0, 0, false}},
+                                                  {"smart", {500, 500, true}}}};
 
 Error refused(std::string_view key, std::string_view accepts, std::string_view value) {
   return {Errc::invalid_argument,
@@ -32,22 +53,32 @@ std::optional<std::uint32_t> number(std::string_view text, std::uint32_t lowest,
   return value;
 }
 
-/// A decimal number with at most one digit behind the point, in tenths.
-std::optional<std::uint32_t> tenths(std::string_view text, std::uint32_t lowest, std::uint32_t highest) {
-  const std::size_t point = text.find('.');
-  const auto whole = number(text.substr(0, point), 0, highest / 10);
-  std::optional<std::uint32_t> rest = 0;
-  if (point != std::string_view::npos) rest = text.size() == point + 2 ? number(text.substr(point + 1), 0, 9) : std::nullopt;
-  if (!whole || !rest) return std::nullopt;
-  const std::uint32_t value = *whole * 10 + *rest;
+/// A number with at most so many digits behind its point, in units of the last of them; no sign, no exponent, and digits on both
+/// sides of a point. Read digit by digit, because a text has to mean the same number on every machine.
+std::optional<std::uint32_t> decimal(std::string_view text, std::size_t places, std::uint32_t lowest, std::uint32_t highest) {
+  const std::size_t point = std::min(text.find('.'), text.size());
+  const std::string_view whole = text.substr(0, point);
+  std::string digits(point == text.size() ? std::string_view() : text.substr(point + 1));
+  if ((digits.empty() && point != text.size()) || digits.size() > places) return std::nullopt;
+  digits.append(places - digits.size(), '0');
+  std::uint32_t unit = 1;
+  for (std::size_t i = 0; i < places; ++i) unit *= 10;
+  const auto ones = number(whole, 0, highest / unit);
+  const auto rest = number(digits, 0, unit - 1);
+  if (!ones || !rest) return std::nullopt;
+  const std::uint32_t value = *ones * unit + *rest;
   if (value < lowest || value > highest) return std::nullopt;
   return value;
 }
 
-std::string tenths(std::uint32_t value) {
-  std::string out = std::to_string(value / 10);
-  if (value % 10 != 0) out += "." + std::to_string(value % 10);
-  return out;
+/// The shortest text that `decimal` reads as this value.
+std::string spelled(std::uint32_t value, std::size_t places) {
+  std::string digits = std::to_string(value);
+  if (digits.size() <= places) digits.insert(0, places + 1 - digits.size(), '0');
+  digits.insert(digits.size() - places, 1, '.');
+  while (digits.back() == '0') digits.pop_back();
+  if (digits.back() == '.') digits.pop_back();
+  return digits;
 }
 
 std::optional<Colour> colour(std::string_view text) {
@@ -72,79 +103,216 @@ bool is_output(Format format) {
   return format == Format::jpeg || format == Format::png || format == Format::webp || format == Format::avif;
 }
 
+bool set_side(std::uint32_t& side, std::string_view value) {
+  const auto read = number(value, 1, limits::kMaxSide);
+  if (read) side = *read;
+  return read.has_value();
+}
+
+bool set_fit(Transform& transform, std::string_view value) {
+  const auto* found = std::find_if(kFits.begin(), kFits.end(), [&](const FitName& row) { return row.name == value; });
+  if (found == kFits.end()) return false;
+  transform.fit = found->fit;
+  return true;
+}
+
+bool set_gravity(Transform& transform, std::string_view value) {
+  if (value == "center") value = "centre";
+  const auto* found = std::find_if(kGravities.begin(), kGravities.end(), [&](const GravityName& row) { return row.name == value; });
+  if (found != kGravities.end()) {
+    transform.gravity = found->gravity;
+    return true;
+  }
+  const std::size_t colon = value.find(':');
+  if (colon == std::string_view::npos) return false;
+  const auto x = decimal(value.substr(0, colon), 3, 0, limits::kWholeShare);
+  const auto y = decimal(value.substr(colon + 1), 3, 0, limits::kWholeShare);
+  if (!x || !y) return false;
+  transform.gravity = {static_cast<std::uint16_t>(*x), static_cast<std::uint16_t>(*y), false};
+  return true;
+}
+
+bool set_switch(bool& into, std::string_view value) {
+  if (value != "1" && value != "0" && value != "true" && value != "false") return false;
+  into = value == "1" || value == "true";
+  return true;
+}
+
+bool set_rotation(Transform& transform, std::string_view value) {
+  const auto degrees = number(value, 0, 270);
+  if (!degrees || *degrees % 90 != 0) return false;
+  transform.rotate_degrees = static_cast<std::uint16_t>(*degrees);
+  return true;
+}
+
+bool set_flip(Transform& transform, std::string_view value) {
+  if (value != "h" && value != "v" && value != "hv") return false;
+  transform.flip_horizontal = value.starts_with('h');
+  transform.flip_vertical = value.ends_with('v');
+  return true;
+}
+
+bool set_sharpen(Transform& transform, std::string_view value) {
+  const std::size_t colon = std::min(value.find(':'), value.size());
+  const auto amount = decimal(value.substr(0, colon), 2, 1, limits::kMaxSharpen);
+  const auto sigma = colon == value.size() ? std::optional<std::uint32_t>(Transform{}.sharpen_sigma_hundredths)
+                                           : decimal(value.substr(colon + 1), 2, limits::kMinSigma, limits::kMaxSharpenSigma);
+  if (!amount || !sigma) return false;
+  transform.sharpen_hundredths = static_cast<std::uint16_t>(*amount);
+  transform.sharpen_sigma_hundredths = static_cast<std::uint16_t>(*sigma);
+  return true;
+}
+
+/// One of two words, of which the second sets.
+bool set_word(bool& into, std::string_view value, std::string_view clears, std::string_view sets) {
+  if (value != clears && value != sets) return false;
+  into = value == sets;
+  return true;
+}
+
+template <class T>
+bool set_number(T& into, std::optional<std::uint32_t> value) {
+  if (value) into = static_cast<T>(*value);
+  return value.has_value();
+}
+
+/// All keys there are: name, what it accepts, and how it is set. `set` leaves the transform alone where it refuses.
+struct Key {
+  std::string_view name;
+  std::string_view accepts;
+  bool (*set)(Transform&, std::string_view);
+};
+constexpr std::array<Key, 18> kKeys{{
+    {"w", "a whole number of pixels from 1 to 16384", [](Transform& t, std::string_view v) { return set_side(t.width, v); }},
+    {"h", "a whole number of pixels from 1 to 16384", [](Transform& t, std::string_view v) { return set_side(t.height, v); }},
+    {"fit", "contain, cover, fill, inside, none or pad", set_fit},
+    {"gravity",
+     "centre, north, northeast, east, southeast, south, southwest, west, northwest, smart or X:Y (0 to 1, at most three decimals)",
+     set_gravity},
+    {"dpr", "a number from 1 to 4 with at most two decimals",
+     [](Transform& t, std::string_view v) { return set_number(t.dpr_hundredths, decimal(v, 2, 100, limits::kMaxDpr)); }},
+    {"format", "jpeg, png, webp or avif",
+     [](Transform& t, std::string_view v) {
+       const Format format = format_from_name(v);
+       if (is_output(format)) t.format = format;
+       return is_output(format);
+     }},
+    {"q", "a whole number from 1 to 100", [](Transform& t, std::string_view v) { return set_number(t.quality, number(v, 1, 100)); }},
+    {"score", "a number from 1 to 99.9 with at most one digit behind the point",
+     [](Transform& t, std::string_view v) { return set_number(t.score, decimal(v, 1, 10, limits::kMaxScore)); }},
+    {"max_bytes", "a whole number of bytes from 1 to 1073741824",
+     [](Transform& t, std::string_view v) { return set_number(t.max_bytes, number(v, 1, limits::kMaxBytes)); }},
+    {"enlarge", "1 or 0", [](Transform& t, std::string_view v) { return set_switch(t.enlarge, v); }},
+    {"bg", "six hexadecimal digits (rrggbb)",
+     [](Transform& t, std::string_view v) {
+       const auto background = colour(v);
+       if (background) t.background = background;
+       return background.has_value();
+     }},
+    {"rotate", "0, 90, 180 or 270 degrees", set_rotation},
+    {"flip", "h, v or hv", set_flip},
+    {"trim", "a whole number of code values from 1 to 100",
+     [](Transform& t, std::string_view v) { return set_number(t.trim, number(v, 1, limits::kMaxTrim)); }},
+    {"sharpen", "AMOUNT or AMOUNT:SIGMA, amount from 0.01 to 5, sigma from 0.3 to 10 pixels, at most two decimals each", set_sharpen},
+    {"blur", "a sigma from 0.3 to 100 pixels with at most two decimals",
+     [](Transform& t, std::string_view v) { return set_number(t.blur_hundredths, decimal(v, 2, limits::kMinSigma, limits::kMaxBlur)); }},
+    {"icc", "srgb or keep", [](Transform& t, std::string_view v) { return set_word(t.keep_profile, v, "srgb", "keep"); }},
+    {"meta", "none or copyright", [](Transform& t, std::string_view v) { return set_word(t.keep_copyright, v, "none", "copyright"); }},
+}};
+
+std::string all_keys() {
+  std::string names;
+  for (const Key& key : kKeys) names += (names.empty() ? "" : &key == &kKeys.back() ? " and " : ", ") + std::string(key.name);
+  return names;
+}
+
+std::uint32_t multiplied(std::uint32_t side, std::uint32_t dpr_hundredths) {
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>((std::uint64_t{side} * dpr_hundredths + 50) / 100, 0xFFFFFFFF));
+}
+
+/// One spelling for each of the eight ways to turn and mirror a picture.
+void settle_turns(Transform& transform) {
+  const std::uint8_t way = image::turn_of(transform);
+  constexpr std::array<std::uint16_t, 9> kDegrees{0, 0, 0, 180, 0, 90, 90, 270, 270};
+  transform.rotate_degrees = kDegrees[way];
+  transform.flip_horizontal = way == 2 || way == 5 || way == 7;
+  transform.flip_vertical = way == 4;
+}
+
+std::string gravity_text(const Gravity& gravity) {
+  const auto* found = std::find_if(kGravities.begin(), kGravities.end(), [&](const GravityName& row) { return row.gravity == gravity; });
+  if (found != kGravities.end()) return std::string(found->name);
+  return spelled(gravity.x, 3) + ":" + spelled(gravity.y, 3);
+}
+
 }  // namespace
 
-std::string to_string(const Transform& transform) {
+Transform canonical(const Transform& transform) {
+  Transform out = transform;
+  out.width = multiplied(transform.width, transform.dpr_hundredths);
+  out.height = multiplied(transform.height, transform.dpr_hundredths);
+  out.dpr_hundredths = 100;
+  // With one side given there is no box to fit into, and `contain` says what `inside` says.
+  const bool boxed = out.width != 0 && out.height != 0;
+  if (!boxed || out.fit == Fit::contain) out.fit = Fit::inside;
+  if (out.gravity.smart) out.gravity = {.smart = true};
+  const bool cuts = out.fit == Fit::cover || out.fit == Fit::none;
+  if (!cuts && (out.fit != Fit::pad || out.gravity.smart)) out.gravity = {};
+  if ((out.width == 0 && out.height == 0) || out.fit == Fit::none) out.enlarge = false;
+  if (image::default_quality(out.format) == 0) out.score = 0;
+  if (out.quality == image::default_quality(out.format) || image::default_quality(out.format) == 0 || out.score != 0) out.quality = 0;
+  if (out.format == Format::jpeg && out.background == Colour{}) out.background.reset();
+  settle_turns(out);
+  if (out.sharpen_hundredths == 0) out.sharpen_sigma_hundredths = Transform{}.sharpen_sigma_hundredths;
+  return out;
+}
+
+std::string to_string(const Transform& given) {
+  const Transform transform = canonical(given);
   std::string out;
-  const bool sized = transform.width != 0 || transform.height != 0;
-  const bool boxed = transform.width != 0 && transform.height != 0;
   if (transform.width != 0) out += "w=" + std::to_string(transform.width) + ",";
   if (transform.height != 0) out += "h=" + std::to_string(transform.height) + ",";
-  // With one side given there is no box to fit into, and `contain` says what `inside` says.
-  if (boxed && transform.fit == Fit::cover) out += "fit=cover,";
-  if (boxed && transform.fit == Fit::fill) out += "fit=fill,";
+  if (transform.fit != Fit::inside) {
+    const auto* fit = std::find_if(kFits.begin(), kFits.end(), [&](const FitName& row) { return row.fit == transform.fit; });
+    out += "fit=" + std::string(fit->name) + ",";
+  }
+  if (transform.gravity != Gravity{}) out += "gravity=" + gravity_text(transform.gravity) + ",";
   out += "format=" + std::string(to_string(transform.format));
-  const int usual = image::default_quality(transform.format);
-  const bool scored = usual != 0 && transform.score != 0;
-  if (scored) out += ",score=" + tenths(transform.score);
-  if (usual != 0 && !scored && transform.quality != 0 && transform.quality != usual) out += ",q=" + std::to_string(transform.quality);
+  if (transform.score != 0) out += ",score=" + spelled(transform.score, 1);
+  if (transform.quality != 0) out += ",q=" + std::to_string(transform.quality);
   if (transform.max_bytes != 0) out += ",max_bytes=" + std::to_string(transform.max_bytes);
-  if (sized && transform.enlarge) out += ",enlarge=1";
-  const bool usual_background = transform.format == Format::jpeg && transform.background == Colour{};
-  if (transform.background && !usual_background) out += ",bg=" + hex(*transform.background);
+  if (transform.enlarge) out += ",enlarge=1";
+  if (transform.background) out += ",bg=" + hex(*transform.background);
+  if (transform.rotate_degrees != 0) out += ",rotate=" + std::to_string(transform.rotate_degrees);
+  if (transform.flip_horizontal || transform.flip_vertical) {
+    out += std::string(",flip=") + (transform.flip_horizontal ? "h" : "") + (transform.flip_vertical ? "v" : "");
+  }
+  if (transform.trim != 0) out += ",trim=" + std::to_string(transform.trim);
+  if (transform.sharpen_hundredths != 0) {
+    out += ",sharpen=" + spelled(transform.sharpen_hundredths, 2);
+    if (transform.sharpen_sigma_hundredths != Transform{}.sharpen_sigma_hundredths) {
+      out += ":" + spelled(transform.sharpen_sigma_hundredths, 2);
+    }
+  }
+  if (transform.blur_hundredths != 0) out += ",blur=" + spelled(transform.blur_hundredths, 2);
+  if (transform.keep_profile) out += ",icc=keep";
+  if (transform.keep_copyright) out += ",meta=copyright";
   return out;
 }
 
 Result<void> set_transform_key(Transform& transform, std::string_view key, std::string_view value) {
-  if (key == "w" || key == "h") {
-    const auto side = number(value, 1, kMaxSide);
-    if (!side) return refused(key, "a whole number of pixels from 1 to 16384", value);
-    (key == "w" ? transform.width : transform.height) = *side;
-    return {};
+  const auto* found = std::find_if(kKeys.begin(), kKeys.end(), [&](const Key& row) { return row.name == key; });
+  if (found == kKeys.end()) {
+    return Error{Errc::invalid_argument, "transform: no key \"" + std::string(key.substr(0, 40)) + "\"; there are " + all_keys()};
   }
-  if (key == "fit") {
-    const auto* found = std::find_if(kFits.begin(), kFits.end(), [&](const FitName& row) { return row.name == value; });
-    if (found == kFits.end()) return refused(key, "contain, cover, fill or inside", value);
-    transform.fit = found->fit;
-    return {};
+  Transform changed = transform;
+  if (!found->set(changed, value)) return refused(key, found->accepts, value);
+  if (multiplied(std::max(changed.width, changed.height), changed.dpr_hundredths) > limits::kMaxSide) {
+    return Error{Errc::invalid_argument, "transform: " + std::string(key) + "=" + std::string(value.substr(0, 40)) +
+                                             " makes more than 16384 pixels of w or h times dpr"};
   }
-  if (key == "format") {
-    const Format format = format_from_name(value);
-    if (!is_output(format)) return refused(key, "jpeg, png, webp or avif", value);
-    transform.format = format;
-    return {};
-  }
-  if (key == "q") {
-    const auto quality = number(value, 1, 100);
-    if (!quality) return refused(key, "a whole number from 1 to 100", value);
-    transform.quality = static_cast<std::uint8_t>(*quality);
-    return {};
-  }
-  if (key == "score") {
-    const auto score = tenths(value, 10, 999);
-    if (!score) return refused(key, "a number from 1 to 99.9 with at most one digit behind the point", value);
-    transform.score = static_cast<std::uint16_t>(*score);
-    return {};
-  }
-  if (key == "max_bytes") {
-    const auto bytes = number(value, 1, kMaxBytes);
-    if (!bytes) return refused(key, "a whole number of bytes from 1 to 1073741824", value);
-    transform.max_bytes = *bytes;
-    return {};
-  }
-  if (key == "enlarge") {
-    if (value != "1" && value != "0" && value != "true" && value != "false") return refused(key, "1 or 0", value);
-    transform.enlarge = value == "1" || value == "true";
-    return {};
-  }
-  if (key == "bg") {
-    const auto background = colour(value);
-    if (!background) return refused(key, "six hexadecimal digits (rrggbb)", value);
-    transform.background = background;
-    return {};
-  }
-  return Error{Errc::invalid_argument,
-               "transform: no key \"" + std::string(key.substr(0, 40)) + "\"; there are w, h, fit, format, q, score, max_bytes, enlarge and bg"};
+  transform = changed;
+  return {};
 }
 
 Result<Transform> parse_transform(std::string_view text) {

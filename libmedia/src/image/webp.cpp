@@ -2,6 +2,7 @@
 #include <webp/decode.h>
 #include <webp/demux.h>
 #include <webp/encode.h>
+#include <webp/mux.h>
 
 #include <algorithm>
 #include <array>
@@ -45,8 +46,20 @@ class WebpDecoder final : public WholeDecoder {
     if (!demuxer) return damaged("the file ends before the picture does, or its chunks contradict each other");
     header_.info.frames = std::max(WebPDemuxGetI(demuxer.get(), WEBP_FF_FRAME_COUNT), std::uint32_t{1});
     header_.profile = chunk(demuxer.get(), "ICCP");
-    header_.info.orientation = exif_orientation(chunk(demuxer.get(), "EXIF"));
+    const std::vector<std::byte> exif = chunk(demuxer.get(), "EXIF");
+    header_.info.orientation = exif_orientation(exif);
+    header_.credit = exif_credit(exif);
     return {};
+  }
+
+  /// Reduced only where much is left out: libwebp's own scaling is a box filter. By halves, so that pictures of several sizes can be made
+  /// of one decoding.
+  [[nodiscard]] Size size_for(Size wanted) const override {
+    Size size = header_.picture;
+    while (!animated_ && wanted.width * kReserve * 2 <= size.width && wanted.height * kReserve * 2 <= size.height) {
+      size = {(size.width + 1) / 2, (size.height + 1) / 2};
+    }
+    return size;
   }
 
   Result<Rows> start(Size wanted) override { return animated_ ? first_frame() : still(wanted); }
@@ -68,14 +81,10 @@ class WebpDecoder final : public WholeDecoder {
 
   Result<Rows> still(Size wanted) {
     const Layout layout = header_.info.has_alpha ? Layout::rgba : Layout::rgb;
-    Size size = header_.picture;
+    const Size size = size_for(wanted);
     WebPDecoderConfig config{};
     if (WebPInitDecoderConfig(&config) == 0) return Error{Errc::internal, "WebP: the library is of another version"};
-    // Only where much is left out: libwebp's own scaling is a box filter.
-    if (wanted.width * kReserve < size.width && wanted.height * kReserve < size.height) {
-      const double scale =
-          std::max(static_cast<double>(wanted.width) * kReserve / size.width, static_cast<double>(wanted.height) * kReserve / size.height);
-      size = {std::max(1U, static_cast<std::uint32_t>(size.width * scale)), std::max(1U, static_cast<std::uint32_t>(size.height * scale))};
+    if (size != header_.picture) {
       config.options.use_scaling = 1;
       config.options.scaled_width = static_cast<int>(size.width);
       config.options.scaled_height = static_cast<int>(size.height);
@@ -139,28 +148,54 @@ Result<std::unique_ptr<Decoder>> open(const ByteReader& source, const Control& c
 
 int go_on(int, const WebPPicture* picture) { return static_cast<const Control*>(picture->user_data)->must_stop() ? 0 : 1; }
 
+struct DeleteMux {
+  void operator()(WebPMux* mux) const { WebPMuxDelete(mux); }
+};
+
+/// The same file with chunks added.
+Result<std::vector<std::byte>> with_metadata(const WebPMemoryWriter& file, const Encoding& encoding) {
+  const auto view = [](std::span<const std::byte> bytes) {
+    return WebPData{reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
+  };
+  const WebPData picture{file.mem, file.size};
+  const std::unique_ptr<WebPMux, DeleteMux> mux(WebPMuxCreate(&picture, 0));
+  if (!mux) return Error{Errc::internal, "encode WebP: no room for metadata"};
+  const WebPData profile = view(encoding.profile);
+  const WebPData exif = view(encoding.exif);
+  if ((profile.size > 0 && WebPMuxSetChunk(mux.get(), "ICCP", &profile, 0) != WEBP_MUX_OK) ||
+      (exif.size > 0 && WebPMuxSetChunk(mux.get(), "EXIF", &exif, 0) != WEBP_MUX_OK)) {
+    return Error{Errc::internal, "encode WebP: the metadata was not taken"};
+  }
+  WebPData out{};
+  if (WebPMuxAssemble(mux.get(), &out) != WEBP_MUX_OK) return Error{Errc::internal, "encode WebP: the file was not put together"};
+  const auto* bytes = reinterpret_cast<const std::byte*>(out.bytes);
+  std::vector<std::byte> result(bytes, bytes + out.size);
+  WebPDataClear(&out);
+  return result;
+}
+
 /// A picture to be encoded, and where its bytes go.
-struct Encoding {
+struct WebpEncoding {
   WebPConfig config{};
   WebPPicture picture{};
   WebPMemoryWriter writer{};
 
-  Encoding() { WebPMemoryWriterInit(&writer); }
-  Encoding(const Encoding&) = delete;
-  Encoding& operator=(const Encoding&) = delete;
-  ~Encoding() {
+  WebpEncoding() { WebPMemoryWriterInit(&writer); }
+  WebpEncoding(const WebpEncoding&) = delete;
+  WebpEncoding& operator=(const WebpEncoding&) = delete;
+  ~WebpEncoding() {
     WebPPictureFree(&picture);  // Planes that are the caller's are left alone.
     WebPMemoryWriterClear(&writer);
   }
 
-  Result<void> begin(Size size, int quality, const Control& control) {
+  Result<void> begin(Size size, const Encoding& encoding, const Control& control) {
     if (size.width > WEBP_MAX_DIMENSION || size.height > WEBP_MAX_DIMENSION) {
       return Error{Errc::too_large, "a WebP has at most 16383 pixels a side"};
     }
     if (WebPConfigInit(&config) == 0 || WebPPictureInit(&picture) == 0) {
       return Error{Errc::internal, "encode WebP: the library is of another version"};
     }
-    config.quality = static_cast<float>(quality);
+    config.quality = static_cast<float>(encoding.quality);
     config.method = webp_settings::kMethod;
     config.thread_level = 0;
     picture.width = static_cast<int>(size.width);
@@ -172,25 +207,26 @@ struct Encoding {
     return {};
   }
 
-  Result<std::vector<std::byte>> finish(const Control& control) {
+  Result<std::vector<std::byte>> finish(const Encoding& encoding, const Control& control) {
     if (WebPEncode(&config, &picture) == 0) {
       if (picture.error_code == VP8_ENC_ERROR_USER_ABORT) MEDIA_TRY(control.check());
       return Error{Errc::internal, "encode WebP: error " + std::to_string(picture.error_code)};
     }
+    if (!encoding.profile.empty() || !encoding.exif.empty()) return with_metadata(writer, encoding);
     const auto* bytes = reinterpret_cast<const std::byte*>(writer.mem);
     return std::vector<std::byte>(bytes, bytes + writer.size);
   }
 };
 
-Result<std::vector<std::byte>> encode(const Image& image, int quality, const Control& control) {
-  if (image.layout == Layout::grey) return encode(grey_to_rgb(image), quality, control);
-  Encoding encoding;
-  MEDIA_TRY(encoding.begin(image.size, quality, control));
+Result<std::vector<std::byte>> encode(const Image& image, const Encoding& encoding, const Control& control) {
+  if (image.layout == Layout::grey) return encode(grey_to_rgb(image), encoding, control);
+  WebpEncoding webp;
+  MEDIA_TRY(webp.begin(image.size, encoding, control));
   const auto stride = static_cast<int>(image.stride());
-  const int imported = image.layout == Layout::rgba ? WebPPictureImportRGBA(&encoding.picture, image.data.data(), stride)
-                                                    : WebPPictureImportRGB(&encoding.picture, image.data.data(), stride);
+  const int imported = image.layout == Layout::rgba ? WebPPictureImportRGBA(&webp.picture, image.data.data(), stride)
+                                                    : WebPPictureImportRGB(&webp.picture, image.data.data(), stride);
   if (imported == 0) return Error{Errc::too_large, "encode WebP: no memory"};
-  return encoding.finish(control);
+  return webp.finish(encoding, control);
 }
 
 /// Full range to the range of video, in which WebP keeps its planes: 16 to 235, and 16 to 240 for colour.
@@ -203,7 +239,7 @@ std::array<std::uint8_t, 256> narrow_range(int zero_from, int zero_to, int steps
   return table;
 }
 
-Result<std::vector<std::byte>> encode_planes(const Planes& planes, int quality, const Control& control) {
+Result<std::vector<std::byte>> encode_planes(const Planes& planes, const Encoding& encoding, const Control& control) {
   static const std::array<std::uint8_t, 256> kBrightness = narrow_range(0, 16, 219);
   static const std::array<std::uint8_t, 256> kColour = narrow_range(128, 128, 224);
   std::array<std::vector<std::uint8_t>, 3> narrow;
@@ -212,16 +248,16 @@ Result<std::vector<std::byte>> encode_planes(const Planes& planes, int quality, 
     narrow[plane].resize(planes.data[plane].size());
     std::transform(planes.data[plane].begin(), planes.data[plane].end(), narrow[plane].begin(), [&](std::uint8_t code) { return table[code]; });
   }
-  Encoding encoding;
-  MEDIA_TRY(encoding.begin(planes.size, quality, control));
-  encoding.picture.use_argb = 0;
-  encoding.picture.colorspace = WEBP_YUV420;
-  encoding.picture.y = narrow[0].data();
-  encoding.picture.u = narrow[1].data();
-  encoding.picture.v = narrow[2].data();
-  encoding.picture.y_stride = static_cast<int>(planes.size.width);
-  encoding.picture.uv_stride = static_cast<int>(planes.plane_size(1).width);
-  return encoding.finish(control);
+  WebpEncoding webp;
+  MEDIA_TRY(webp.begin(planes.size, encoding, control));
+  webp.picture.use_argb = 0;
+  webp.picture.colorspace = WEBP_YUV420;
+  webp.picture.y = narrow[0].data();
+  webp.picture.u = narrow[1].data();
+  webp.picture.v = narrow[2].data();
+  webp.picture.y_stride = static_cast<int>(planes.size.width);
+  webp.picture.uv_stride = static_cast<int>(planes.plane_size(1).width);
+  return webp.finish(encoding, control);
 }
 
 std::string version() {

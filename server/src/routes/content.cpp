@@ -166,11 +166,35 @@ http::Response rendition(http::Request& request, RouteContext& context, const Me
 /// Parameters of a URL that say nothing of the picture.
 bool is_about_the_url(const std::string& name) { return name == "signature" || name == "expires" || name == "key" || name == "v"; }
 
+constexpr std::string_view kFreeParameters = "w, h, dpr, fit, gravity and format";
+
 /// What anybody may ask for: else each number in a URL would be another picture to make and to keep.
-bool is_free(const http::Parameter& parameter, const std::vector<std::uint32_t>& sizes) {
-  if (parameter.name == "fit" || parameter.name == "format") return true;
-  if (parameter.name != "w" && parameter.name != "h") return false;
-  return std::any_of(sizes.begin(), sizes.end(), [&](std::uint32_t size) { return std::to_string(size) == parameter.value; });
+bool is_free(const std::string& name) {
+  return name == "w" || name == "h" || name == "dpr" || name == "fit" || name == "gravity" || name == "format";
+}
+
+/// The parameter whose value is not among those that anybody may ask for; empty where there is none. A box counts by the
+/// pixels it comes to, and a gravity is free at the nine points of the compass: looking for the subject is work, and points
+/// there are without number.
+std::string_view costly_parameter(const Transform& transform, const std::vector<std::uint32_t>& sizes) {
+  const Transform meant = canonical(transform);
+  const auto is_free_size = [&](std::uint32_t side) { return side == 0 || std::find(sizes.begin(), sizes.end(), side) != sizes.end(); };
+  if (!is_free_size(meant.width)) return "w";
+  if (!is_free_size(meant.height)) return "h";
+  if (meant.gravity.smart || meant.gravity.x % 500 != 0 || meant.gravity.y % 500 != 0) return "gravity";
+  return {};
+}
+
+http::Response signature_wanted(std::string_view parameter, const http::Request& request, const RouteContext& context) {
+  std::string sizes;
+  for (const std::uint32_t size : context.config.free_sizes) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
+  const bool is_side = parameter == "w" || parameter == "h";
+  const std::string accepted = is_side ? sizes : parameter == "gravity" ? "a point of the compass" : "a signed URL";
+  return error_response(401,
+                        std::string(parameter) + ": without a signature there are " + std::string(kFreeParameters) +
+                            " only; w and h, times dpr, accept " + sizes + ", and gravity the points of the compass",
+                        request, {std::string(parameter), accepted})
+      .with("WWW-Authenticate", "Signature realm=\"media\"");
 }
 
 http::Response image(http::Request& request, RouteContext& context, const Media& media) {
@@ -186,13 +210,11 @@ http::Response image(http::Request& request, RouteContext& context, const Media&
     }
     sized = sized || parameter.name == "w" || parameter.name == "h";
     // A signature that was wrong has not come as far as this.
-    if (request.query_count("signature") == 0 && !is_free(parameter, context.config.free_sizes)) {
-      std::string sizes;
-      for (const std::uint32_t size : context.config.free_sizes) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
-      return error_response(401, parameter.name + ": without a signature, w and h accept " + sizes + ", beside fit and format", request,
-                            {parameter.name, sizes})
-          .with("WWW-Authenticate", "Signature realm=\"media\"");
-    }
+    if (request.query_count("signature") == 0 && !is_free(parameter.name)) return signature_wanted(parameter.name, request, context);
+  }
+  if (request.query_count("signature") == 0) {
+    const std::string_view costly = costly_parameter(transform, context.config.free_sizes);
+    if (!costly.empty()) return signature_wanted(costly, request, context);
   }
   if (!sized) return error_response(400, "w, h: at least one of them", request, {"w", "pixels"});
   const bool negotiated = request.query_count("format") == 0;
