@@ -78,7 +78,7 @@ class MEDIA_EXPORT RepositoryReader {
 
   virtual Result<std::optional<Media>> find_media(MediaId id) const = 0;
   virtual Result<MediaPage> list_media(const MediaQuery& query) const = 0;
-  /// The nearest first, of equally near ones the oldest. Those within 15 bits are found by an index; for farther ones every hash is looked
+  /// The nearest first, of equally near ones the oldest. Those within 12 bits are found by an index; for farther ones every hash is looked
   /// at, a tenth of a second a million.
   virtual Result<std::vector<SimilarMedia>> list_similar_media(const SimilarQuery& query) const = 0;
   /// Whose `expires_at` is at or before `now`, the earliest first.

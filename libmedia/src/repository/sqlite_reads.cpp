@@ -71,8 +71,8 @@ std::string_view key_after(const std::optional<Digest>& after) noexcept {
   return {reinterpret_cast<const char*>(after->bytes().data()), Digest::kSize};
 }
 
-/// Beyond it, looking up what may be near by its quarters costs more than to look at every hash.
-constexpr unsigned kFarthestByQuarters = 15;
+/// Beyond it, to look up what may be near by its quarters costs more than to look at each of 100,000 hashes.
+constexpr unsigned kFarthestByQuarters = 12;
 
 /// What every search binds after the quarter.
 struct SimilarParameters {
