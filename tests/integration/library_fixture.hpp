@@ -37,7 +37,7 @@ class ScriptedProcessor final : public media::Processor {
     media::Derived derived;
     derived.placeholder = "#102030";
     const auto content = media::read_all(source, 1U << 30U).value();
-    if (describes) derived.appearance = appearance_of(content);
+    derived.appearance = appearance_of(content);
     for (const auto& transform : transforms) {
       const std::string text = media::to_string(transform) + " of " + media::Digest::of(content).to_hex() + salt;
       derived.outputs.push_back({transform, transform.width, transform.height, bytes(text)});
@@ -54,7 +54,6 @@ class ScriptedProcessor final : public media::Processor {
   }
 
   std::atomic<int> calls{0};
-  std::atomic<bool> describes{true};  ///< False: as of pictures that are only cut.
   std::string salt;  ///< Stands behind every output: what another encoder under the same name would do.
   std::function<media::Result<void>(const media::DeriveOptions&)> before;
 };

@@ -75,20 +75,6 @@ TEST_CASE("library: to a media without a hash nothing is similar, not even anoth
   CHECK(f.library->similar(second.media.id, {.max_distance = 33}).error().code == Errc::invalid_argument);
 }
 
-TEST_CASE("library: where every picture that is wanted is cut, the source is looked at once more") {
-  LibraryFixture f;
-  f.processor->describes = false;
-  f.processor->before = [&](const DeriveOptions&) -> Result<void> {
-    f.processor->describes = f.processor->calls == 2;
-    return {};
-  };
-  const auto stored = f.ingest(png(1), {.filename = "a.png"});
-  const auto media = f.library->process(stored.media.id).value();
-  CHECK(media.status == MediaStatus::complete);
-  CHECK(media.appearance.known());
-  CHECK(f.processor->calls == 2);
-}
-
 TEST_CASE("library: media from before are described when nothing else is due") {
   LibraryFixture f;
   const auto old = f.ingest(png(1), {.filename = "old.png"}).media;

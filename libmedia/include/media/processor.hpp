@@ -81,7 +81,8 @@ class MEDIA_EXPORT Processor {
 
   /// What decoding shows of a source, as opposed to what its header claims.
   virtual Result<MediaInfo> probe(const ByteReader& source, const DeriveOptions& options) = 0;
-  /// Decodes once and makes every output. An empty list of transforms just proves that the source decodes.
+  /// Decodes once, or once for each of few scales, and makes every output. The bytes of an output depend on the source and its transform, not
+  /// on what else is asked for. An empty list of transforms just proves that the source decodes.
   virtual Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options) = 0;
 
  protected:

@@ -358,14 +358,6 @@ Appearance describe(const Image& picture, std::uint8_t orientation) {
   return appearance;
 }
 
-bool shows_all(const Geometry& geometry, Size picture) noexcept {
-  if (!geometry.whole()) return false;
-  // One of the sides is exact, the other one rounded.
-  const double across = static_cast<double>(geometry.size.width) / picture.width;
-  const double down = static_cast<double>(geometry.size.height) / picture.height;
-  return std::abs(across * picture.height - geometry.size.height) <= 1 || std::abs(down * picture.width - geometry.size.width) <= 1;
-}
-
 bool is_thumbhash(std::span<const std::byte> bytes) noexcept {
   constexpr std::size_t kOpaqueHead = 5;
   if (bytes.size() < kOpaqueHead) return false;

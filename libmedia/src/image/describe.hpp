@@ -6,7 +6,6 @@
 #include <span>
 
 #include "image/pixels.hpp"
-#include "image/plan.hpp"
 #include "media/appearance.hpp"
 
 namespace media::image {
@@ -14,10 +13,6 @@ namespace media::image {
 /// Describes a picture (grey, RGB or RGBA in sRGB, of any size from 1 x 1) as it is seen once an EXIF orientation (1 to 8) is applied.
 /// Of a large one a sample of its pixels is looked at, so that it costs no more than a small one.
 Appearance describe(const Image& picture, std::uint8_t orientation);
-
-/// True where a geometry of this picture shows all of it in its own proportions, give or take a rounded pixel: of others the
-/// description would be that of another picture.
-bool shows_all(const Geometry& geometry, Size picture) noexcept;
 
 /// Is it as long as its first bytes say, with nothing set that means nothing?
 bool is_thumbhash(std::span<const std::byte> bytes) noexcept;

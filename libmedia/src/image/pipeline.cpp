@@ -74,7 +74,6 @@ class Derivation {
     for (const Transform& transform : transforms_) {
       if (auto codec = encoder_of(transform); !codec) return std::move(codec).error();
     }
-    derived_.source = decoder_->header().info;
     derived_.outputs.resize(transforms_.size());
     plan_targets();
     for (const Target& target : targets_) {
@@ -87,6 +86,8 @@ class Derivation {
       }
     }
     MEDIA_TRY(decoder_->planes() != nullptr ? run_planes() : run_rows());
+    // Only now, because some codecs learn while they decode.
+    derived_.source = decoder_->header().info;
     control_.report(1);
     return std::move(derived_);
   }

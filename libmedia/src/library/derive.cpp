@@ -10,26 +10,6 @@ namespace {
 /// Looks this often whether a job still has its lease while it waits for a place.
 constexpr std::chrono::seconds kPlaceTick{1};
 
-/// Which transforms make pictures of one size and shape, so that they can share a decoding: by index.
-std::vector<std::vector<std::size_t>> group_by_size(std::span<const Transform> transforms) {
-  const auto shape_of = [](Transform transform) {
-    transform.format = Format::unknown;
-    transform.quality = 0;
-    return transform;
-  };
-  std::vector<std::vector<std::size_t>> groups;
-  for (std::size_t i = 0; i < transforms.size(); ++i) {
-    const auto same = std::find_if(groups.begin(), groups.end(),
-                                   [&](const auto& group) { return shape_of(transforms[group.front()]) == shape_of(transforms[i]); });
-    if (same == groups.end()) {
-      groups.push_back({i});
-    } else {
-      same->push_back(i);
-    }
-  }
-  return groups;
-}
-
 }  // namespace
 
 Result<std::optional<Picture>> LibraryImpl::find_picture(const Digest& source, const std::string& transform,
@@ -139,39 +119,14 @@ DerivationStats LibraryImpl::derivation_stats() const {
   return stats;
 }
 
-Result<Derived> LibraryImpl::derive_in_turns(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options,
-                                             const std::function<void()>& while_waiting) {
-  auto groups = group_by_size(transforms);
-  if (groups.empty()) groups.emplace_back();  // a proof that the source decodes
-  Derived all;
-  all.outputs.resize(transforms.size());
-  std::chrono::steady_clock::duration spent{0};
-  double done = 0;
-  for (const auto& group : groups) {
-    std::vector<Transform> wanted;
-    for (const std::size_t i : group) wanted.push_back(transforms[i]);
-    DeriveOptions part = options;
-    part.budget.deadline -= std::chrono::duration_cast<std::chrono::milliseconds>(spent);
-    const double share = 1.0 / static_cast<double>(groups.size());
-    if (options.progress) part.progress = [&](double rising) { options.progress(done + share * rising); };
-    std::optional<DerivationQueue::Place> place;
-    while (!(place = derivations_.enter_background(options.stop, kPlaceTick))) {
-      if (options.stop.stop_requested()) return Error{Errc::cancelled, "stopped by the caller"};
-      while_waiting();
-    }
-    const auto begun = std::chrono::steady_clock::now();
-    MEDIA_TRY_ASSIGN(Derived made, processor_->derive(content, wanted, part));
-    place.reset();
-    spent += std::chrono::steady_clock::now() - begun;
-    for (std::size_t k = 0; k < group.size(); ++k) all.outputs[group[k]] = std::move(made.outputs[k]);
-    if (done == 0) {
-      // Of what every group finds out alike the first one's is kept.
-      made.outputs = std::move(all.outputs);
-      all = std::move(made);
-    }
-    done += share;
+Result<Derived> LibraryImpl::derive_in_turn(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options,
+                                            const std::function<void()>& while_waiting) {
+  std::optional<DerivationQueue::Place> place;
+  while (!(place = derivations_.enter_background(options.stop, kPlaceTick))) {
+    if (options.stop.stop_requested()) return Error{Errc::cancelled, "stopped by the caller"};
+    while_waiting();
   }
-  return all;
+  return processor_->derive(content, transforms, options);
 }
 
 Result<Derived> LibraryImpl::derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) {

@@ -109,12 +109,7 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
     Derived derived;
     const bool is_described = media->appearance.known();
     if (!wanted.empty() || media->placeholder.empty() || !is_described) {
-      MEDIA_TRY_ASSIGN(derived, derive_in_turns(*content, wanted, options, [&] { options.progress(noted); }));
-    }
-    if (!is_described && !derived.appearance.known() && !wanted.empty()) {
-      // Everything that was wanted is cut or stretched.
-      MEDIA_TRY_ASSIGN(Derived described, processor_->derive(*content, {}, options));
-      derived.appearance = std::move(described.appearance);
+      MEDIA_TRY_ASSIGN(derived, derive_in_turn(*content, wanted, options, [&] { options.progress(noted); }));
     }
     MEDIA_TRY(keep_outputs(*media->digest, derived, [&](Transaction& transaction) -> Result<void> {
       MEDIA_TRY_ASSIGN(const bool mine, transaction.finish_job(job.id, job.lease_owner));

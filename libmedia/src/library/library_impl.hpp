@@ -143,11 +143,9 @@ class LibraryImpl final : public Library {
   Result<Picture> make_picture(const Media& media, const Transform& transform, const std::string& encoder, const std::stop_token& stop,
                                DerivationQueue::Place& place);
   [[nodiscard]] bool is_preset(const Transform& transform) const;
-  /// As Processor::derive, in places of the queue, on this thread. A picture's bytes depend on its source, transform and encoder alone, not
-  /// on what else is asked for: pictures of one size share a decoding, those of several sizes are not made from each other. `while_waiting`
-  /// is called about once a second until there is a place.
-  Result<Derived> derive_in_turns(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options,
-                                  const std::function<void()>& while_waiting);
+  /// As Processor::derive, in a place of the queue, on this thread. `while_waiting` is called about once a second until there is a place.
+  Result<Derived> derive_in_turn(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options,
+                                 const std::function<void()>& while_waiting);
   /// Stores encoded outputs and their rows, with `more` in the same transaction.
   Result<std::vector<Rendition>> keep_outputs(const Digest& source, const Derived& derived, const Repository::Closure& more);
 

@@ -310,7 +310,7 @@ Result<VerifyRenditionsReport> LibraryImpl::verify_renditions(const VerifyRendit
     DeriveOptions how;
     how.budget = options_.budget;
     how.stop = options.stop;
-    const auto together = derive_in_turns(**content, transforms, how, [] {});
+    const auto together = derive_in_turn(**content, transforms, how, [] {});
     for (std::size_t i = 0; i < readable.size(); ++i) {
       if (options.stop.stop_requested()) return {};
       const Rendition& each = *readable[i];
@@ -318,7 +318,7 @@ Result<VerifyRenditionsReport> LibraryImpl::verify_renditions(const VerifyRendit
         MEDIA_TRY(compare(each, together->outputs[i].bytes));
         continue;
       }
-      const auto alone = derive_in_turns(**content, std::span(&transforms[i], 1), how, [] {});
+      const auto alone = derive_in_turn(**content, std::span(&transforms[i], 1), how, [] {});
       if (alone) {
         MEDIA_TRY(compare(each, alone->outputs.front().bytes));
         continue;
