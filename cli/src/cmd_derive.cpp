@@ -1,6 +1,8 @@
 #include <sys/stat.h>
 
 #include <atomic>
+#include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <thread>
@@ -23,6 +25,7 @@ struct DeriveOptions {
   DeriveText text;
   unsigned jobs = 1;
   std::string isolation = "process";
+  double search_seconds = 0;  ///< 0: no limit.
 };
 
 /// One picture that is ready: stored before, or just made.
@@ -30,7 +33,16 @@ struct Picture {
   std::uint32_t width = 0;
   std::uint32_t height = 0;
   std::span<const std::byte> bytes;
+  unsigned quality = 0;  ///< 0: not known, or there is none.
+  double score = 0;      ///< 0: nobody asked for it.
 };
+
+/// What a search found, for people.
+std::string chosen(const Picture& picture) {
+  if (picture.score == 0) return {};
+  const auto tenths = static_cast<unsigned>(std::lround(picture.score * 10));
+  return "  q " + std::to_string(picture.quality) + ", score " + std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
+}
 
 bool same_file(const std::string& left, const std::string& right) {
   struct stat a{};
@@ -134,7 +146,7 @@ class DeriveRun {
       }
       MEDIA_TRY_ASSIGN(const media::Picture picture, library_->derive(*work.id, transforms_[i], stop_));
       MEDIA_TRY_ASSIGN(const auto bytes, media::read_all(*picture.content, budget_.max_output_bytes));
-      MEDIA_TRY(keep(work, work.paths[i], transforms_[i].format, {picture.rendition.width, picture.rendition.height, bytes}));
+      MEDIA_TRY(keep(work, work.paths[i], transforms_[i].format, {picture.rendition.width, picture.rendition.height, bytes, 0, 0}));
     }
     if (missing.empty()) return {};
     return from_content(work, **content, missing, missing_paths);
@@ -146,10 +158,11 @@ class DeriveRun {
     media::DeriveOptions options;
     options.budget = budget_;
     options.stop = stop_;
+    if (options_.search_seconds > 0) options.search_time = std::chrono::milliseconds(std::llround(options_.search_seconds * 1000));
     MEDIA_TRY_ASSIGN(const media::Derived derived, processor_.derive(content, transforms, options));
     for (std::size_t i = 0; i < derived.outputs.size(); ++i) {
       const media::Encoded& output = derived.outputs[i];
-      MEDIA_TRY(keep(work, paths[i], output.transform.format, {output.width, output.height, output.bytes}));
+      MEDIA_TRY(keep(work, paths[i], output.transform.format, {output.width, output.height, output.bytes, output.quality, output.score}));
     }
     return {};
   }
@@ -172,10 +185,12 @@ class DeriveRun {
                          {"width", picture.width},
                          {"height", picture.height},
                          {"size", picture.bytes.size()},
+                         {"quality", picture.quality == 0 ? Json(nullptr) : Json(picture.quality)},
+                         {"score", picture.score == 0 ? Json(nullptr) : Json(picture.score)},
                          {"reason", nullptr}});
     if (!console_.shows_status_instead_of_lines()) {
       console_.text(printable(path) + "  " + std::to_string(picture.width) + "x" + std::to_string(picture.height) + "  " +
-                    human_bytes(picture.bytes.size()));
+                    human_bytes(picture.bytes.size()) + chosen(picture));
     }
     return {};
   }
@@ -289,6 +304,10 @@ void add_derive(CLI::App& app, Invocation& invocation) {
   command->add_option("-o,--output", text.output, "Write the one picture to this file, or to standard output (-)");
   command->add_option("--out-dir", text.out_dir, "Write <name>-<width>.<extension> into this folder");
   add_jobs_option(*command, options->jobs);
+  command
+      ->add_option("--deadline", options->search_seconds,
+                   "Try no further quality for --score or --max-bytes after so many seconds (default: until the best is found)")
+      ->check(CLI::Range(0.001, 3600.0));
   add_isolation_option(*command, options->isolation);
   command->callback([&invocation, options] {
     invocation.run = [options](Console& console, const Globals& globals) { return run(console, globals, *options); };

@@ -38,6 +38,8 @@ struct DeriveText {
       {"--trim", "trim", "Cut off a plain border, within so many code values: 1 to 100", {}},
       {"--sharpen", "sharpen", "Amount 0.01 to 5, or AMOUNT:SIGMA", {}},
       {"--blur", "blur", "Sigma in pixels of the output: 0.3 to 100", {}},
+      {"--score", "score", "Instead of a quality: the smallest file that is so like the picture, 1 to 99.9 (95 is hard to tell apart)", {}},
+      {"--max-bytes", "max_bytes", "Lower the quality until the file has no more bytes than this", {}},
       {"--icc", "icc", "srgb (default), or keep: the source's own colours and profile", {}},
       {"--meta", "meta", "none (default), or copyright: copyright and creator of the source's EXIF", {}},
   };

@@ -241,3 +241,45 @@ TEST_CASE("cli derive: decoding in this process gives the same picture as decodi
   CHECK(without.exit_code == 3);
   CHECK_THAT(without.err, ContainsSubstring("--isolation none"));
 }
+
+TEST_CASE("cli derive: a score or a limit of bytes is met, and it says what it took") {
+  const test::TempFolder folder;
+  const std::string source = (folder / "photo.png").string();
+  test::write_file(source, cli::png(400, 300));
+  const std::string out = (folder / "out").string();
+  const auto derive = [&](std::vector<std::string> options) {
+    std::vector<std::string> arguments{"--json", "derive", "-w", "200", "--format", "jpeg", "--out-dir", out};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    arguments.push_back(source);
+    return mediactl(arguments);
+  };
+  const auto line_of = [&](const std::vector<std::string>& options) {
+    const auto result = derive(options);
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+    return json_lines(result.out).objects.at(0);
+  };
+  const Json usual = line_of({});
+  CHECK(usual.at("quality") == 80);
+  CHECK(usual.at("score").is_null());
+
+  const Json alike = line_of({"--score", "97.5"});
+  CHECK(alike.at("score").get<double>() >= 97.5);
+  CHECK(alike.at("quality").get<int>() >= 1);
+  const Json less = line_of({"--score", "80"});
+  CHECK(less.at("quality").get<int>() < alike.at("quality").get<int>());
+  CHECK(less.at("size").get<std::uint64_t>() < alike.at("size").get<std::uint64_t>());
+
+  const std::uint64_t limit = usual.at("size").get<std::uint64_t>() * 3 / 4;
+  const Json small = line_of({"--max-bytes", std::to_string(limit)});
+  CHECK(small.at("size").get<std::uint64_t>() <= limit);
+  CHECK(fs::file_size(out + "/photo-200.jpg") <= limit);
+  CHECK(line_of({"--score", "99", "--deadline", "0.001"}).at("score").get<double>() > 0);
+
+  const auto impossible = derive({"--max-bytes", "100"});
+  CHECK(impossible.exit_code != 0);
+  CHECK(impossible.out.find("more than 100") != std::string::npos);
+  for (const auto& wrong : {std::vector<std::string>{"--score", "100"}, {"--score", "x"}, {"--max-bytes", "0"}, {"--deadline", "-1"}}) {
+    CHECK(derive(wrong).exit_code == 2);
+  }
+}
