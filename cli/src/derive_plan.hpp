@@ -19,6 +19,7 @@ struct DeriveText {
   std::string fit;
   std::string quality;
   std::string background;
+  std::string frames;
   bool enlarge = false;
   std::vector<std::string> presets;
   std::string output;  ///< -o: a file, or "-". Empty: none.

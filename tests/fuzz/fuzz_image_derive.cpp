@@ -1,4 +1,4 @@
-// Any bytes as a picture: sniffed, decoded with a small budget, made into two small outputs.
+// Any bytes as a picture: sniffed, decoded with a small budget, made into two small stills and an animation.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -20,10 +20,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   other.format = Format::jpeg;
   other.width = 9;
   other.height = 0;
+  Transform moving = small;
+  moving.format = Format::gif;
+  moving.frames = Frames::all;
+  options.budget.max_frames = 40;
+  options.budget.max_total_pixels = 1U << 20U;
   const Transform transforms[] = {small, other};
   const MemoryReader reader(std::as_bytes(std::span(data, size)));
   const auto derived = image::derive(reader, transforms, options);
   if (derived ? derived->outputs.size() != 2 : derived.error().code == Errc::internal) std::abort();
+  const auto frames = image::derive(reader, std::span(&moving, 1), options);
+  if (frames ? frames->outputs.size() != 1 || frames->source.frames > 100'000 : frames.error().code == Errc::internal) std::abort();
   const auto info = image::probe(reader, options);
   if (derived && !info) std::abort();
   return 0;

@@ -1,4 +1,5 @@
 media_test(test_image AREAS core image TIMEOUT 600 SOURCES
+  ${CMAKE_CURRENT_LIST_DIR}/image_animation_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image_codec_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image_corpus_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image_pipeline_test.cpp

@@ -139,6 +139,7 @@ void put_transform(Writer& writer, const Transform& transform) {
   writer.put(colour.red);
   writer.put(colour.green);
   writer.put(colour.blue);
+  writer.put(static_cast<std::uint8_t>(transform.frames));
 }
 
 Transform get_transform(Fields& fields) {
@@ -155,6 +156,7 @@ Transform get_transform(Fields& fields) {
   colour.green = fields.get<std::uint8_t>();
   colour.blue = fields.get<std::uint8_t>();
   if (has_background) transform.background = colour;
+  transform.frames = get_enum(fields, Frames::all);
   return transform;
 }
 
@@ -214,6 +216,8 @@ std::vector<std::byte> write_request(const Request& request) {
   writer.put(request.budget.max_source_bytes);
   writer.put(request.budget.max_output_bytes);
   writer.put(to_wire(request.budget.deadline));
+  writer.put(request.budget.max_frames);
+  writer.put(request.budget.max_total_pixels);
   writer.put(static_cast<std::uint32_t>(request.transforms.size()));
   for (const Transform& transform : request.transforms) put_transform(writer, transform);
   return writer.take();
@@ -228,6 +232,8 @@ Result<Request> parse_request(std::span<const std::byte> payload) {
   request.budget.max_source_bytes = fields.get<std::uint64_t>();
   request.budget.max_output_bytes = fields.get<std::uint64_t>();
   request.budget.deadline = get_milliseconds(fields);
+  request.budget.max_frames = fields.get<std::uint32_t>();
+  request.budget.max_total_pixels = fields.get<std::uint64_t>();
   const auto count = fields.get<std::uint32_t>();
   if (count > kMaxTransforms) return malformed("request with too many transforms");
   for (std::uint32_t i = 0; i < count && fields.good(); ++i) request.transforms.push_back(get_transform(fields));

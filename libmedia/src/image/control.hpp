@@ -33,14 +33,23 @@ class Control {
   [[nodiscard]] Result<void> check() const;
   /// `too_large` where a picture of this size passes the pixel budget; `what` names it.
   [[nodiscard]] Result<void> check_pixels(Size size, std::string_view what) const;
+  /// `too_large` where an animation of so many frames of this size passes the budget.
+  [[nodiscard]] Result<void> check_frames(std::uint64_t frames, Size size, std::string_view what) const;
   /// `too_large` where so much memory at one time passes the budget.
   [[nodiscard]] Result<void> check_memory(std::uint64_t bytes, std::string_view what) const;
   void report(double share_done) const;
+  /// What is reported from now on is a part of the work, which begins and ends at these shares of the whole.
+  void report_between(double begin, double end) noexcept {
+    begin_ = begin;
+    end_ = end;
+  }
 
  private:
   const DeriveOptions& options_;
   Decoders decoders_;
   std::chrono::steady_clock::time_point until_;
+  double begin_ = 0;
+  double end_ = 1;
 };
 
 }  // namespace media::image

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "image/animate.hpp"
 #include "image/colour.hpp"
 #include "image/control.hpp"
 #include "image/format.hpp"
@@ -87,6 +88,14 @@ Geometry plan_base(Size picture, const std::vector<Target>& targets) {
 /// planes and tables (AVIF's are the greatest: about 40 bytes a pixel).
 std::uint64_t output_bytes(const Target& target) { return target.geometry.size.pixels() * 48; }
 
+Result<const Codec*> encoder_of(const Transform& transform) {
+  const Codec* codec = find_codec(transform.format);
+  if (codec == nullptr || codec->encode == nullptr) {
+    return Error{Errc::unsupported, "this build cannot write " + std::string(to_string(transform.format))};
+  }
+  return codec;
+}
+
 class Derivation {
  public:
   Derivation(Decoder& decoder, std::span<const Transform> transforms, const Control& control)
@@ -119,14 +128,6 @@ class Derivation {
   }
 
  private:
-  static Result<const Codec*> encoder_of(const Transform& transform) {
-    const Codec* codec = find_codec(transform.format);
-    if (codec == nullptr || codec->encode == nullptr) {
-      return Error{Errc::unsupported, "this build cannot write " + std::string(to_string(transform.format))};
-    }
-    return codec;
-  }
-
   /// True where every output is of a format that keeps planes with half of the colour.
   [[nodiscard]] bool planes_will_do() const {
     return std::all_of(transforms_.begin(), transforms_.end(), [](const Transform& transform) {
@@ -259,11 +260,41 @@ class Derivation {
   Geometry base_;
 };
 
+/// How much of the work of a call is its stills, where it makes animations, too; as far as progress is concerned.
+constexpr double kStillsShare = 0.2;
+
+/// Some of the transforms keep frames, and there are frames: these are made one after the other, the others from the first one.
+Result<Derived> derive_both(Decoder& decoder, FrameReader& reader, std::span<const Transform> transforms, Control& control) {
+  std::vector<Transform> stills;
+  std::vector<Transform> animations;
+  for (const Transform& transform : transforms) (keeps_frames(transform) ? animations : stills).push_back(transform);
+  Derived of_stills;
+  if (!stills.empty()) {
+    control.report_between(0, kStillsShare);
+    MEDIA_TRY_ASSIGN(of_stills, Derivation(decoder, stills, control).run());
+    control.report_between(kStillsShare, 1);
+  }
+  MEDIA_TRY_ASSIGN(Derived derived, derive_frames(decoder, reader, animations, control));
+  std::vector<Encoded> outputs;
+  auto still = of_stills.outputs.begin();
+  auto animation = derived.outputs.begin();
+  for (const Transform& transform : transforms) outputs.push_back(std::move(*(keeps_frames(transform) ? animation++ : still++)));
+  derived.outputs = std::move(outputs);
+  return derived;
+}
+
 }  // namespace
 
 Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options, Decoders decoders) {
-  const Control control(options, decoders);
+  Control control(options, decoders);
   MEDIA_TRY_ASSIGN(auto decoder, open_source(source, control));
+  if (std::any_of(transforms.begin(), transforms.end(), keeps_frames)) {
+    for (const Transform& transform : transforms) {
+      if (auto codec = encoder_of(transform); !codec) return std::move(codec).error();
+    }
+    MEDIA_TRY_ASSIGN(const auto frames, decoder->frames());
+    if (frames) return derive_both(*decoder, *frames, transforms, control);
+  }
   return Derivation(*decoder, transforms, control).run();
 }
 

@@ -50,7 +50,7 @@ std::string hex(const Colour& value) {
 }
 
 bool is_output(Format format) {
-  return format == Format::jpeg || format == Format::png || format == Format::webp || format == Format::avif;
+  return format == Format::jpeg || format == Format::png || format == Format::webp || format == Format::avif || format == Format::gif;
 }
 
 }  // namespace
@@ -70,6 +70,7 @@ std::string to_string(const Transform& transform) {
   if (sized && transform.enlarge) out += ",enlarge=1";
   const bool usual_background = transform.format == Format::jpeg && transform.background == Colour{};
   if (transform.background && !usual_background) out += ",bg=" + hex(*transform.background);
+  if (transform.frames == Frames::all && can_animate(transform.format)) out += ",frames=all";
   return out;
 }
 
@@ -88,7 +89,7 @@ Result<void> set_transform_key(Transform& transform, std::string_view key, std::
   }
   if (key == "format") {
     const Format format = format_from_name(value);
-    if (!is_output(format)) return refused(key, "jpeg, png, webp or avif", value);
+    if (!is_output(format)) return refused(key, "jpeg, png, webp, avif or gif", value);
     transform.format = format;
     return {};
   }
@@ -109,8 +110,13 @@ Result<void> set_transform_key(Transform& transform, std::string_view key, std::
     transform.background = background;
     return {};
   }
+  if (key == "frames") {
+    if (value != "all" && value != "first") return refused(key, "all or first", value);
+    transform.frames = value == "all" ? Frames::all : Frames::first;
+    return {};
+  }
   return Error{Errc::invalid_argument,
-               "transform: no key \"" + std::string(key.substr(0, 40)) + "\"; there are w, h, fit, format, q, enlarge and bg"};
+               "transform: no key \"" + std::string(key.substr(0, 40)) + "\"; there are w, h, fit, format, q, enlarge, bg and frames"};
 }
 
 Result<Transform> parse_transform(std::string_view text) {
@@ -130,6 +136,8 @@ Result<Transform> parse_transform(std::string_view text) {
     text.remove_prefix(pair.size() + 1);
   }
 }
+
+bool can_animate(Format format) noexcept { return format == Format::webp || format == Format::avif || format == Format::gif; }
 
 std::vector<Preset> default_presets() {
   const auto preset = [](std::string name, std::uint32_t side) {

@@ -145,8 +145,9 @@ http::Response rendition(http::Request& request, RouteContext& context, const Me
   const auto wanted = request.query_value("format");
   if (wanted) {
     if (request.query_count("format") != 1) return error_response(400, "format: once", request, {"format", "one value"});
-    if (auto set = set_transform_key(transform, "format", *wanted); !set) {
-      return error_response(400, set.error().message, request, {"format", "avif, webp, jpeg or png"});
+    // Presets are stills, for which GIF is worse than all of these.
+    if (auto set = set_transform_key(transform, "format", *wanted); !set || transform.format == Format::gif) {
+      return error_response(400, "format: accepts avif, webp, jpeg or png", request, {"format", "avif, webp, jpeg or png"});
     }
   } else {
     transform.format = negotiate(request.header("Accept"), preset->formats, media.info.has_alpha);
@@ -160,7 +161,7 @@ bool is_about_the_url(const std::string& name) { return name == "signature" || n
 
 /// What anybody may ask for: else each number in a URL would be another picture to make and to keep.
 bool is_free(const http::Parameter& parameter, const std::vector<std::uint32_t>& sizes) {
-  if (parameter.name == "fit" || parameter.name == "format") return true;
+  if (parameter.name == "fit" || (parameter.name == "format" && parameter.value != "gif")) return true;
   if (parameter.name != "w" && parameter.name != "h") return false;
   return std::any_of(sizes.begin(), sizes.end(), [&](std::uint32_t size) { return std::to_string(size) == parameter.value; });
 }
@@ -181,8 +182,10 @@ http::Response image(http::Request& request, RouteContext& context, const Media&
     if (request.query_count("signature") == 0 && !is_free(parameter, context.config.free_sizes)) {
       std::string sizes;
       for (const std::uint32_t size : context.config.free_sizes) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
-      return error_response(401, parameter.name + ": without a signature, w and h accept " + sizes + ", beside fit and format", request,
-                            {parameter.name, sizes})
+      return error_response(
+                 401,
+                 parameter.name + ": without a signature, w and h accept " + sizes + ", beside fit and a format of avif, webp, jpeg or png",
+                 request, {parameter.name, sizes})
           .with("WWW-Authenticate", "Signature realm=\"media\"");
     }
   }
@@ -191,6 +194,9 @@ http::Response image(http::Request& request, RouteContext& context, const Media&
   if (negotiated) {
     static const std::vector<Format> kFormats = {Format::avif, Format::webp, Format::jpeg, Format::png};
     transform.format = negotiate(request.header("Accept"), kFormats, media.info.has_alpha);
+    // Everybody can show a GIF; and what was asked for is that it moves.
+    const bool moves = transform.frames == Frames::all && media.info.frames > 1;
+    if (moves && !can_animate(transform.format)) transform.format = Format::gif;
   }
   return serve_picture(request, context, media, transform, negotiated);
 }
