@@ -73,8 +73,8 @@ class AvifDecoder final : public Decoder {
   Result<Rows> start(Size) override {
     const Size coded{header_.info.width, header_.info.height};
     const Layout layout = header_.info.has_alpha ? Layout::rgba : Layout::rgb;
-    // Planes of up to 16 bits in the decoder (twice while a grid is put together), and ours.
-    MEDIA_TRY(control_.check_memory(bytes_.size() + coded.pixels() * 16 + image_bytes(coded, layout), "the AVIF"));
+    // Planes of up to 16 bits in the decoder (twice while a grid is put together), pixels of 16 bits, and ours.
+    MEDIA_TRY(control_.check_memory(bytes_.size() + coded.pixels() * 24 + image_bytes(coded, layout), "the AVIF"));
     MEDIA_TRY(control_.check());
     MEDIA_TRY(outcome(avifDecoderNextImage(decoder_.get())));
     MEDIA_TRY(convert());
@@ -119,13 +119,19 @@ class AvifDecoder final : public Decoder {
     image_ = Image(coded, layout);
     avifRGBImage rgb{};
     avifRGBImageSetDefaults(&rgb, &image);
-    rgb.depth = 8;
+    // Of more than 8 bits the nearest ones are taken; libyuv, which libavif asks for 8, would cut.
+    const bool deep = image.depth > 8;
+    std::vector<std::uint16_t> wide(deep ? coded.pixels() * channels(layout) : 0);
+    rgb.depth = deep ? 16 : 8;
     rgb.format = layout == Layout::rgba ? AVIF_RGB_FORMAT_RGBA : AVIF_RGB_FORMAT_RGB;
     rgb.ignoreAlpha = layout == Layout::rgba ? AVIF_FALSE : AVIF_TRUE;
     rgb.alphaPremultiplied = AVIF_FALSE;
-    rgb.pixels = image_.data.data();
-    rgb.rowBytes = static_cast<std::uint32_t>(image_.stride());
-    return outcome(avifImageYUVToRGB(&image, &rgb));
+    rgb.pixels = deep ? reinterpret_cast<std::uint8_t*>(wide.data()) : image_.data.data();
+    rgb.rowBytes = static_cast<std::uint32_t>(image_.stride() * (deep ? 2 : 1));
+    MEDIA_TRY(outcome(avifImageYUVToRGB(&image, &rgb)));
+    std::transform(wide.begin(), wide.end(), image_.data.begin(),
+                   [](std::uint16_t value) { return static_cast<std::uint8_t>((value * 255U + 32767U) / 65535U); });
+    return {};
   }
 
   void copy_row(std::uint32_t y, std::span<std::uint8_t> row) const {

@@ -159,5 +159,6 @@ extern const Codec kAvif;
 extern const Codec kGif;
 extern const Codec kBmp;
 extern const Codec kHeic;
+extern const Codec kTiff;
 
 }  // namespace media::image

@@ -9,7 +9,7 @@
 namespace media::image {
 
 /// Raised when the pixels change before they come to an encoder (resampling, colour).
-inline constexpr int kPixelsRevision = 1;
+inline constexpr int kPixelsRevision = 2;
 
 namespace jpeg_settings {
 inline constexpr int kRevision = 1;
