@@ -466,6 +466,9 @@ def drive_pictures(mediad):
     query = [("w", "33"), ("h", "44"), ("q", "50"), ("enlarge", "1"), ("bg", "ff8000"), ("fit", "contain"), ("format", "jpeg")]
     mediad.call("getPicture", 200, {"id": done}, query=signed(f"/media/{done}/image", query), caller=None)
     mediad.call("getPicture", 401, {"id": done}, query=query)
+    query = [("w", "33"), ("format", "gif"), ("frames", "all")]
+    mediad.call("getPicture", 200, {"id": done}, query=signed(f"/media/{done}/image", query), caller=None)
+    mediad.call("getPicture", 401, {"id": done}, query=query)
     for bad in ([], [("w", "0")], [("w", "320"), ("w", "800")], [("w", "320"), ("more", "1")]):
         mediad.call("getPicture", 400, {"id": done}, query=bad)
     mediad.call("getPicture", 422, {"id": broken}, query=[("w", "320")])

@@ -1,4 +1,6 @@
 // Animations in and out: frames, times, plays; and what cut, damaged and boundless ones come to.
+#include <webp/mux.h>
+
 #include <array>
 #include <filesystem>
 #include <random>
@@ -423,6 +425,41 @@ TEST_CASE("animation: alpha is laid over a colour in every frame") {
       const std::uint8_t* hole = played->frames[i].image.row(12).data() + (i * 4 + 4) * channels(played->frames[i].image.layout);
       CHECK(int{hole[0]} > 215);
       CHECK(int{hole[1]} < 40);
+    }
+  }
+}
+
+TEST_CASE("animation: what the frames of a WebP leave of its canvas is transparent, whatever its header says of alpha") {
+  const auto small = test::encode(test::scene({16, 12}), Format::webp, 90);
+  const std::unique_ptr<WebPMux, decltype(&WebPMuxDelete)> mux(WebPMuxNew(), WebPMuxDelete);
+  for (int i = 0; i < 2; ++i) {
+    WebPMuxFrameInfo frame{};
+    frame.bitstream = {reinterpret_cast<const std::uint8_t*>(small.data()), small.size()};
+    frame.x_offset = frame.y_offset = 4 * i;
+    frame.duration = 50;
+    frame.id = WEBP_CHUNK_ANMF;
+    frame.dispose_method = WEBP_MUX_DISPOSE_BACKGROUND;
+    REQUIRE(WebPMuxPushFrame(mux.get(), &frame, 1) == WEBP_MUX_OK);
+  }
+  const WebPMuxAnimParams forever{0, 0};
+  REQUIRE(WebPMuxSetAnimationParams(mux.get(), &forever) == WEBP_MUX_OK);
+  REQUIRE(WebPMuxSetCanvasSize(mux.get(), 24, 20) == WEBP_MUX_OK);
+  WebPData data{};
+  REQUIRE(WebPMuxAssemble(mux.get(), &data) == WEBP_MUX_OK);
+  const std::vector<std::byte> bytes(reinterpret_cast<const std::byte*>(data.bytes),
+                                     reinterpret_cast<const std::byte*>(data.bytes) + data.size);
+  WebPDataClear(&data);
+  for (const Format to : animated_formats()) {
+    INFO(to_string(to));
+    const auto played = play(test::derive(bytes, {text_of(to, ",q=95,frames=all")})->outputs.at(0).bytes, to);
+    REQUIRE(played.has_value());
+    REQUIRE(played->frames.size() == 2);
+    for (std::size_t i = 0; i < 2; ++i) {
+      const Image& image = played->frames[i].image;
+      REQUIRE(image.layout == Layout::rgba);
+      CHECK(int{image.row(19)[3]} < 20);
+      CHECK(int{image.row(8)[8 * 4 + 3]} > 235);
+      CHECK((image.row(1)[1 * 4 + 3] > 128) == (i == 0));
     }
   }
 }

@@ -90,6 +90,7 @@ class WebpDecoder final : public WholeDecoder {
     const std::unique_ptr<WebPDemuxer, DeleteDemuxer> demuxer(WebPDemux(&whole));
     if (!demuxer) return damaged("the file ends before the picture does, or its chunks contradict each other");
     header_.info.frames = std::max(WebPDemuxGetI(demuxer.get(), WEBP_FF_FRAME_COUNT), std::uint32_t{1});
+    if (animated_) covered_ = is_covered(demuxer.get());
     header_.profile = chunk(demuxer.get(), "ICCP");
     header_.info.orientation = exif_orientation(chunk(demuxer.get(), "EXIF"));
     return {};
@@ -101,7 +102,7 @@ class WebpDecoder final : public WholeDecoder {
     if (!animated_ || header_.info.frames <= 1) return std::unique_ptr<FrameReader>();
     // Before libwebp takes its canvases.
     MEDIA_TRY(control_.check_memory(bytes_.size() + header_.picture.pixels() * 16, "the WebP animation"));
-    const Layout layout = header_.info.has_alpha ? Layout::rgba : Layout::rgb;
+    const Layout layout = covered_ ? Layout::rgb : Layout::rgba;
     return std::unique_ptr<FrameReader>(std::make_unique<WebpFrames>(WebPData{data(), bytes_.size()}, header_.picture, layout, control_));
   }
 
@@ -118,6 +119,19 @@ class WebpDecoder final : public WholeDecoder {
     }
     WebPDemuxReleaseChunkIterator(&found);
     return out;
+  }
+
+  [[nodiscard]] bool is_covered(const WebPDemuxer* demuxer) const {
+    WebPIterator frame{};
+    bool covered = WebPDemuxGetFrame(demuxer, 1, &frame) != 0 && frame.x_offset == 0 && frame.y_offset == 0 &&
+                   static_cast<std::uint32_t>(frame.width) == header_.picture.width &&
+                   static_cast<std::uint32_t>(frame.height) == header_.picture.height;
+    while (covered) {
+      covered = frame.has_alpha == 0 && frame.dispose_method == WEBP_MUX_DISPOSE_NONE;
+      if (!covered || WebPDemuxNextFrame(&frame) == 0) break;
+    }
+    WebPDemuxReleaseIterator(&frame);
+    return covered;
   }
 
   Result<Rows> still(Size wanted) {
@@ -179,6 +193,7 @@ class WebpDecoder final : public WholeDecoder {
   std::vector<std::byte> bytes_;
   const Control& control_;
   bool animated_ = false;
+  bool covered_ = false;  ///< Of an animation: nothing is ever seen through its canvas, whatever the header says.
 };
 
 bool sniffs(std::span<const std::byte> head) { return has_bytes(head, 0, "RIFF") && has_bytes(head, 8, "WEBP"); }
