@@ -55,6 +55,9 @@ if(MEDIA_WITH_HEIC)
   # Debian 12's libheif.pc, asked with --static, names libraries that its package does not bring along (libnuma).
   media_modules(heif LIBS -lheif MODULES libheif)
 endif()
+if(MEDIA_WITH_TIFF)
+  media_package(FIND TIFF LIBS -ltiff)
+endif()
 
 if(MEDIA_BUILD_CLI OR MEDIA_BUILD_SERVER)
   find_package(nlohmann_json REQUIRED)

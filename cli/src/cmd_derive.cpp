@@ -293,12 +293,13 @@ void add_derive(CLI::App& app, Invocation& invocation) {
   command->add_option("-w,--width", text.widths, "Widths in pixels: 320,800 (default: by the height, or the source's own)")
       ->allow_extra_args(false);
   command->add_option("--height", text.height, "Height in pixels");
-  command->add_option("--format", text.formats, "avif (default), jpeg, webp, png; a list makes each")->allow_extra_args(false);
+  command->add_option("--format", text.formats, "avif (default), jpeg, webp, png, gif; a list makes each")->allow_extra_args(false);
   command->add_option("-q,--quality", text.quality, "1 to 100 (default: the format's own)");
   command->add_option("--fit", text.fit, "How to meet width and height: inside (default), contain, cover, fill, none, pad");
   command->add_flag("--enlarge", text.enlarge, "Make more pixels than the source has, where asked for");
   command->add_option("--bg,--background", text.background, "Colour behind transparent parts, and about what --fit pad pads: ffffff");
   for (KeyOption& edit : text.edits) command->add_option(edit.option, edit.value, edit.about);
+  command->add_option("--frames", text.frames, "Of an animation: first (default) or all, where the format can: avif, webp, gif");
   command->add_option("--preset", text.presets, "thumb, medium or large, in AVIF, WebP and JPEG unless --format says else")
       ->allow_extra_args(false);
   command->add_option("-o,--output", text.output, "Write the one picture to this file, or to standard output (-)");

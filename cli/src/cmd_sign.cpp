@@ -164,7 +164,7 @@ void add_sign(CLI::App& app, Invocation& invocation) {
   command->add_option("--preset", options->preset, "A rendition instead of the original: thumb, medium, …");
   command->add_option("--image", options->image, "A picture on the fly instead: w=640,h=480,fit=cover,gravity=smart")
       ->type_name("KEY=VALUE,…");
-  command->add_option("--format", options->format, "avif, webp, jpeg or png, instead of what the client takes");
+  command->add_option("--format", options->format, "avif, webp, jpeg, png or (with --image) gif, instead of what the client takes");
   command->add_flag("--inline", options->inline_download, "The original to be shown in place, not saved");
   command->add_option("--expires", options->expires, "How long the URL works: 15m, 24h, 90d (default: 1h)")->type_name("TIME");
   command->add_option("--base-url", options->base_url,

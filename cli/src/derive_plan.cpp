@@ -62,6 +62,7 @@ media::Result<media::Transform> common_transform(const DeriveText& text) {
     if (colour.starts_with('#')) colour.erase(0, 1);
     MEDIA_TRY(set_key(common, "--bg", "bg", colour));
   }
+  if (!text.frames.empty()) MEDIA_TRY(set_key(common, "--frames", "frames", text.frames));
   common.enlarge = text.enlarge;
   MEDIA_TRY(set_edits(common, text));
   return common;
@@ -93,6 +94,7 @@ media::Result<void> add_presets(const DeriveText& text, const media::Transform& 
       if (!text.quality.empty()) transform.quality = common.quality;
       if (common.background) transform.background = common.background;
       MEDIA_TRY(set_edits(transform, text));
+      transform.frames = common.frames;
       outputs.push_back({transform, "-" + name + "." + std::string(media::file_extension(format))});
     }
   }

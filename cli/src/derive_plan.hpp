@@ -27,6 +27,7 @@ struct DeriveText {
   std::string fit;
   std::string quality;
   std::string background;
+  std::string frames;
   bool enlarge = false;
   std::vector<std::string> presets;
   /// What goes for presets as well as for sizes. What a key accepts only the transform knows.

@@ -182,6 +182,8 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   options.compact_bytes_per_second = kCompactBytesPerSecond;
   options.policy = config.policy;
   options.budget.max_pixels = config.policy.max_pixels;
+  options.budget.max_frames = config.policy.max_frames;
+  options.budget.max_total_pixels = config.policy.max_pixels;
   options.budget.max_source_bytes = config.policy.max_bytes();
   options.budget.deadline = config.deadline;
   options.isolation = config.isolation;

@@ -3,6 +3,7 @@
 
 #include "catch.hpp"
 #include "cli_support.hpp"
+#include "pictures.hpp"
 
 namespace fs = std::filesystem;
 using cli::Json;
@@ -185,6 +186,21 @@ TEST_CASE("cli derive: one bad file stops none of the others") {
     CHECK(line.starts_with("mediactl: cannot derive from '" + folder.path().string()));
 }
 
+TEST_CASE("cli derive: the frames of an animation are kept where that is asked for and the format can") {
+  const test::TempFolder folder;
+  const std::string source = (folder / "blink.gif").string();
+  test::write_file(source, test::blinking_gif());
+  const std::string out = (folder / "out").string();
+  REQUIRE(mediactl({"derive", source, "--frames", "all", "--format", "gif,webp,png", "--out-dir", out}).exit_code == 0);
+  CHECK(test::read_text(out + "/blink-full.gif").find("NETSCAPE2.0") != std::string::npos);
+  CHECK(test::read_text(out + "/blink-full.webp").find("ANMF") != std::string::npos);
+  CHECK(is_png(out + "/blink-full.png"));
+  const std::string still = (folder / "still.webp").string();
+  REQUIRE(mediactl({"derive", source, "-o", still}).exit_code == 0);
+  CHECK(is_webp(still));
+  CHECK(test::read_text(still).find("ANMF") == std::string::npos);
+}
+
 TEST_CASE("cli derive: wrong options exit with 2 and name what they accept") {
   const test::TempFolder folder;
   const std::string source = (folder / "photo.png").string();
@@ -194,7 +210,8 @@ TEST_CASE("cli derive: wrong options exit with 2 and name what they accept") {
       {"-w", "wide", "--out-dir", out},
       {"-w", "320,", "--out-dir", out},
       {"-w", "99999", "--out-dir", out},
-      {"--format", "gif", "--out-dir", out},
+      {"--format", "tiff", "--out-dir", out},
+      {"--frames", "some", "--out-dir", out},
       {"--format", "exe", "--out-dir", out},
       {"-q", "0", "--out-dir", out},
       {"-q", "101", "--out-dir", out},

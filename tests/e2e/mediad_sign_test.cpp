@@ -74,6 +74,25 @@ TEST_CASE("mediactl sign: strangers fetch by its URLs what they otherwise may no
   CHECK(f.get(expiring)->status == 401);
 }
 
+TEST_CASE("mediactl sign: an animation is fetched with its frames in what the client can show, else as GIF") {
+  Signing f;
+  write_file(f.mediad.folder / "blink.gif", blinking_gif());
+  REQUIRE(f.run({"ingest", (f.mediad.folder / "blink.gif").string()}).exit_code == 0);
+  CHECK(f.get(kApi + "/media/3/image?w=320&frames=all")->status == 401);
+  const std::string url = f.sign({"3", "--image", "w=320,frames=all"});
+  const auto plain = f.get(url);
+  REQUIRE(plain->status == 200);
+  CHECK(plain->get_header_value("Content-Type") == "image/gif");
+  CHECK(plain->get_header_value("Vary") == "Accept");
+  CHECK(plain->body.find("NETSCAPE2.0") != std::string::npos);
+  const auto webp = httplib::Client("127.0.0.1", f.mediad.port).Get(url.c_str(), {{"Accept", "image/webp,*/*"}});
+  CHECK(webp->get_header_value("Content-Type") == "image/webp");
+  CHECK(webp->body.find("ANMF") != std::string::npos);
+  // Of a still, and of the first frame, as ever.
+  CHECK(f.get(f.sign({"1", "--image", "w=320,frames=all"}))->get_header_value("Content-Type") == "image/jpeg");
+  CHECK(f.get(f.sign({"3", "--image", "w=320"}))->get_header_value("Content-Type") == "image/jpeg");
+}
+
 TEST_CASE("mediactl sign: it uses the server's key and address, and says what it cannot sign") {
   const std::string secret = "0a91c7d2ab5595859014ebf0951522d9";
   Signing f({"UPLOAD_URL_SECRET=" + secret});

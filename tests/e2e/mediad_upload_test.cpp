@@ -249,6 +249,9 @@ TEST_CASE("mediad: pictures by signed URL, and on the fly in the sizes that are 
   CHECK(api.client.get(media + "/image?w=320&dpr=2&format=webp")->status == 401);
   CHECK(api.client.get(media + "/image?w=321")->status == 401);
   CHECK(api.client.get(media + "/image?w=320&q=90")->status == 401);
+  CHECK(api.client.get(media + "/image?w=320&frames=all")->status == 401);
+  CHECK(api.client.get(media + "/image?w=320&format=gif")->status == 401);
+  CHECK(api.client.get(media + "/renditions/thumb?format=gif")->status == 400);
   CHECK(api.client.get(media + "/image?format=webp")->status == 400);
   CHECK(api.client.get(media + "/image?w=0")->status == 400);
   CHECK(api.client.get(media + "/image?w=320&w=320")->status == 400);

@@ -494,6 +494,9 @@ def drive_pictures(mediad):
     mediad.call("getPicture", 200, {"id": done}, query=[("w", "320"), ("h", "320"), ("fit", "pad"), ("gravity", "southeast"), ("format", "png")])
     for name, value in (("gravity", "up"), ("dpr", "9"), ("rotate", "45"), ("flip", "x"), ("trim", "0"), ("sharpen", "0"), ("blur", "1e9"), ("icc", "p3"), ("meta", "all")):
         mediad.call("getPicture", 400, {"id": done}, query=[("w", "320"), (name, value)])
+    query = [("w", "33"), ("format", "gif"), ("frames", "all")]
+    mediad.call("getPicture", 200, {"id": done}, query=signed(f"/media/{done}/image", query), caller=None)
+    mediad.call("getPicture", 401, {"id": done}, query=query)
     for bad in ([], [("w", "0")], [("w", "320"), ("w", "800")], [("w", "320"), ("more", "1")]):
         mediad.call("getPicture", 400, {"id": done}, query=bad)
     mediad.call("getPicture", 422, {"id": broken}, query=[("w", "320")])

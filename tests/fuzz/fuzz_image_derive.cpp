@@ -1,5 +1,5 @@
-// Any bytes as a picture: sniffed, decoded with a small budget, made into three small outputs, one of which takes all that can be asked
-// for.
+// Any bytes as a picture: sniffed, decoded with a small budget, made into three small stills, one of which takes all that can be asked for, and
+// into an animation.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -31,10 +31,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   edited.blur_hundredths = 250;
   edited.keep_profile = true;
   edited.keep_copyright = true;
+  Transform moving = small;
+  moving.format = Format::gif;
+  moving.frames = Frames::all;
+  options.budget.max_frames = 40;
+  options.budget.max_total_pixels = 1U << 20U;
   const Transform transforms[] = {small, other, edited};
   const MemoryReader reader(std::as_bytes(std::span(data, size)));
   const auto derived = image::derive(reader, transforms, options);
   if (derived ? derived->outputs.size() != 3 : derived.error().code == Errc::internal) std::abort();
+  const auto frames = image::derive(reader, std::span(&moving, 1), options);
+  if (frames ? frames->outputs.size() != 1 || frames->source.frames > 100'000 : frames.error().code == Errc::internal) std::abort();
   const auto info = image::probe(reader, options);
   if (derived && !info) std::abort();
   return 0;

@@ -146,4 +146,14 @@ std::vector<std::byte> mp4(std::uint32_t width, std::uint32_t height, std::uint3
   return out;
 }
 
+std::vector<std::byte> blinking_gif() {
+  // LZW with a clear code before each pixel: codes of 3 bits.
+  const auto frame = [](std::string_view codes) {
+    return std::string("\x21\xF9\x04\x04\x0A\0\0\0", 8) + std::string("\x2C\0\0\0\0\x02\0\x01\0\0", 10) + "\x02\x02" + std::string(codes) +
+           '\0';
+  };
+  return bytes(std::string("GIF89a\x02\0\x01\0\x80\0\0\0\0\0\xFF\xFF\xFF", 19) + std::string("\x21\xFF\x0BNETSCAPE2.0\x03\x01\0\0\0", 19) +
+               frame("\x04\x53") + frame("\x0C\x51") + ";");
+}
+
 }  // namespace test

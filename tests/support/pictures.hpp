@@ -23,6 +23,8 @@ std::vector<std::byte> png(std::uint32_t width, std::uint32_t height, const std:
                            bool alpha = false, std::string_view comment = {});
 /// A smooth picture in which every corner differs; photographs compress like it.
 std::vector<std::byte> gradient_png(std::uint32_t width, std::uint32_t height, std::string_view comment = {});
+/// A GIF of 2 x 1 pixels, black and white, that change places every 0.1 s for ever.
+std::vector<std::byte> blinking_gif();
 /// An MP4 that describes one H.264 track of the given size and duration and holds `payload_bytes` of media data.
 /// Its headers are whole; its payload is no video.
 std::vector<std::byte> mp4(std::uint32_t width, std::uint32_t height, std::uint32_t duration_ms, std::size_t payload_bytes);

@@ -44,8 +44,8 @@ Derived two_outputs() {
 }  // namespace
 
 TEST_CASE("cage: requests survive the wire with every field, and only whole") {
-  Request request{123'456'789'012, {1, 2, 3, 4, 5ms}, {}};
-  request.transforms.push_back({320, 240, Fit::cover, Format::webp, 77, true, Colour{1, 2, 3}});
+  Request request{123'456'789'012, {1, 2, 3, 4, 5ms, 6, 7}, {}};
+  request.transforms.push_back({320, 240, Fit::cover, Format::webp, 77, true, Colour{1, 2, 3}, Frames::all});
   request.transforms.push_back({});
   Transform edited;
   edited.fit = Fit::pad;
@@ -73,6 +73,8 @@ TEST_CASE("cage: requests survive the wire with every field, and only whole") {
   CHECK(back->budget.max_source_bytes == 3);
   CHECK(back->budget.max_output_bytes == 4);
   CHECK(back->budget.deadline == 5ms);
+  CHECK(back->budget.max_frames == 6);
+  CHECK(back->budget.max_total_pixels == 7);
   CHECK(back->transforms == request.transforms);
   check_only_whole(bytes, [](auto payload) { return parse_request(payload); });
 }

@@ -118,6 +118,22 @@ TEST_CASE("inspect: claims against content") {
   }
 }
 
+TEST_CASE("inspect: TIFF comes in only where the policy has it") {
+  for (const bool big_endian : {false, true}) {
+    for (const bool big_file : {false, true}) {
+      const std::string content = samples::tiff(300, 200, big_endian, big_file);
+      CHECK(media::to_string(judge(content, {"image/tiff", "a.tiff"}).refusal) == media::to_string(Refusal::type_not_allowed));
+      AdmissionPolicy policy;
+      policy.allowed.push_back(Format::tiff);
+      CHECK(media::to_string(judge(content, {"image/tiff", "a.tiff"}, policy).refusal) == media::to_string(Refusal::none));
+      CHECK(media::to_string(judge(content, {"image/tiff", "a.tif"}, policy).refusal) == media::to_string(Refusal::none));
+      CHECK(media::to_string(judge(content, {"image/png", "a.tif"}, policy).refusal) == media::to_string(Refusal::type_mismatch));
+      policy.max_pixels = 59'999;
+      CHECK(media::to_string(judge(content, {}, policy).refusal) == media::to_string(Refusal::too_many_pixels));
+    }
+  }
+}
+
 TEST_CASE("inspect: messages say what was found and what would do") {
   CHECK(judge("<html>").message ==
         "The content is of no known media type; accepted are JPEG, PNG, WEBP, AVIF, GIF, HEIC, MP4, MOV and WEBM.");

@@ -34,6 +34,10 @@ struct ProcessingBudget {
   std::uint64_t max_output_bytes = 64ULL << 20U;
   /// Wall time of one call.
   std::chrono::milliseconds deadline{30'000};
+  /// Frames of an animation whose frames are kept.
+  std::uint32_t max_frames = 1'000;
+  /// Pixels of all frames of such an animation together: of the source, and of each output.
+  std::uint64_t max_total_pixels = 250'000'000;
 };
 
 struct DeriveOptions {

@@ -34,6 +34,12 @@ struct Gravity {
   friend bool operator==(const Gravity&, const Gravity&) = default;
 };
 
+/// Which frames of an animation are kept. A still has one.
+enum class Frames : std::uint8_t {
+  first,  ///< The first one, as a still.
+  all,    ///< All of them, with their times and the number of plays, where the output's format can hold them (`can_animate`).
+};
+
 /// An opaque colour, 8 bits a channel, sRGB.
 struct Colour {
   std::uint8_t red = 255;
@@ -51,9 +57,9 @@ struct Transform {
   std::uint32_t width = 0;   ///< Pixels, at most 16384; 0: by proportion, or the picture's own.
   std::uint32_t height = 0;  ///< As width.
   Fit fit = Fit::inside;
-  /// jpeg, png, webp or avif.
+  /// jpeg, png, webp, avif or gif.
   Format format = Format::avif;
-  /// 1 to 100 of the encoder's own scale; 0: the format's default. Ignored by PNG, and where a score is given.
+  /// 1 to 100 of the encoder's own scale; 0: the format's default. Ignored by PNG and GIF, and where a score is given.
   std::uint8_t quality = 0;
   /// Never more pixels than the source has, unless set.
   bool enlarge = false;
@@ -80,10 +86,11 @@ struct Transform {
   /// Copyright and creator of the source's EXIF are written along; nothing else of it ever is.
   bool keep_copyright = false;
   /// Likeness to the picture before it is encoded, in tenths of a percent of structural similarity: 965 is 96.5. The smallest file that reaches it
-  /// is made, whatever the format's own scale. 0: not asked for. Ignored by PNG, which is always alike.
+  /// is made, whatever the format's own scale. 0: not asked for. Ignored by PNG and GIF, and of an animation whose frames are kept.
   std::uint16_t score = 0;
   /// Bytes that the picture may have at most; quality goes down to keep within. 0: any.
   std::uint32_t max_bytes = 0;
+  Frames frames = Frames::first;
 
   friend bool operator==(const Transform&, const Transform&) = default;
 };
@@ -92,7 +99,7 @@ struct Transform {
 /// Two transforms that mean the same are equal then.
 MEDIA_EXPORT Transform canonical(const Transform& transform);
 /// The one spelling, of the canonical transform:
-/// `w=320,h=240,fit=cover,gravity=north,format=avif,q=50,max_bytes=20000,enlarge=1,bg=ffffff,rotate=90,flip=h,trim=10,sharpen=1,blur=2.5,icc=keep,meta=copyright`,
+/// `w=320,h=240,fit=cover,gravity=north,format=avif,q=50,max_bytes=20000,enlarge=1,bg=ffffff,rotate=90,flip=h,trim=10,sharpen=1,blur=2.5,icc=keep,meta=copyright,frames=all`,
 /// in this order, defaults left out (format is always there). Two transforms that mean the same spell the same.
 MEDIA_EXPORT std::string to_string(const Transform& transform);
 /// Reads what `to_string` writes, keys in any order. `invalid_argument` names the key and what it accepts.
@@ -100,6 +107,9 @@ MEDIA_EXPORT Result<Transform> parse_transform(std::string_view text);
 /// Sets one key ("w", "fit", "gravity", "dpr", …: docs/transforms.md has them all) from text; `invalid_argument` as above.
 /// The one place where the keys and their ranges are known: query strings and flags go through it.
 MEDIA_EXPORT Result<void> set_transform_key(Transform& transform, std::string_view key, std::string_view value);
+
+/// True where pictures of this format may have several frames: webp, avif and gif.
+MEDIA_EXPORT bool can_animate(Format format) noexcept;
 
 /// A transform under a name, in each of several formats: `thumb` is w=320,h=320 as AVIF, WebP and JPEG.
 struct Preset {

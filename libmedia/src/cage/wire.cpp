@@ -173,6 +173,7 @@ void put_transform(Writer& writer, const Transform& transform) {
   writer.put(transform.blur_hundredths);
   writer.put(static_cast<std::uint8_t>(transform.keep_profile));
   writer.put(static_cast<std::uint8_t>(transform.keep_copyright));
+  writer.put(static_cast<std::uint8_t>(transform.frames));
 }
 
 Transform get_transform(Fields& fields) {
@@ -207,6 +208,7 @@ Transform get_transform(Fields& fields) {
   transform.keep_profile = fields.get_bool();
   transform.keep_copyright = fields.get_bool();
   fields.require(image::edits_are_in_range(transform));
+  transform.frames = get_enum(fields, Frames::all);
   return transform;
 }
 
@@ -290,6 +292,8 @@ std::vector<std::byte> write_request(const Request& request) {
   writer.put(to_wire(request.budget.deadline));
   writer.put(static_cast<std::uint8_t>(request.search_time.has_value()));
   writer.put(to_wire(request.search_time.value_or(std::chrono::milliseconds(0))));
+  writer.put(request.budget.max_frames);
+  writer.put(request.budget.max_total_pixels);
   writer.put(static_cast<std::uint32_t>(request.transforms.size()));
   for (const Transform& transform : request.transforms) put_transform(writer, transform);
   return writer.take();
@@ -307,6 +311,8 @@ Result<Request> parse_request(std::span<const std::byte> payload) {
   const bool has_search_time = fields.get_bool();
   const auto search_time = get_milliseconds(fields);
   if (has_search_time) request.search_time = search_time;
+  request.budget.max_frames = fields.get<std::uint32_t>();
+  request.budget.max_total_pixels = fields.get<std::uint64_t>();
   const auto count = fields.get<std::uint32_t>();
   if (count > kMaxTransforms) return malformed("request with too many transforms");
   for (std::uint32_t i = 0; i < count && fields.good(); ++i) request.transforms.push_back(get_transform(fields));

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <string>
 
+#include "image/avif_loop.hpp"
 #include "image/colour.hpp"
 #include "image/format.hpp"
 #include "image/settings.hpp"
@@ -71,36 +73,73 @@ class AvifDecoder final : public Decoder {
   Result<Rows> start(Size) override {
     const Size coded{header_.info.width, header_.info.height};
     const Layout layout = header_.info.has_alpha ? Layout::rgba : Layout::rgb;
-    // Planes of up to 16 bits in the decoder (twice while a grid is put together), and ours.
-    MEDIA_TRY(control_.check_memory(bytes_.size() + coded.pixels() * 16 + image_bytes(coded, layout), "the AVIF"));
+    // Planes of up to 16 bits in the decoder (twice while a grid is put together), pixels of 16 bits, and ours.
+    MEDIA_TRY(control_.check_memory(bytes_.size() + coded.pixels() * 24 + image_bytes(coded, layout), "the AVIF"));
     MEDIA_TRY(control_.check());
     MEDIA_TRY(outcome(avifDecoderNextImage(decoder_.get())));
+    MEDIA_TRY(convert());
+    // Only now, because what the AV1 data says of colour goes before what the file says.
+    header_.profile = profile(*decoder_->image);
+    return Rows{header_.picture, layout};
+  }
+
+  Result<std::unique_ptr<FrameReader>> frames() override;
+
+  Result<void> read_row(std::span<std::uint8_t> row) override {
+    copy_row(next_++, row);
+    return {};
+  }
+
+  /// The next frame of a sequence; false after the last.
+  Result<bool> read_frame(Frame& frame) {
+    const avifResult code = avifDecoderNextImage(decoder_.get());
+    if (code == AVIF_RESULT_NO_IMAGES_REMAINING) return false;
+    MEDIA_TRY(outcome(code));
+    MEDIA_TRY(convert());
+    header_.profile = profile(*decoder_->image);
+    frame.image = Image(header_.picture, image_.layout);
+    for (std::uint32_t y = 0; y < header_.picture.height; ++y) copy_row(y, frame.image.row(y));
+    const avifImageTiming& timing = decoder_->imageTiming;
+    constexpr double kLongestSeconds = 86'400;
+    frame.shown = std::chrono::milliseconds(std::llround(std::clamp(timing.duration, 0.0, kLongestSeconds) * 1000));
+    return true;
+  }
+
+  /// Back to before the first frame.
+  Result<void> rewind() { return outcome(avifDecoderReset(decoder_.get())); }
+
+ private:
+  /// The picture that libavif has just decoded, into `image_`.
+  Result<void> convert() {
+    const Size coded{header_.info.width, header_.info.height};
+    const Layout layout = header_.info.has_alpha ? Layout::rgba : Layout::rgb;
     avifImage& image = *decoder_->image;
     if (image.width != coded.width || image.height != coded.height)
       return Error{Errc::corrupt, "AVIF: the picture is not of the size that the file says"};
     image_ = Image(coded, layout);
     avifRGBImage rgb{};
     avifRGBImageSetDefaults(&rgb, &image);
-    rgb.depth = 8;
+    // Of more than 8 bits the nearest ones are taken; libyuv, which libavif asks for 8, would cut.
+    const bool deep = image.depth > 8;
+    std::vector<std::uint16_t> wide(deep ? coded.pixels() * channels(layout) : 0);
+    rgb.depth = deep ? 16 : 8;
     rgb.format = layout == Layout::rgba ? AVIF_RGB_FORMAT_RGBA : AVIF_RGB_FORMAT_RGB;
     rgb.ignoreAlpha = layout == Layout::rgba ? AVIF_FALSE : AVIF_TRUE;
     rgb.alphaPremultiplied = AVIF_FALSE;
-    rgb.pixels = image_.data.data();
-    rgb.rowBytes = static_cast<std::uint32_t>(image_.stride());
+    rgb.pixels = deep ? reinterpret_cast<std::uint8_t*>(wide.data()) : image_.data.data();
+    rgb.rowBytes = static_cast<std::uint32_t>(image_.stride() * (deep ? 2 : 1));
     MEDIA_TRY(outcome(avifImageYUVToRGB(&image, &rgb)));
-    // Only now, because what the AV1 data says of colour goes before what the file says.
-    header_.profile = profile(image);
-    return Rows{header_.picture, layout};
-  }
-
-  Result<void> read_row(std::span<std::uint8_t> row) override {
-    const auto whole = image_.row(crop_.y + next_++);
-    const auto part = whole.subspan(std::size_t{crop_.x} * channels(image_.layout), row.size());
-    std::copy(part.begin(), part.end(), row.begin());
+    std::transform(wide.begin(), wide.end(), image_.data.begin(),
+                   [](std::uint16_t value) { return static_cast<std::uint8_t>((value * 255U + 32767U) / 65535U); });
     return {};
   }
 
- private:
+  void copy_row(std::uint32_t y, std::span<std::uint8_t> row) const {
+    const auto whole = image_.row(crop_.y + y);
+    const auto part = whole.subspan(std::size_t{crop_.x} * channels(image_.layout), row.size());
+    std::copy(part.begin(), part.end(), row.begin());
+  }
+
   Result<void> parse() {
     // A damaged block must not lose a photo: without EXIF, then.
     if (avifDecoderParse(decoder_.get()) == AVIF_RESULT_OK) return {};
@@ -165,6 +204,42 @@ class AvifDecoder final : public Decoder {
   std::uint32_t next_ = 0;
 };
 
+class AvifFrames final : public FrameReader {
+ public:
+  AvifFrames(AvifDecoder& decoder, const Control& control, std::uint64_t file_bytes, std::uint32_t plays)
+      : decoder_(decoder), control_(control), file_bytes_(file_bytes) {
+    plays_ = plays;
+    frames_ = decoder.header().info.frames;
+  }
+
+  [[nodiscard]] std::uint64_t working_bytes() const noexcept override {
+    const Size coded{decoder_.header().info.width, decoder_.header().info.height};
+    // Planes of up to 16 bits of eight reference frames in the decoder, pixels of 16 bits, and ours twice.
+    return file_bytes_ + coded.pixels() * (8 * 4 + 16);
+  }
+
+  Result<std::optional<Frame>> next() override {
+    MEDIA_TRY(control_.check());
+    if (!started_) MEDIA_TRY(decoder_.rewind());
+    started_ = true;
+    Frame frame;
+    MEDIA_TRY_ASSIGN(const bool more, decoder_.read_frame(frame));
+    if (!more) return std::optional<Frame>();
+    return std::optional<Frame>(std::move(frame));
+  }
+
+ private:
+  AvifDecoder& decoder_;
+  const Control& control_;
+  std::uint64_t file_bytes_;
+  bool started_ = false;
+};
+
+Result<std::unique_ptr<FrameReader>> AvifDecoder::frames() {
+  if (header_.info.frames <= 1) return std::unique_ptr<FrameReader>();
+  return std::unique_ptr<FrameReader>(std::make_unique<AvifFrames>(*this, control_, bytes_.size(), avif_plays(bytes_)));
+}
+
 bool sniffs(std::span<const std::byte> head) {
   constexpr std::array<std::string_view, 2> kBrands{"avif", "avis"};
   return has_brand(head, kBrands);
@@ -216,13 +291,14 @@ Result<AvifImage> make_planes(Size size, const Encoding& encoding) {
   return planes;
 }
 
-Result<std::vector<std::byte>> encode_avif(const avifImage& image, int quality) {
-  const std::unique_ptr<avifEncoder, DestroyEncoder> encoder(avifEncoderCreate());
+using AvifEncoder = std::unique_ptr<avifEncoder, DestroyEncoder>;
+
+Result<AvifEncoder> make_encoder(int quality, int speed) {
+  AvifEncoder encoder(avifEncoderCreate());
   if (!encoder) return Error{Errc::too_large, "encode AVIF: no memory"};
   encoder->codecChoice = AVIF_CODEC_CHOICE_AOM;
   encoder->maxThreads = 1;  // A thread a picture; and the bytes do not depend on how many cores there are.
-  const std::uint64_t pixels = std::uint64_t{image.width} * image.height;
-  encoder->speed = pixels <= avif_settings::kCarefulPixels ? avif_settings::kCarefulSpeed : avif_settings::kSpeed;
+  encoder->speed = speed;
   // Both ages of libavif take the level straight; it is what 1.x makes of its `quality`.
   const int level = ((100 - quality) * AVIF_QUANTIZER_WORST_QUALITY + 50) / 100;
   encoder->minQuantizer = AVIF_QUANTIZER_BEST_QUALITY;
@@ -233,20 +309,38 @@ Result<std::vector<std::byte>> encode_avif(const avifImage& image, int quality) 
   encoder->quality = quality;
   encoder->qualityAlpha = quality;
 #endif
-  avifEncoderSetCodecSpecificOption(encoder.get(), "end-usage", "q");
-  avifEncoderSetCodecSpecificOption(encoder.get(), "cq-level", std::to_string(level).c_str());
-
-  avifRWData out = AVIF_DATA_EMPTY;
-  const std::unique_ptr<avifRWData, decltype(&avifRWDataFree)> free_out(&out, avifRWDataFree);
-  if (const avifResult code = avifEncoderWrite(encoder.get(), &image, &out); code != AVIF_RESULT_OK) return encode_failure(code);
-  const auto* bytes = reinterpret_cast<const std::byte*>(out.data);
-  return std::vector<std::byte>(bytes, bytes + out.size);
+  static_cast<void>(avifEncoderSetCodecSpecificOption(encoder.get(), "end-usage", "q"));  // 0.11 says nothing of how it went.
+  static_cast<void>(avifEncoderSetCodecSpecificOption(encoder.get(), "cq-level", std::to_string(level).c_str()));
+  return encoder;
 }
 
-Result<std::vector<std::byte>> encode(const Image& image, const Encoding& encoding, const Control& control) {
-  if (image.layout == Layout::grey) return encode(grey_to_rgb(image), encoding, control);
-  MEDIA_TRY(control.check());
-  MEDIA_TRY_ASSIGN(const AvifImage planes, make_planes(image.size, encoding));
+/// What libavif writes.
+struct Written {
+  avifRWData data = AVIF_DATA_EMPTY;
+
+  Written() = default;
+  Written(const Written&) = delete;
+  Written& operator=(const Written&) = delete;
+  ~Written() { avifRWDataFree(&data); }
+
+  [[nodiscard]] std::vector<std::byte> bytes() const {
+    const auto* begin = reinterpret_cast<const std::byte*>(data.data);
+    return {begin, begin + data.size};
+  }
+};
+
+Result<std::vector<std::byte>> encode_avif(const avifImage& image, int quality) {
+  const std::uint64_t pixels = std::uint64_t{image.width} * image.height;
+  const bool careful = pixels <= avif_settings::kCarefulPixels;
+  MEDIA_TRY_ASSIGN(const AvifEncoder encoder, make_encoder(quality, careful ? avif_settings::kCarefulSpeed : avif_settings::kSpeed));
+  Written out;
+  if (const avifResult code = avifEncoderWrite(encoder.get(), &image, &out.data); code != AVIF_RESULT_OK) return encode_failure(code);
+  return out.bytes();
+}
+
+/// The planes of an `rgb` or `rgba` picture.
+Result<AvifImage> to_planes(const Image& image, const Encoding& encoding) {
+  MEDIA_TRY_ASSIGN(AvifImage planes, make_planes(image.size, encoding));
   const bool alpha = image.layout == Layout::rgba;
   avifRGBImage rgb{};
   avifRGBImageSetDefaults(&rgb, planes.get());
@@ -257,6 +351,13 @@ Result<std::vector<std::byte>> encode(const Image& image, const Encoding& encodi
   rgb.pixels = const_cast<std::uint8_t*>(image.data.data());
   rgb.rowBytes = static_cast<std::uint32_t>(image.stride());
   if (const avifResult code = avifImageRGBToYUV(planes.get(), &rgb); code != AVIF_RESULT_OK) return encode_failure(code);
+  return planes;
+}
+
+Result<std::vector<std::byte>> encode(const Image& image, const Encoding& encoding, const Control& control) {
+  if (image.layout == Layout::grey) return encode(grey_to_rgb(image), encoding, control);
+  MEDIA_TRY(control.check());
+  MEDIA_TRY_ASSIGN(const AvifImage planes, to_planes(image, encoding));
   return encode_avif(*planes, encoding.quality);
 }
 
@@ -270,6 +371,43 @@ Result<std::vector<std::byte>> encode_planes(const Planes& planes, const Encodin
     image->yuvRowBytes[plane] = planes.plane_size(plane).width;
   }
   return encode_avif(*image, encoding.quality);
+}
+
+class AvifWriter final : public FrameWriter {
+ public:
+  AvifWriter(AvifEncoder encoder, std::uint32_t plays, const Control& control)
+      : encoder_(std::move(encoder)), plays_(plays), control_(control) {}
+
+  Result<void> add(const Image& image, std::chrono::milliseconds shown) override {
+    if (image.layout == Layout::grey) return add(grey_to_rgb(image), shown);
+    MEDIA_TRY(control_.check());
+    MEDIA_TRY_ASSIGN(const AvifImage planes, to_planes(image, Encoding(0)));
+    const auto duration = static_cast<std::uint64_t>(std::max<std::int64_t>(shown.count(), 1));
+    const avifResult code = avifEncoderAddImage(encoder_.get(), planes.get(), duration, AVIF_ADD_IMAGE_FLAG_NONE);
+    if (code != AVIF_RESULT_OK) return encode_failure(code);
+    return {};
+  }
+
+  Result<std::vector<std::byte>> finish() override {
+    Written out;
+    if (const avifResult code = avifEncoderFinish(encoder_.get(), &out.data); code != AVIF_RESULT_OK) return encode_failure(code);
+    return finish_avif_sequence(out.bytes(), plays_);
+  }
+
+ private:
+  AvifEncoder encoder_;
+  std::uint32_t plays_;
+  const Control& control_;
+};
+
+Result<std::unique_ptr<FrameWriter>> animate(Size, int quality, std::uint32_t plays, const Control& control) {
+  MEDIA_TRY_ASSIGN(AvifEncoder encoder, make_encoder(quality, avif_settings::kSequenceSpeed));
+  encoder->timescale = 1000;
+#if AVIF_VERSION >= 1000000
+  constexpr std::uint32_t kMostRepeats = 0x7FFFFFFE;
+  encoder->repetitionCount = plays == 0 ? AVIF_REPETITION_COUNT_INFINITE : static_cast<int>(std::min(plays - 1, kMostRepeats));
+#endif
+  return std::unique_ptr<FrameWriter>(std::make_unique<AvifWriter>(std::move(encoder), plays, control));
 }
 
 std::string version() {
@@ -286,6 +424,6 @@ std::string version() {
 
 }  // namespace
 
-const Codec kAvif{Format::avif, sniffs, open, encode, encode_planes, version};
+const Codec kAvif{Format::avif, sniffs, open, encode, encode_planes, version, animate};
 
 }  // namespace media::image

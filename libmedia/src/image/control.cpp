@@ -20,6 +20,17 @@ Result<void> Control::check_pixels(Size size, std::string_view what) const {
                                     " pixels, more than " + std::to_string(budget().max_pixels)};
 }
 
+Result<void> Control::check_frames(std::uint64_t frames, Size size, std::string_view what) const {
+  if (frames > budget().max_frames) {
+    return Error{Errc::too_large,
+                 std::string(what) + " has " + std::to_string(frames) + " frames, more than " + std::to_string(budget().max_frames)};
+  }
+  if (size.pixels() == 0 || frames <= budget().max_total_pixels / size.pixels()) return {};
+  return Error{Errc::too_large, std::string(what) + " has " + std::to_string(frames) + " frames of " + std::to_string(size.width) + " x " +
+                                    std::to_string(size.height) + " pixels, together more than " +
+                                    std::to_string(budget().max_total_pixels)};
+}
+
 Result<void> Control::check_memory(std::uint64_t bytes, std::string_view what) const {
   if (bytes <= budget().max_memory_bytes) return {};
   return Error{Errc::too_large, std::string(what) + " takes " + std::to_string(bytes >> 20U) + " MiB of memory, more than " +

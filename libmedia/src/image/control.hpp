@@ -33,6 +33,8 @@ class Control {
   [[nodiscard]] Result<void> check() const;
   /// `too_large` where a picture of this size passes the pixel budget; `what` names it.
   [[nodiscard]] Result<void> check_pixels(Size size, std::string_view what) const;
+  /// `too_large` where an animation of so many frames of this size passes the budget.
+  [[nodiscard]] Result<void> check_frames(std::uint64_t frames, Size size, std::string_view what) const;
   /// `too_large` where so much memory at one time passes the budget.
   [[nodiscard]] Result<void> check_memory(std::uint64_t bytes, std::string_view what) const;
   /// True once the options' time for finding a quality has passed.

@@ -1,11 +1,14 @@
 /// What an image format is to the pipeline. One file for each, all of them listed in formats.cpp.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "image/control.hpp"
@@ -34,6 +37,54 @@ struct Rows {
   Layout layout = Layout::rgb;
 };
 
+/// One picture of an animation: the canvas as it is seen then, not only what changes.
+struct Frame {
+  Image image;  ///< Of the size of `Header::picture`, `rgb` or `rgba`; all of an animation are of one layout.
+  std::chrono::milliseconds shown{0};
+};
+
+/// The frames of an animation, one after the other: only what is needed to compose the next one is held.
+///
+/// Thread-safety: none; it holds a codec's state.
+class FrameReader {
+ public:
+  virtual ~FrameReader() = default;
+  FrameReader(const FrameReader&) = delete;
+  FrameReader& operator=(const FrameReader&) = delete;
+
+  /// How often the animation is played; 0: for ever.
+  [[nodiscard]] std::uint32_t plays() const noexcept { return plays_; }
+  /// As many as the file says or shows without decoding.
+  [[nodiscard]] std::uint32_t frames() const noexcept { return frames_; }
+  /// Memory that is held from frame to frame.
+  [[nodiscard]] virtual std::uint64_t working_bytes() const noexcept = 0;
+  /// The next frame, nothing after the last. Errors as `Decoder::start`'s.
+  virtual Result<std::optional<Frame>> next() = 0;
+
+ protected:
+  FrameReader() = default;
+  std::uint32_t plays_ = 0;
+  std::uint32_t frames_ = 1;
+};
+
+/// Takes the frames of an animation, one after the other.
+///
+/// Thread-safety: none; it holds a codec's state.
+class FrameWriter {
+ public:
+  virtual ~FrameWriter() = default;
+  FrameWriter(const FrameWriter&) = delete;
+  FrameWriter& operator=(const FrameWriter&) = delete;
+
+  /// All images are of one size and layout. Errors: `too_large`, `cancelled`, `internal`.
+  virtual Result<void> add(const Image& image, std::chrono::milliseconds shown) = 0;
+  /// Once, after the last frame, of which there is at least one.
+  virtual Result<std::vector<std::byte>> finish() = 0;
+
+ protected:
+  FrameWriter() = default;
+};
+
 /// One opened picture. Its limits have been checked by whoever made it: `header().info` passes the pixel budget.
 /// It may refer to the ByteReader and the Control that it was opened with.
 ///
@@ -49,6 +100,9 @@ class Decoder {
   virtual PlaneDecoder* planes() noexcept { return nullptr; }
   /// The size of the rows that `start` would give: it, and nothing else of `wanted`, decides about them.
   [[nodiscard]] virtual Size size_for(Size /*wanted*/) const { return header_.picture; }
+  /// All frames, from the first one on, whether or not rows have been read before; refers to this decoder. Null where the file is of
+  /// one frame. Errors as `start`'s.
+  virtual Result<std::unique_ptr<FrameReader>> frames() { return std::unique_ptr<FrameReader>(); }
   /// Once, before the first row. `wanted` is the size at which the whole picture is going to be used: a codec that can
   /// decode to a smaller size picks one from which that is made well. Errors: `corrupt`, `too_large`, `cancelled`, `unsupported`.
   virtual Result<Rows> start(Size wanted) = 0;
@@ -97,6 +151,8 @@ struct Codec {
   Result<std::vector<std::byte>> (*encode_planes)(const Planes& planes, const Encoding& encoding, const Control& control);
   /// Names encoder, version and settings; null as `encode`.
   std::string (*version)();
+  /// Begins an animation that is played so often (0: for ever); null where this build writes none. Images and errors as `encode`'s.
+  Result<std::unique_ptr<FrameWriter>> (*animate)(Size size, int quality, std::uint32_t plays, const Control& control) = nullptr;
 };
 
 inline constexpr std::size_t kSniffBytes = 256;
@@ -119,5 +175,6 @@ extern const Codec kAvif;
 extern const Codec kGif;
 extern const Codec kBmp;
 extern const Codec kHeic;
+extern const Codec kTiff;
 
 }  // namespace media::image

@@ -16,6 +16,9 @@ std::span<const Codec> codecs() noexcept {
       kAvif,
 #endif
       kGif,  kBmp,
+#if MEDIA_WITH_TIFF
+      kTiff,
+#endif
 #if MEDIA_WITH_HEIC
       kHeic,  // After AVIF: both share brands, and AVIF's are the more special.
 #endif

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "image/animate.hpp"
 #include "image/colour.hpp"
 #include "image/control.hpp"
 #include "image/describe.hpp"
@@ -56,6 +57,14 @@ struct Target {
 /// planes and tables (AVIF's are the greatest: about 40 bytes a pixel).
 std::uint64_t output_bytes(Size size) { return size.pixels() * 48; }
 
+Result<const Codec*> encoder_of(const Transform& transform) {
+  const Codec* codec = find_codec(transform.format);
+  if (codec == nullptr || codec->encode == nullptr) {
+    return Error{Errc::unsupported, "this build cannot write " + std::string(to_string(transform.format))};
+  }
+  return codec;
+}
+
 /// Makes every output straight from the rows of the source, each at the scale that is good for it: none depends on what else is asked
 /// for. Those that need the same rows share a pass over the source.
 class Derivation {
@@ -93,14 +102,6 @@ class Derivation {
   }
 
  private:
-  static Result<const Codec*> encoder_of(const Transform& transform) {
-    const Codec* codec = find_codec(transform.format);
-    if (codec == nullptr || codec->encode == nullptr) {
-      return Error{Errc::unsupported, "this build cannot write " + std::string(to_string(transform.format))};
-    }
-    return codec;
-  }
-
   /// True where an output can be made of planes with half of the colour.
   static bool takes_planes(const Transform& transform) {
     const Codec* codec = find_codec(transform.format);
@@ -397,10 +398,9 @@ Result<Derived> derive_all(const ByteReader& source, std::span<const Transform> 
   return Derivation(std::move(decoder), open_again, transforms, placements, keep_profile, control).run();
 }
 
-}  // namespace
-
-Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options, Decoders decoders) {
-  const auto keeps = [](const Transform& transform) { return transform.keep_profile; };
+Result<Derived> derive_stills(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options,
+                              Decoders decoders) {
+  const auto keeps = [](const Transform& transform) { return canonical(transform).keep_profile; };
   if (std::none_of(transforms.begin(), transforms.end(), keeps)) {
     const Control control(options, decoders);
     return derive_all(source, transforms, false, control);
@@ -424,6 +424,52 @@ Result<Derived> derive(const ByteReader& source, std::span<const Transform> tran
   for (const Transform& transform : transforms) outputs.push_back(std::move(keeps(transform) ? *next_kept++ : *next_in_srgb++));
   derived.outputs = std::move(outputs);
   return derived;
+}
+
+/// How much of the work of a call is its stills, where it makes animations, too; as far as progress is concerned.
+constexpr double kStillsShare = 0.2;
+
+/// The same options for a part of the work.
+DeriveOptions part_of(const DeriveOptions& options, double begin, double end) {
+  DeriveOptions part = options;
+  if (options.progress) part.progress = [&options, begin, end](double share) { options.progress(begin + (end - begin) * share); };
+  return part;
+}
+
+/// Some of the transforms keep frames, and there are frames: these are made one after the other, the others from the first one.
+Result<Derived> derive_both(const ByteReader& source, const Decoder& decoder, FrameReader& reader, std::span<const Transform> transforms,
+                            const DeriveOptions& options, Decoders decoders) {
+  std::vector<Transform> stills;
+  std::vector<Transform> animations;
+  for (const Transform& transform : transforms) (keeps_frames(transform) ? animations : stills).push_back(transform);
+  Derived of_stills;
+  if (!stills.empty()) {
+    MEDIA_TRY_ASSIGN(of_stills, derive_stills(source, stills, part_of(options, 0, kStillsShare), decoders));
+  }
+  const DeriveOptions rest = part_of(options, stills.empty() ? 0 : kStillsShare, 1);
+  const Control control(rest, decoders);
+  MEDIA_TRY_ASSIGN(const auto placements, place(decoder.header(), animations, control, [&] { return open_source(source, control); }));
+  MEDIA_TRY_ASSIGN(Derived derived, derive_frames(decoder, reader, animations, placements, control));
+  std::vector<Encoded> outputs;
+  auto still = of_stills.outputs.begin();
+  auto animation = derived.outputs.begin();
+  for (const Transform& transform : transforms) outputs.push_back(std::move(*(keeps_frames(transform) ? animation++ : still++)));
+  derived.outputs = std::move(outputs);
+  return derived;
+}
+
+}  // namespace
+
+Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options, Decoders decoders) {
+  if (std::none_of(transforms.begin(), transforms.end(), keeps_frames)) return derive_stills(source, transforms, options, decoders);
+  for (const Transform& transform : transforms) {
+    if (auto codec = encoder_of(transform); !codec) return std::move(codec).error();
+  }
+  const Control control(options, decoders);
+  MEDIA_TRY_ASSIGN(auto decoder, open_source(source, control));
+  MEDIA_TRY_ASSIGN(const auto frames, decoder->frames());
+  if (frames) return derive_both(source, *decoder, *frames, transforms, options, decoders);
+  return derive_stills(source, transforms, options, decoders);
 }
 
 Result<MediaInfo> probe(const ByteReader& source, const DeriveOptions& options) {

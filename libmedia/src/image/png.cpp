@@ -28,6 +28,15 @@ int pull(spng_ctx*, void* user, void* into, std::size_t length) {
   return input.error() ? SPNG_IO_ERROR : SPNG_IO_EOF;
 }
 
+/// 16 bits to 8, to the nearest: libspng would cut the lower ones off.
+void narrow(std::span<const std::uint16_t> rgba, Layout layout, std::span<std::uint8_t> to) {
+  const std::uint32_t step = channels(layout);
+  std::uint8_t* pixel = to.data();
+  for (std::size_t at = 0; at < rgba.size(); at += 4, pixel += step) {
+    for (std::size_t c = 0; c < step; ++c) pixel[c] = static_cast<std::uint8_t>((rgba[at + c] * 255U + 32767U) / 65535U);
+  }
+}
+
 class PngDecoder final : public Decoder {
  public:
   PngDecoder(const ByteReader& source, const Control& control) : input_(source), control_(control), context_(spng_ctx_new(0)) {}
@@ -40,6 +49,7 @@ class PngDecoder final : public Decoder {
     MEDIA_TRY(outcome(spng_set_png_stream(context_.get(), pull, &input_)));
     spng_ihdr header{};
     MEDIA_TRY(outcome(spng_get_ihdr(context_.get(), &header)));
+    deep_ = header.bit_depth == 16;
     interlaced_ = header.interlace_method != SPNG_INTERLACE_NONE;
     header_.info.format = Format::png;
     header_.info.width = header.width;
@@ -72,15 +82,21 @@ class PngDecoder final : public Decoder {
 
   Result<Rows> start(Size) override {
     const Layout layout = header_.info.has_alpha ? Layout::rgba : Layout::rgb;
-    const int format = header_.info.has_alpha ? SPNG_FMT_RGBA8 : SPNG_FMT_RGB8;
+    const int format = deep_ ? SPNG_FMT_RGBA16 : header_.info.has_alpha ? SPNG_FMT_RGBA8 : SPNG_FMT_RGB8;
+    layout_ = layout;
     const int flags = SPNG_DECODE_TRNS;
     if (!interlaced_) {
+      if (deep_) deep_rows_.resize(std::size_t{header_.picture.width} * 4);
       MEDIA_TRY(outcome(spng_decode_image(context_.get(), nullptr, 0, format, flags | SPNG_DECODE_PROGRESSIVE)));
       return Rows{header_.picture, layout};
     }
     // Seven passes over the whole picture: it has to be held.
-    MEDIA_TRY(control_.check_memory(image_bytes(header_.picture, layout), "the interlaced PNG"));
-    whole_ = Image(header_.picture, layout);
+    MEDIA_TRY(control_.check_memory(deep_ ? header_.picture.pixels() * 8 : image_bytes(header_.picture, layout), "the interlaced PNG"));
+    if (deep_) {
+      deep_rows_.resize(header_.picture.pixels() * 4);
+    } else {
+      whole_ = Image(header_.picture, layout);
+    }
     MEDIA_TRY(outcome(spng_decode_image(context_.get(), nullptr, 0, format, flags | SPNG_DECODE_PROGRESSIVE)));
     std::uint32_t rows = 0;
     while (true) {
@@ -89,7 +105,8 @@ class PngDecoder final : public Decoder {
       const int informed = spng_get_row_info(context_.get(), &row);
       if (informed == SPNG_EOI) break;
       MEDIA_TRY(outcome(informed));
-      const int decoded = spng_decode_row(context_.get(), whole_.row(row.row_num).data(), whole_.stride());
+      const int decoded = deep_ ? spng_decode_row(context_.get(), deep_row(row.row_num).data(), deep_row(row.row_num).size_bytes())
+                                : spng_decode_row(context_.get(), whole_.row(row.row_num).data(), whole_.stride());
       if (decoded == SPNG_EOI) break;
       MEDIA_TRY(outcome(decoded));
     }
@@ -99,15 +116,27 @@ class PngDecoder final : public Decoder {
   Result<void> read_row(std::span<std::uint8_t> row) override {
     const std::uint32_t y = next_++;
     if (interlaced_) {
-      std::memcpy(row.data(), whole_.row(y).data(), row.size());
+      if (deep_) {
+        narrow(deep_row(y), layout_, row);
+      } else {
+        std::memcpy(row.data(), whole_.row(y).data(), row.size());
+      }
       return {};
     }
-    const int decoded = spng_decode_row(context_.get(), row.data(), row.size());
-    if (decoded == SPNG_EOI && y + 1 == header_.picture.height) return {};
-    return outcome(decoded);
+    const std::span<std::uint16_t> deep = deep_ ? deep_row(0) : std::span<std::uint16_t>();
+    const int decoded =
+        deep_ ? spng_decode_row(context_.get(), deep.data(), deep.size_bytes()) : spng_decode_row(context_.get(), row.data(), row.size());
+    if (decoded != 0 && !(decoded == SPNG_EOI && y + 1 == header_.picture.height)) return outcome(decoded);
+    if (deep_) narrow(deep, layout_, row);
+    return {};
   }
 
  private:
+  [[nodiscard]] std::span<std::uint16_t> deep_row(std::uint32_t y) {
+    const std::size_t line = std::size_t{header_.picture.width} * 4;
+    return std::span(deep_rows_).subspan(y * line, line);
+  }
+
   [[nodiscard]] Result<void> outcome(int code) const {
     if (code == 0) return {};
     if (input_.error()) return *input_.error();
@@ -128,7 +157,10 @@ class PngDecoder final : public Decoder {
   const Control& control_;
   Context context_;
   bool interlaced_ = false;
-  Image whole_;
+  Layout layout_ = Layout::rgb;
+  bool deep_ = false;                     ///< 16 bits a sample.
+  Image whole_;                           ///< Where it is interlaced, and not deep.
+  std::vector<std::uint16_t> deep_rows_;  ///< RGBA: one row, or all of them where it is interlaced.
   std::uint32_t next_ = 0;
 };
 

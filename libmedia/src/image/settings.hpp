@@ -28,6 +28,10 @@ inline constexpr int kRevision = 1;
 inline constexpr int kCompressionLevel = 6;
 }  // namespace png_settings
 
+namespace gif_settings {
+inline constexpr int kRevision = 1;
+}  // namespace gif_settings
+
 namespace avif_settings {
 inline constexpr int kRevision = 1;
 inline constexpr int kDefaultQuality = 50;
@@ -36,6 +40,8 @@ inline constexpr int kDefaultQuality = 50;
 inline constexpr std::uint64_t kCarefulPixels = 640'000;
 inline constexpr int kCarefulSpeed = 6;
 inline constexpr int kSpeed = 8;
+/// Of animations. From 7 on aom takes frames as they come and holds none back, so that memory is bounded; 0.11 of libavif does so, too.
+inline constexpr int kSequenceSpeed = 8;
 }  // namespace avif_settings
 
 /// 0 for a format without quality.

@@ -100,7 +100,7 @@ std::string hex(const Colour& value) {
 }
 
 bool is_output(Format format) {
-  return format == Format::jpeg || format == Format::png || format == Format::webp || format == Format::avif;
+  return format == Format::jpeg || format == Format::png || format == Format::webp || format == Format::avif || format == Format::gif;
 }
 
 bool set_side(std::uint32_t& side, std::string_view value) {
@@ -182,7 +182,7 @@ struct Key {
   std::string_view accepts;
   bool (*set)(Transform&, std::string_view);
 };
-constexpr std::array<Key, 18> kKeys{{
+constexpr std::array<Key, 19> kKeys{{
     {"w", "a whole number of pixels from 1 to 16384", [](Transform& t, std::string_view v) { return set_side(t.width, v); }},
     {"h", "a whole number of pixels from 1 to 16384", [](Transform& t, std::string_view v) { return set_side(t.height, v); }},
     {"fit", "contain, cover, fill, inside, none or pad", set_fit},
@@ -191,7 +191,7 @@ constexpr std::array<Key, 18> kKeys{{
      set_gravity},
     {"dpr", "a number from 1 to 4 with at most two decimals",
      [](Transform& t, std::string_view v) { return set_number(t.dpr_hundredths, decimal(v, 2, 100, limits::kMaxDpr)); }},
-    {"format", "jpeg, png, webp or avif",
+    {"format", "jpeg, png, webp, avif or gif",
      [](Transform& t, std::string_view v) {
        const Format format = format_from_name(v);
        if (is_output(format)) t.format = format;
@@ -218,6 +218,12 @@ constexpr std::array<Key, 18> kKeys{{
      [](Transform& t, std::string_view v) { return set_number(t.blur_hundredths, decimal(v, 2, limits::kMinSigma, limits::kMaxBlur)); }},
     {"icc", "srgb or keep", [](Transform& t, std::string_view v) { return set_word(t.keep_profile, v, "srgb", "keep"); }},
     {"meta", "none or copyright", [](Transform& t, std::string_view v) { return set_word(t.keep_copyright, v, "none", "copyright"); }},
+    {"frames", "all or first",
+     [](Transform& t, std::string_view v) {
+       if (v != "all" && v != "first") return false;
+       t.frames = v == "all" ? Frames::all : Frames::first;
+       return true;
+     }},
 }};
 
 std::string all_keys() {
@@ -262,6 +268,9 @@ Transform canonical(const Transform& transform) {
   if (image::default_quality(out.format) == 0) out.score = 0;
   if (out.quality == image::default_quality(out.format) || image::default_quality(out.format) == 0 || out.score != 0) out.quality = 0;
   if (out.format == Format::jpeg && out.background == Colour{}) out.background.reset();
+  if (!can_animate(out.format)) out.frames = Frames::first;
+  // A GIF has no place for either, and is in sRGB therefore.
+  if (out.format == Format::gif) out.keep_profile = out.keep_copyright = false;
   settle_turns(out);
   if (out.sharpen_hundredths == 0) out.sharpen_sigma_hundredths = Transform{}.sharpen_sigma_hundredths;
   return out;
@@ -297,6 +306,7 @@ std::string to_string(const Transform& given) {
   if (transform.blur_hundredths != 0) out += ",blur=" + spelled(transform.blur_hundredths, 2);
   if (transform.keep_profile) out += ",icc=keep";
   if (transform.keep_copyright) out += ",meta=copyright";
+  if (transform.frames == Frames::all) out += ",frames=all";
   return out;
 }
 
@@ -332,6 +342,8 @@ Result<Transform> parse_transform(std::string_view text) {
     text.remove_prefix(pair.size() + 1);
   }
 }
+
+bool can_animate(Format format) noexcept { return format == Format::webp || format == Format::avif || format == Format::gif; }
 
 std::vector<Preset> default_presets() {
   const auto preset = [](std::string name, std::uint32_t side) {

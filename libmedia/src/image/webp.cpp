@@ -26,6 +26,51 @@ struct DeleteAnimation {
   void operator()(WebPAnimDecoder* decoder) const { WebPAnimDecoderDelete(decoder); }
 };
 
+/// The frames, as libwebp puts them together.
+class WebpFrames final : public FrameReader {
+ public:
+  WebpFrames(WebPData file, Size canvas, Layout layout, const Control& control) : size_(canvas), layout_(layout), control_(control) {
+    WebPAnimDecoderOptions options{};
+    // Null, too, where the library is of another version.
+    if (WebPAnimDecoderOptionsInit(&options) != 0) decoder_.reset(WebPAnimDecoderNew(&file, &options));
+    WebPAnimInfo info{};
+    if (decoder_ && WebPAnimDecoderGetInfo(decoder_.get(), &info) != 0) {
+      plays_ = info.loop_count;
+      frames_ = info.frame_count;
+    }
+  }
+
+  /// Two canvases of libwebp's, a frame, and what is handed out.
+  [[nodiscard]] std::uint64_t working_bytes() const noexcept override { return size_.pixels() * 16; }
+
+  Result<std::optional<Frame>> next() override {
+    MEDIA_TRY(control_.check());
+    if (!decoder_) return Error{Errc::corrupt, "WebP: the animation cannot be read"};
+    if (WebPAnimDecoderHasMoreFrames(decoder_.get()) == 0) return std::optional<Frame>();
+    std::uint8_t* canvas = nullptr;
+    int until = 0;
+    if (WebPAnimDecoderGetNext(decoder_.get(), &canvas, &until) == 0) return Error{Errc::corrupt, "WebP: one of its frames is damaged"};
+    Frame frame;
+    frame.image = Image(size_, layout_);
+    if (layout_ == Layout::rgba) {
+      std::memcpy(frame.image.data.data(), canvas, frame.image.data.size());
+    } else {
+      std::uint8_t* to = frame.image.data.data();
+      for (std::uint64_t left = size_.pixels(); left > 0; --left, canvas += 4, to += 3) std::memcpy(to, canvas, 3);
+    }
+    frame.shown = std::chrono::milliseconds(until - until_);
+    until_ = until;
+    return std::optional<Frame>(std::move(frame));
+  }
+
+ private:
+  Size size_;
+  Layout layout_;
+  const Control& control_;
+  std::unique_ptr<WebPAnimDecoder, DeleteAnimation> decoder_;
+  int until_ = 0;
+};
+
 class WebpDecoder final : public WholeDecoder {
  public:
   WebpDecoder(std::vector<std::byte> bytes, const Control& control) : bytes_(std::move(bytes)), control_(control) {}
@@ -45,6 +90,7 @@ class WebpDecoder final : public WholeDecoder {
     const std::unique_ptr<WebPDemuxer, DeleteDemuxer> demuxer(WebPDemux(&whole));
     if (!demuxer) return damaged("the file ends before the picture does, or its chunks contradict each other");
     header_.info.frames = std::max(WebPDemuxGetI(demuxer.get(), WEBP_FF_FRAME_COUNT), std::uint32_t{1});
+    if (animated_) covered_ = is_covered(demuxer.get());
     header_.profile = chunk(demuxer.get(), "ICCP");
     const std::vector<std::byte> exif = chunk(demuxer.get(), "EXIF");
     header_.info.orientation = exif_orientation(exif);
@@ -64,6 +110,14 @@ class WebpDecoder final : public WholeDecoder {
 
   Result<Rows> start(Size wanted) override { return animated_ ? first_frame() : still(wanted); }
 
+  Result<std::unique_ptr<FrameReader>> frames() override {
+    if (!animated_ || header_.info.frames <= 1) return std::unique_ptr<FrameReader>();
+    // Before libwebp takes its canvases.
+    MEDIA_TRY(control_.check_memory(bytes_.size() + header_.picture.pixels() * 16, "the WebP animation"));
+    const Layout layout = covered_ ? Layout::rgb : Layout::rgba;
+    return std::unique_ptr<FrameReader>(std::make_unique<WebpFrames>(WebPData{data(), bytes_.size()}, header_.picture, layout, control_));
+  }
+
  private:
   [[nodiscard]] const std::uint8_t* data() const { return reinterpret_cast<const std::uint8_t*>(bytes_.data()); }
   static Error damaged(std::string_view how) { return {Errc::corrupt, "WebP: " + std::string(how)}; }
@@ -77,6 +131,19 @@ class WebpDecoder final : public WholeDecoder {
     }
     WebPDemuxReleaseChunkIterator(&found);
     return out;
+  }
+
+  [[nodiscard]] bool is_covered(const WebPDemuxer* demuxer) const {
+    WebPIterator frame{};
+    bool covered = WebPDemuxGetFrame(demuxer, 1, &frame) != 0 && frame.x_offset == 0 && frame.y_offset == 0 &&
+                   static_cast<std::uint32_t>(frame.width) == header_.picture.width &&
+                   static_cast<std::uint32_t>(frame.height) == header_.picture.height;
+    while (covered) {
+      covered = frame.has_alpha == 0 && frame.dispose_method == WEBP_MUX_DISPOSE_NONE;
+      if (!covered || WebPDemuxNextFrame(&frame) == 0) break;
+    }
+    WebPDemuxReleaseIterator(&frame);
+    return covered;
   }
 
   Result<Rows> still(Size wanted) {
@@ -134,6 +201,7 @@ class WebpDecoder final : public WholeDecoder {
   std::vector<std::byte> bytes_;
   const Control& control_;
   bool animated_ = false;
+  bool covered_ = false;  ///< Of an animation: nothing is ever seen through its canvas, whatever the header says.
 };
 
 bool sniffs(std::span<const std::byte> head) { return has_bytes(head, 0, "RIFF") && has_bytes(head, 8, "WEBP"); }
@@ -218,15 +286,86 @@ struct WebpEncoding {
   }
 };
 
+Result<void> import(const Image& image, WebPPicture& picture) {
+  const auto stride = static_cast<int>(image.stride());
+  const int imported = image.layout == Layout::rgba ? WebPPictureImportRGBA(&picture, image.data.data(), stride)
+                                                    : WebPPictureImportRGB(&picture, image.data.data(), stride);
+  if (imported == 0) return Error{Errc::too_large, "encode WebP: no memory"};
+  return {};
+}
+
 Result<std::vector<std::byte>> encode(const Image& image, const Encoding& encoding, const Control& control) {
   if (image.layout == Layout::grey) return encode(grey_to_rgb(image), encoding, control);
   WebpEncoding webp;
   MEDIA_TRY(webp.begin(image.size, encoding, control));
-  const auto stride = static_cast<int>(image.stride());
-  const int imported = image.layout == Layout::rgba ? WebPPictureImportRGBA(&webp.picture, image.data.data(), stride)
-                                                    : WebPPictureImportRGB(&webp.picture, image.data.data(), stride);
-  if (imported == 0) return Error{Errc::too_large, "encode WebP: no memory"};
+  MEDIA_TRY(import(image, webp.picture));
   return webp.finish(encoding, control);
+}
+
+struct DeleteAnimEncoder {
+  void operator()(WebPAnimEncoder* encoder) const { WebPAnimEncoderDelete(encoder); }
+};
+
+class WebpWriter final : public FrameWriter {
+ public:
+  WebpWriter(Size size, int quality, std::uint32_t plays, const Control& control)
+      : size_(size), quality_(quality), plays_(plays), control_(control) {}
+
+  Result<void> begin() {
+    if (size_.width > WEBP_MAX_DIMENSION || size_.height > WEBP_MAX_DIMENSION) {
+      return Error{Errc::too_large, "a WebP has at most 16383 pixels a side"};
+    }
+    WebPAnimEncoderOptions options{};
+    if (WebPAnimEncoderOptionsInit(&options) == 0) return Error{Errc::internal, "encode WebP: the library is of another version"};
+    constexpr std::uint32_t kMostPlays = 65'535;
+    options.anim_params.loop_count = static_cast<int>(std::min(plays_, kMostPlays));
+    encoder_.reset(WebPAnimEncoderNew(static_cast<int>(size_.width), static_cast<int>(size_.height), &options));
+    if (!encoder_) return Error{Errc::too_large, "encode WebP: no memory"};
+    return {};
+  }
+
+  Result<void> add(const Image& image, std::chrono::milliseconds shown) override {
+    WebpEncoding webp;
+    MEDIA_TRY(webp.begin(image.size, Encoding(quality_), control_));
+    webp.picture.use_argb = 1;
+    MEDIA_TRY(import(image, webp.picture));
+    if (WebPAnimEncoderAdd(encoder_.get(), &webp.picture, static_cast<int>(until_), &webp.config) == 0) return failure();
+    until_ += shown.count();
+    constexpr std::int64_t kLongest = 0x7FFFFFFF;
+    if (until_ > kLongest) return Error{Errc::too_large, "a WebP animation of more than 24 days"};
+    return {};
+  }
+
+  Result<std::vector<std::byte>> finish() override {
+    // The end of the last frame.
+    if (WebPAnimEncoderAdd(encoder_.get(), nullptr, static_cast<int>(until_), nullptr) == 0) return failure();
+    WebPData out{};
+    WebPDataInit(&out);
+    const std::unique_ptr<WebPData, decltype(&WebPDataClear)> clear(&out, WebPDataClear);
+    if (WebPAnimEncoderAssemble(encoder_.get(), &out) == 0) return failure();
+    const auto* bytes = reinterpret_cast<const std::byte*>(out.bytes);
+    return std::vector<std::byte>(bytes, bytes + out.size);
+  }
+
+ private:
+  Error failure() {
+    // Stopped by the hook of a picture, which the library tells as any other error.
+    if (auto checked = control_.check(); !checked) return std::move(checked).error();
+    return {Errc::internal, "encode WebP: " + std::string(WebPAnimEncoderGetError(encoder_.get()))};
+  }
+
+  Size size_;
+  int quality_;
+  std::uint32_t plays_;
+  const Control& control_;
+  std::unique_ptr<WebPAnimEncoder, DeleteAnimEncoder> encoder_;
+  std::int64_t until_ = 0;
+};
+
+Result<std::unique_ptr<FrameWriter>> animate(Size size, int quality, std::uint32_t plays, const Control& control) {
+  auto writer = std::make_unique<WebpWriter>(size, quality, plays, control);
+  MEDIA_TRY(writer->begin());
+  return std::unique_ptr<FrameWriter>(std::move(writer));
 }
 
 /// Full range to the range of video, in which WebP keeps its planes: 16 to 235, and 16 to 240 for colour.
@@ -246,7 +385,8 @@ Result<std::vector<std::byte>> encode_planes(const Planes& planes, const Encodin
   for (std::size_t plane = 0; plane < narrow.size(); ++plane) {
     const auto& table = plane == 0 ? kBrightness : kColour;
     narrow[plane].resize(planes.data[plane].size());
-    std::transform(planes.data[plane].begin(), planes.data[plane].end(), narrow[plane].begin(), [&](std::uint8_t code) { return table[code]; });
+    std::transform(planes.data[plane].begin(), planes.data[plane].end(), narrow[plane].begin(),
+                   [&](std::uint8_t code) { return table[code]; });
   }
   WebpEncoding webp;
   MEDIA_TRY(webp.begin(planes.size, encoding, control));
@@ -268,6 +408,6 @@ std::string version() {
 
 }  // namespace
 
-const Codec kWebp{Format::webp, sniffs, open, encode, encode_planes, version};
+const Codec kWebp{Format::webp, sniffs, open, encode, encode_planes, version, animate};
 
 }  // namespace media::image

@@ -153,8 +153,9 @@ http::Response rendition(http::Request& request, RouteContext& context, const Me
   const auto wanted = request.query_value("format");
   if (wanted) {
     if (request.query_count("format") != 1) return error_response(400, "format: once", request, {"format", "one value"});
-    if (auto set = set_transform_key(transform, "format", *wanted); !set) {
-      return error_response(400, set.error().message, request, {"format", "avif, webp, jpeg or png"});
+    // Presets are stills, for which GIF is worse than all of these.
+    if (auto set = set_transform_key(transform, "format", *wanted); !set || transform.format == Format::gif) {
+      return error_response(400, "format: accepts avif, webp, jpeg or png", request, {"format", "avif, webp, jpeg or png"});
     }
   } else {
     transform.format = negotiate(request.header("Accept"), preset->formats, media.info.has_alpha);
@@ -181,6 +182,8 @@ std::string_view costly_parameter(const Transform& transform, const std::vector<
   const auto is_free_size = [&](std::uint32_t side) { return side == 0 || std::find(sizes.begin(), sizes.end(), side) != sizes.end(); };
   if (!is_free_size(meant.width)) return "w";
   if (!is_free_size(meant.height)) return "h";
+  // Of an animation it makes many pictures, and of a still one that is larger than need be.
+  if (meant.format == Format::gif) return "format";
   if (meant.gravity.smart || meant.gravity.x % 500 != 0 || meant.gravity.y % 500 != 0) return "gravity";
   return {};
 }
@@ -189,10 +192,10 @@ http::Response signature_wanted(std::string_view parameter, const http::Request&
   std::string sizes;
   for (const std::uint32_t size : context.config.free_sizes) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
   const bool is_side = parameter == "w" || parameter == "h";
-  const std::string accepted = is_side ? sizes : parameter == "gravity" ? "a point of the compass" : "a signed URL";
+  const std::string accepted = is_side ? sizes : parameter == "gravity" ? "a point of the compass" : parameter == "format" ? "avif, webp, jpeg or png" : "a signed URL";
   return error_response(401,
                         std::string(parameter) + ": without a signature there are " + std::string(kFreeParameters) +
-                            " only; w and h, times dpr, accept " + sizes + ", and gravity the points of the compass",
+                            " only; w and h, times dpr, accept " + sizes + ", gravity the points of the compass, and format avif, webp, jpeg and png",
                         request, {std::string(parameter), accepted})
       .with("WWW-Authenticate", "Signature realm=\"media\"");
 }
@@ -221,6 +224,9 @@ http::Response image(http::Request& request, RouteContext& context, const Media&
   if (negotiated) {
     static const std::vector<Format> kFormats = {Format::avif, Format::webp, Format::jpeg, Format::png};
     transform.format = negotiate(request.header("Accept"), kFormats, media.info.has_alpha);
+    // Everybody can show a GIF; and what was asked for is that it moves.
+    const bool moves = transform.frames == Frames::all && media.info.frames > 1;
+    if (moves && !can_animate(transform.format)) transform.format = Format::gif;
   }
   return serve_picture(request, context, media, transform, negotiated);
 }
