@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures what this project promises to be fast at, in pairs with what it is measured against, and the areas alone.
 #
-#   run.sh BUILD_FOLDER [PART…]     parts: shrink ingest big verify image cage store repository http (default: all but http)
+#   run.sh BUILD_FOLDER [PART…]     parts: pictures ingest big verify image cage store repository http (default: all but http)
 #
 # The disk that counts is the one of TMPDIR. ROUNDS (5) pairs are run in turn, A B A B …, and the medians stand side by side: on a shared
 # machine the ratio says more than either figure. FILES (20000) small files and BIG (1024) MiB a large file make the ingest heavier or lighter.
@@ -10,7 +10,7 @@ set -eu
 bin=$(CDPATH='' cd -- "$1" && pwd)/bin
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 shift
-[ $# -gt 0 ] || set -- shrink ingest big verify image cage store repository
+[ $# -gt 0 ] || set -- pictures ingest big verify image cage store repository
 rounds=${ROUNDS:-5}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -58,9 +58,29 @@ big_files() {
 
 for part in "$@"; do
   case $part in
-    shrink)
-      pair "photo to 800 px JPEG / vipsthumbnail" : "'$bin/mediactl' derive -w 800 --format jpeg -q 80 -o '$work/a.jpg' '$photo'" \
-        "vipsthumbnail '$photo' -s 800x100000 -o '$work/b.jpg[Q=80,strip]'"
+    pictures)
+      # PHOTOS copies of one photo, so that starting a process counts for little; one thread each. djpeg decodes and does no more: the limit
+      # of what libjpeg-turbo allows. sharp takes part where BENCH_NPM is a folder with `npm install sharp` done in it.
+      mkdir -p "$work/photos" "$work/made"
+      for i in $(seq "${PHOTOS:-8}"); do cp "$photo" "$work/photos/$i.jpg"; done
+      files="'$work'/photos/*.jpg"
+      for size in 320 800 1600; do
+        for format in jpeg webp avif; do
+          if [ "$format$size" = avif1600 ]; then continue; fi
+          quality=80
+          if [ "$format" = avif ]; then quality=50; fi
+          ours="'$bin/mediactl' derive -w $size --format $format -q $quality -j 1 --out-dir '$work/made' $files"
+          pair "$size px $format / vipsthumbnail" : "$ours" \
+            "VIPS_CONCURRENCY=1 vipsthumbnail --size ${size}x -o '$work/made/%s-v.$format[Q=$quality,strip]' $files"
+          if [ -d "${BENCH_NPM:-}/node_modules/sharp" ]; then
+            pair "$size px $format / sharp" : "$ours" "NODE_PATH='$BENCH_NPM/node_modules' node '$here/sharp.cjs' $size $format $quality '$work/made' $files"
+          fi
+        done
+        eighths=$(((size * 8 + $(vipsheader -f width "$photo") - 1) / $(vipsheader -f width "$photo")))
+        pair "$size px jpeg / djpeg alone" : "'$bin/mediactl' derive -w $size --format jpeg -q 80 -j 1 --out-dir '$work/made' $files" \
+          "for f in $files; do djpeg -scale $eighths/8 -outfile /dev/null \"\$f\"; done"
+      done
+      rm -rf "$work/photos" "$work/made"
       ;;
     ingest)
       small_files
