@@ -13,8 +13,8 @@
 namespace media::image {
 
 /// Decodes once and makes every output; the work behind Processor::derive. Errors as Processor's.
-/// Of an animation or a sequence the first frame is taken, unless a transform keeps frames and its format can. The outputs do not depend on `decoders`.
-/// Thread-safety: may be called concurrently, the reader's `read_at` permitting; there is no shared state.
+/// Of an animation or a sequence the first frame is taken, unless a transform keeps frames and its format can. The outputs do not depend on
+/// `decoders`. Thread-safety: may be called concurrently, the reader's `read_at` permitting; there is no shared state.
 Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options,
                        Decoders decoders = Decoders::established);
 
