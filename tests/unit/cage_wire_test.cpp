@@ -36,7 +36,7 @@ Appearance looks() {
 
 Derived two_outputs() {
   Derived derived{{Format::avif, 4000, 3000, 1, 6, true, 5s}, "#00ff7f", {}, {}};
-  derived.outputs.push_back(Encoded{{}, 320, 240, test::noise(100)});
+  derived.outputs.push_back(Encoded{{}, 320, 240, test::noise(100), 71, 96.5});
   derived.outputs.push_back(Encoded{{}, 65'535, 1, test::noise(1)});
   return derived;
 }
@@ -44,8 +44,19 @@ Derived two_outputs() {
 }  // namespace
 
 TEST_CASE("cage: requests survive the wire with every field, and only whole") {
-  Request request{123'456'789'012, {1, 2, 3, 4, 5ms, 6, 7}, {}};
-  request.transforms.push_back({320, 240, Fit::cover, Format::webp, 77, true, Colour{1, 2, 3}, Frames::all});
+  Request request{123'456'789'012, {1, 2, 3, 4, 5ms, 6, 7}, 8ms, {}};
+  Transform plain;
+  plain.width = 320;
+  plain.height = 240;
+  plain.fit = Fit::cover;
+  plain.format = Format::webp;
+  plain.quality = 77;
+  plain.enlarge = true;
+  plain.background = Colour{1, 2, 3};
+  plain.frames = Frames::all;
+  plain.score = 965;
+  plain.max_bytes = 123'456;
+  request.transforms.push_back(plain);
   request.transforms.push_back({});
   Transform edited;
   edited.fit = Fit::pad;
@@ -75,6 +86,7 @@ TEST_CASE("cage: requests survive the wire with every field, and only whole") {
   CHECK(back->budget.deadline == 5ms);
   CHECK(back->budget.max_frames == 6);
   CHECK(back->budget.max_total_pixels == 7);
+  CHECK(back->search_time == 8ms);
   CHECK(back->transforms == request.transforms);
   check_only_whole(bytes, [](auto payload) { return parse_request(payload); });
 }
@@ -87,6 +99,7 @@ TEST_CASE("cage: a transform out of range does not come through") {
     return parse_request(write_request(request)).has_value();
   };
   CHECK(comes_through([](Transform&) {}));
+  CHECK_FALSE(comes_through([](Transform& t) { t.score = 1000; }));
   CHECK_FALSE(comes_through([](Transform& t) { t.blur_hundredths = 29; }));
   CHECK_FALSE(comes_through([](Transform& t) { t.gravity.y = 1001; }));
   CHECK_FALSE(comes_through([](Transform& t) { t.rotate_degrees = 100; }));
@@ -96,11 +109,11 @@ TEST_CASE("cage: a transform out of range does not come through") {
 }
 
 TEST_CASE("cage: the largest request fits into a message") {
-  const Request request{1, {}, std::vector<Transform>(kMaxTransforms)};
+  const Request request{1, {}, {}, std::vector<Transform>(kMaxTransforms)};
   const auto bytes = write_request(request);
   CHECK(bytes.size() <= kMaxMessageBytes);
   CHECK(parse_request(bytes).has_value());
-  CHECK_FALSE(parse_request(write_request({1, {}, std::vector<Transform>(kMaxTransforms + 1)})).has_value());
+  CHECK_FALSE(parse_request(write_request({1, {}, {}, std::vector<Transform>(kMaxTransforms + 1)})).has_value());
 }
 
 TEST_CASE("cage: facts survive the wire, and impossible ones do not") {
