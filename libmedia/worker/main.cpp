@@ -43,7 +43,8 @@ int main(int argc, char** argv) {
   const auto watching = media::cage::end_with_peer(media::cage::Child::kSocket);
   // Without its limits it must not see a stranger's byte.
   if (!confined || !watching) return kExitNotConfined;
-  const auto derive = [](const media::ByteReader& source, std::span<const media::Transform> transforms, const media::DeriveOptions& options) {
+  const auto derive = [](const media::ByteReader& source, std::span<const media::Transform> transforms,
+                         const media::DeriveOptions& options) {
     return media::image::derive(source, transforms, options, media::image::Decoders::own);
   };
   return media::cage::serve(media::cage::Child::kSocket, {media::image::probe, derive, media::cage::limit_job});

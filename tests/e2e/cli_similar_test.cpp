@@ -138,6 +138,8 @@ TEST_CASE("cli describe: a store from before learns how its pictures look") {
     for (int number = 0; number < 4; ++number) database.exec("DROP INDEX media_by_hash_quarter_" + std::to_string(number));
     for (const char* column : {"thumbhash", "dominant_colour", "perceptual_hash"})
       database.exec(std::string("ALTER TABLE media DROP COLUMN ") + column);
+    database.exec("DROP INDEX rendition_by_use");
+    for (const char* column : {"on_demand", "used_at"}) database.exec(std::string("ALTER TABLE rendition DROP COLUMN ") + column);
     database.exec("DELETE FROM schema_migration WHERE number >= 7");
   }
   CHECK(gallery.info(1).at("thumbhash").is_null());

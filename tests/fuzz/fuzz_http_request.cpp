@@ -196,8 +196,10 @@ class World {
 };
 
 void check_failure(const http::Request& request, const http::Response& response) {
-  // What no input may cause: a fault, or the answer that the storage fails.
-  require(response.status < 500, "a failure of the server's own", &response);
+  // What no input may cause: a fault, or the answer that the storage fails. A picture that is not there yet is another thing: these
+  // requests may not wait.
+  const bool not_yet = response.status == 503 && request.kept.has_value();
+  require(response.status < 500 || not_yet, "a failure of the server's own", &response);
   require(response.pieces.size() == 1 && !response.pieces[0].reader, "a failure is text", &response);
   const auto body = nlohmann::json::parse(response.pieces[0].text, nullptr, false);
   require(body.is_object() && body.size() == (body.contains("details") ? 4U : 3U), "a failure is an object", &response);

@@ -1,5 +1,5 @@
-// Any bytes as a picture: sniffed, decoded with a small budget, made into three small stills, one of which takes all that can be asked for, and
-// into an animation.
+// Any bytes as a picture: sniffed, decoded with a small budget, made into three small stills, one of which takes all that can be asked for,
+// and into an animation.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -69,8 +69,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (own != established) {
     std::size_t at = 0;
     while (at < own.samples.size() && at < established.samples.size() && own.samples[at] == established.samples[at]) ++at;
-    std::fprintf(stderr, "own %d %d %zu, established %d %d %zu, first difference at %zu\n", own.refused, static_cast<int>(own.code), own.samples.size(),
-                 established.refused, static_cast<int>(established.code), established.samples.size(), at);
+    std::fprintf(stderr, "own %d %d %zu, established %d %d %zu, first difference at %zu\n", own.refused, static_cast<int>(own.code),
+                 own.samples.size(), established.refused, static_cast<int>(established.code), established.samples.size(), at);
     std::abort();
   }
   return 0;

@@ -1,5 +1,6 @@
 // Every encoder against every decoder, and what damaged, cut and lying files come to.
 #include <algorithm>
+#include <chrono>
 
 #include "catch.hpp"
 #include "image_samples.hpp"
@@ -258,4 +259,24 @@ TEST_CASE("image: what is no picture is unsupported") {
     REQUIRE_FALSE(outcome.has_value());
     CHECK(outcome.error().code == Errc::unsupported);
   }
+}
+
+TEST_CASE("image: a JPEG of nothing but segments is refused, and soon") {
+  std::vector<std::byte> bytes{std::byte{0xFF}, std::byte{0xD8}};
+  for (int i = 0; i < 200'000; ++i) {
+    for (const unsigned value : {0xFFU, 0xE2U, 0U, 2U}) bytes.push_back(static_cast<std::byte>(value));
+  }
+  const auto begun = std::chrono::steady_clock::now();
+  const auto derived = test::derive(bytes, {"w=10,format=png"});
+  REQUIRE_FALSE(derived.has_value());
+  CHECK(derived.error().code == Errc::too_large);
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(5));
+}
+
+TEST_CASE("image: a transform out of range is refused before the source is touched") {
+  Transform loud;
+  loud.quality = 200;
+  const auto derived = derive(MemoryReader(std::span<const std::byte>()), std::span<const Transform>(&loud, 1), DeriveOptions());
+  REQUIRE_FALSE(derived.has_value());
+  CHECK(derived.error().code == Errc::invalid_argument);
 }

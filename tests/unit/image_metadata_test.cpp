@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -270,4 +271,19 @@ TEST_CASE("image: a background that is given in sRGB is that colour in the profi
   REQUIRE(pixels.has_value());
   // The colour of the picture itself, said in sRGB: no seam.
   for (std::size_t c = 0; c < 3; ++c) CHECK(std::abs(int{pixels->row(0)[c]} - int{pixels->row(32)[c]}) <= 3);
+}
+
+TEST_CASE("image: a JPEG that is given up after its profile leaves no memory in disorder") {
+  const Image picture = plain({64, 64}, {200, 100, 50});
+  const std::vector<std::byte> profile(60'000);
+  DeriveOptions options;
+  options.budget.deadline = std::chrono::milliseconds(0);
+  const Control control(options);
+  Encoding encoding(80);
+  encoding.profile = profile;
+  for (int i = 0; i < 20; ++i) {
+    const auto made = find_codec(Format::jpeg)->encode(picture, encoding, control);
+    REQUIRE_FALSE(made.has_value());
+    CHECK(made.error().code == Errc::too_large);
+  }
 }

@@ -278,7 +278,7 @@ TEST_CASE("image: a source is decoded a second time only to be trimmed or looked
   CHECK(openings("w=100,gravity=smart,format=jpeg") == 1);  // There is nothing to cut.
   CHECK(openings("w=100,h=100,fit=cover,gravity=smart,format=jpeg") == 2);
   CHECK(openings("w=100,trim=10,format=jpeg") == 2);
-  CHECK(openings("w=100,h=100,fit=cover,gravity=smart,trim=10,format=jpeg") == 2);
+  CHECK(openings("w=100,h=100,fit=cover,gravity=smart,trim=10,format=jpeg") == 3);
 }
 
 TEST_CASE("image: sharpening and blurring are of the picture at its size") {
@@ -349,4 +349,43 @@ TEST_CASE("image: looking at a source keeps its limits and errors") {
   DeriveOptions stopped;
   stopped.stop = stop.get_token();
   CHECK(test::derive(source, {"w=50,h=50,fit=cover,gravity=smart"}, stopped).error().code == Errc::cancelled);
+}
+
+TEST_CASE("image: where a subject is found does not depend on what else is asked for") {
+  Image picture = test::scene({1600, 700});
+  for (std::uint32_t y = 200; y < 420; ++y) {
+    for (std::uint32_t x = 1150; x < 1400; ++x) {
+      std::uint8_t* pixel = picture.row(y).data() + std::size_t{x} * 3;
+      pixel[0] = static_cast<std::uint8_t>((x / 6 + y / 6) % 2 == 0 ? 250 : 20);
+      pixel[1] = 30;
+    }
+  }
+  const std::string smart = "w=200,h=200,fit=cover,gravity=smart,format=png";
+  for (const Format format : {Format::jpeg, Format::webp}) {
+    const auto source = test::encode(picture, format, 90);
+    const auto alone = test::derive(source, {smart});
+    const auto beside = test::derive(source, {"w=300,trim=10,format=jpeg", smart});
+    REQUIRE(alone.has_value());
+    REQUIRE(beside.has_value());
+    CHECK(alone->outputs[0].bytes == beside->outputs[1].bytes);
+  }
+}
+
+TEST_CASE("image: what the canonical spelling leaves out does not count") {
+  const auto source = test::encode(test::scene({200, 120}), Format::png, 0);
+  const auto pairs = std::vector<std::pair<std::string, std::string>>{
+      {"w=100,format=webp,score=90,q=10", "w=100,format=webp,score=90"},
+      {"w=100,format=webp,frames=all,score=90,q=10", "w=100,format=webp,frames=all,score=90"},
+      {"w=100,format=jpeg,bg=ffffff", "w=100,format=jpeg"},
+      {"w=50,dpr=2,format=png", "w=100,format=png"},
+  };
+  for (const auto& [one, other] : pairs) {
+    INFO(one);
+    REQUIRE(to_string(*parse_transform(one)) == to_string(*parse_transform(other)));
+    const auto a = test::derive(source, {one});
+    const auto b = test::derive(source, {other});
+    REQUIRE(a.has_value());
+    REQUIRE(b.has_value());
+    CHECK(a->outputs[0].bytes == b->outputs[0].bytes);
+  }
 }

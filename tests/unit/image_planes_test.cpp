@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "catch.hpp"
 #include "image/jpeg.hpp"
 #include "image/jpeg_reader.hpp"
 #include "image/jpeg_scan.hpp"
@@ -14,7 +15,6 @@
 #include "image/planes.hpp"
 #include "image/resample.hpp"
 #include "image_samples.hpp"
-#include "catch.hpp"
 #include "jpeg_writer.hpp"
 #include "support.hpp"
 
@@ -85,7 +85,8 @@ Result<std::vector<std::uint8_t>> samples(std::span<const std::byte> jpeg, Size 
 /// The uses for which a picture is decoded at an eighth, a quarter and half of its size.
 std::array<Size, 3> uses(Size size) {
   const auto part = [&](double share) {
-    return Size{std::max(1U, static_cast<std::uint32_t>(size.width * share)), std::max(1U, static_cast<std::uint32_t>(size.height * share))};
+    return Size{std::max(1U, static_cast<std::uint32_t>(size.width * share)),
+                std::max(1U, static_cast<std::uint32_t>(size.height * share))};
   };
   return {part(0.05), part(0.12), part(0.3)};
 }
@@ -195,7 +196,8 @@ TEST_CASE("jpeg planes: where a file is damaged or cut, both decoders still say 
           damaged.resize(from + random() % (damaged.size() - from));
           break;
         default:
-          for (int bytes = 0; bytes < 4; ++bytes) damaged[from + random() % (damaged.size() - from)] = static_cast<std::byte>(random() % 3 == 0 ? 0xFF : random());
+          for (int bytes = 0; bytes < 4; ++bytes)
+            damaged[from + random() % (damaged.size() - from)] = static_cast<std::byte>(random() % 3 == 0 ? 0xFF : random());
           break;
       }
       (agree(damaged, wanted[static_cast<std::size_t>(i) % wanted.size()]) ? sound : refused) += 1;
@@ -329,10 +331,18 @@ TEST_CASE("planes: grey stays exactly the grey of RGB, and white white") {
 
 TEST_CASE("planes: no output depends on what else is asked for") {
   const Image source = grainy({900, 700}, 21, 30);
-  const std::vector<std::string> transforms{"w=40,format=jpeg",          "w=120,format=webp",          "w=120,format=png", "w=300,format=jpeg",
-                                            "w=120,h=120,fit=cover,format=avif", "w=700,format=jpeg",          "w=300,format=png", "w=900,format=webp",
-                                            "w=1000,enlarge=1,format=jpeg",     "w=120,blur=2,format=jpeg"};
-  for (const auto& bytes : {write_jpeg(source, {2, 2, 90, 0, false, false}), test::encode(source, Format::webp, 90), test::encode(source, Format::png, 0)}) {
+  const std::vector<std::string> transforms{"w=40,format=jpeg",
+                                            "w=120,format=webp",
+                                            "w=120,format=png",
+                                            "w=300,format=jpeg",
+                                            "w=120,h=120,fit=cover,format=avif",
+                                            "w=700,format=jpeg",
+                                            "w=300,format=png",
+                                            "w=900,format=webp",
+                                            "w=1000,enlarge=1,format=jpeg",
+                                            "w=120,blur=2,format=jpeg"};
+  for (const auto& bytes :
+       {write_jpeg(source, {2, 2, 90, 0, false, false}), test::encode(source, Format::webp, 90), test::encode(source, Format::png, 0)}) {
     const auto together = test::derive(bytes, transforms);
     REQUIRE(together);
     for (std::size_t i = 0; i < transforms.size(); ++i) {

@@ -18,7 +18,8 @@ Image noisy(const Image& image, int amount, unsigned seed) {
   Image out = image;
   std::mt19937 random(seed);
   for (std::uint8_t& value : out.data) {
-    value = static_cast<std::uint8_t>(std::clamp(value + static_cast<int>(random() % static_cast<unsigned>(2 * amount + 1)) - amount, 0, 255));
+    value =
+        static_cast<std::uint8_t>(std::clamp(value + static_cast<int>(random() % static_cast<unsigned>(2 * amount + 1)) - amount, 0, 255));
   }
   return out;
 }
@@ -146,8 +147,8 @@ TEST_CASE("score: transforms spell it one way, and refuse what is no score") {
   CHECK(to_string(*parse_transform("score=96,q=3,format=webp")) == "format=webp,score=96");
   CHECK(to_string(*parse_transform("max_bytes=20000,q=70,format=webp")) == "format=webp,q=70,max_bytes=20000");
   CHECK(to_string(*parse_transform("score=90,format=png")) == "format=png");
-  for (const std::string bad : {"score=0", "score=100", "score=-1", "score=", "score=1e2", "score=96.55", "score=.5", "score=nan", "max_bytes=0",
-                                "max_bytes=1e9", "max_bytes=99999999999", "max_bytes=-5"}) {
+  for (const std::string bad : {"score=0", "score=100", "score=-1", "score=", "score=1e2", "score=96.55", "score=.5", "score=nan",
+                                "max_bytes=0", "max_bytes=1e9", "max_bytes=99999999999", "max_bytes=-5"}) {
     INFO(bad);
     const auto refused = parse_transform(bad);
     REQUIRE(!refused);

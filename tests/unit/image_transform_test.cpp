@@ -173,9 +173,8 @@ TEST_CASE("image: a transform that cannot be read names the key and what it acce
   CHECK_THAT(message("bg=fff"), ContainsSubstring("rrggbb"));
   CHECK_THAT(message("bg=gggggg"), ContainsSubstring("rrggbb"));
   CHECK_THAT(message("colour=3"), ContainsSubstring("no key \"colour\""));
-  CHECK_THAT(
-      message("colour=3"),
-      ContainsSubstring("there are w, h, fit, gravity, dpr, format, q, score, max_bytes, enlarge, bg, rotate, flip, trim, sharpen, blur, icc, meta and frames"));
+  CHECK_THAT(message("colour=3"), ContainsSubstring("there are w, h, fit, gravity, dpr, format, q, score, max_bytes, enlarge, bg, rotate, "
+                                                    "flip, trim, sharpen, blur, icc, meta and frames"));
   CHECK_THAT(message("W=3"), ContainsSubstring("no key \"W\""));
   CHECK_THAT(message("w"), ContainsSubstring("key=value"));
   CHECK_THAT(message("w=1,"), ContainsSubstring("key=value"));

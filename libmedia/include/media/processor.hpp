@@ -42,8 +42,8 @@ struct ProcessingBudget {
 
 struct DeriveOptions {
   ProcessingBudget budget{};
-  /// Counted from the start: afterwards no further quality is tried for a transform with a score or a limit of bytes, and the best so far is
-  /// taken. Absent: the search always ends, and its outcome does not depend on the machine's speed (what a stored rendition needs).
+  /// Counted from the start: afterwards no further quality is tried for a transform with a score or a limit of bytes, and the best so far
+  /// is taken. Absent: the search always ends, and its outcome does not depend on the machine's speed (what a stored rendition needs).
   std::optional<std::chrono::milliseconds> search_time{};
   std::stop_token stop{};
   /// Called now and then with the share done, 0 to 1, rising; from the calling thread.
@@ -85,8 +85,8 @@ class MEDIA_EXPORT Processor {
 
   /// What decoding shows of a source, as opposed to what its header claims.
   virtual Result<MediaInfo> probe(const ByteReader& source, const DeriveOptions& options) = 0;
-  /// Decodes once, or once for each of few scales, and makes every output. The bytes of an output depend on the source and its transform, not
-  /// on what else is asked for. An empty list of transforms just proves that the source decodes.
+  /// Decodes once, or once for each of few scales, and makes every output. The bytes of an output depend on the source and its transform,
+  /// not on what else is asked for. An empty list of transforms just proves that the source decodes.
   virtual Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options) = 0;
 
  protected:

@@ -85,8 +85,9 @@ struct Transform {
   bool keep_profile = false;
   /// Copyright and creator of the source's EXIF are written along; nothing else of it ever is.
   bool keep_copyright = false;
-  /// Likeness to the picture before it is encoded, in tenths of a percent of structural similarity: 965 is 96.5. The smallest file that reaches it
-  /// is made, whatever the format's own scale. 0: not asked for. Ignored by PNG and GIF, and of an animation whose frames are kept.
+  /// Likeness to the picture before it is encoded, in tenths of a percent of structural similarity: 965 is 96.5. The smallest file that
+  /// reaches it is made, whatever the format's own scale. 0: not asked for. Ignored by PNG and GIF, and of an animation whose frames are
+  /// kept.
   std::uint16_t score = 0;
   /// Bytes that the picture may have at most; quality goes down to keep within. 0: any.
   std::uint32_t max_bytes = 0;

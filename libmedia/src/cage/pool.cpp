@@ -244,7 +244,8 @@ Result<Derived> WorkerPool::derive(const ByteReader& source, std::span<const Tra
     derived.outputs.reserve(transforms.size());
     for (std::size_t i = 0; i < transforms.size(); ++i) {
       const DerivedHead::Output& output = head->outputs[i];
-      Encoded& encoded = derived.outputs.emplace_back(Encoded{transforms[i], output.width, output.height, {}, output.quality, output.score});
+      Encoded& encoded =
+          derived.outputs.emplace_back(Encoded{transforms[i], output.width, output.height, {}, output.quality, output.score});
       encoded.bytes.resize(static_cast<std::size_t>(output.size_bytes));
       if (auto got = channel.receive_raw(encoded.bytes, patience); !got) return tl::unexpected(got.error());
     }

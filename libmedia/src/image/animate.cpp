@@ -104,7 +104,8 @@ class FrameDerivation {
     outputs_.reserve(transforms.size());  // Targets point to them.
     for (const Transform& transform : transforms) outputs_.emplace_back(transform, *find_codec(transform.format), reader.plays(), control);
     for (std::size_t i = 0; i < transforms.size(); ++i) {
-      const auto same = std::find_if(targets_.begin(), targets_.end(), [&](const Target& target) { return target.placement == placements[i]; });
+      const auto same =
+          std::find_if(targets_.begin(), targets_.end(), [&](const Target& target) { return target.placement == placements[i]; });
       if (same == targets_.end()) {
         targets_.push_back({placements[i], {&outputs_[i]}});
       } else {

@@ -22,8 +22,10 @@ enum class Decoders : std::uint8_t {
 /// Thread-safety: none; it belongs to one call.
 class Control {
  public:
-  explicit Control(const DeriveOptions& options, Decoders decoders = Decoders::established)
-      : options_(options), decoders_(decoders), since_(std::chrono::steady_clock::now()), until_(since_ + options.budget.deadline) {}
+  /// `since`: when the call began.
+  explicit Control(const DeriveOptions& options, Decoders decoders = Decoders::established,
+                   std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now())
+      : options_(options), decoders_(decoders), since_(since), until_(since_ + options.budget.deadline) {}
 
   [[nodiscard]] const ProcessingBudget& budget() const noexcept { return options_.budget; }
   [[nodiscard]] bool own_decoders() const noexcept { return decoders_ == Decoders::own; }

@@ -35,6 +35,9 @@ struct State {
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() {
+    // Libjpeg moves to larger buffers, and says where to only now; without this a picture that was given up leaves `out` pointing to one
+    // that it has freed.
+    if (out != nullptr && codec.dest != nullptr) codec.dest->term_destination(&codec);
     jpeg_destroy_compress(&codec);
     std::free(out);  // NOLINT(cppcoreguidelines-no-malloc): libjpeg allocates so.
   }

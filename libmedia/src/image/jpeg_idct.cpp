@@ -21,9 +21,9 @@ constexpr std::int32_t kMaxFrequency = 4095;
 constexpr std::int32_t kOuter = 5352;
 constexpr std::int32_t kInner = 2217;
 constexpr std::int32_t kEvenBits = 12;
-constexpr int kFirstShift = 11;                    // Leaves two bits of fraction between the two passes.
+constexpr int kFirstShift = 11;  // Leaves two bits of fraction between the two passes.
 constexpr std::int32_t kFirstRound = 1 << 10;
-constexpr int kLastShift = 16;                     // 13, those two bits, and the factor 1/2 of going from eight to four.
+constexpr int kLastShift = 16;                                // 13, those two bits, and the factor 1/2 of going from eight to four.
 constexpr std::int32_t kLastRound = (1 << 15) + (128 << 16);  // And from signed to unsigned.
 
 std::int32_t dequantise(std::int16_t coefficient, std::uint16_t step) {

@@ -17,7 +17,9 @@ std::optional<HuffmanTable> table_of(const JHUFF_TBL* table) {
   return out;
 }
 
-std::uint32_t ceil_of(std::uint64_t dividend, std::uint64_t divisor) { return static_cast<std::uint32_t>((dividend + divisor - 1) / divisor); }
+std::uint32_t ceil_of(std::uint64_t dividend, std::uint64_t divisor) {
+  return static_cast<std::uint32_t>((dividend + divisor - 1) / divisor);
+}
 
 }  // namespace
 
@@ -94,7 +96,8 @@ Result<void> JpegPlanes::start_raw() {
 
 bool JpegPlanes::start_scan() {
   const jpeg_decompress_struct& codec = reader_.codec();
-  if (!reader_.control().own_decoders() || codec.progressive_mode != FALSE || codec.arith_code != FALSE || codec.data_precision != 8) return false;
+  if (!reader_.control().own_decoders() || codec.progressive_mode != FALSE || codec.arith_code != FALSE || codec.data_precision != 8)
+    return false;
   if (codec.comps_in_scan != 3) return false;
   JpegScanLayout layout;
   layout.columns = columns_;
@@ -205,7 +208,8 @@ void JpegPlanes::make_samples(Scale& scale) {
     }
     const std::size_t stride = blocks * side;
     for (std::size_t y = 0; y < down_[c]; ++y) {
-      inverse_dct(scale.side, from + y * blocks * side * side, blocks, scale.steps[c].data(), scale.samples[c].data() + y * side * stride, stride);
+      inverse_dct(scale.side, from + y * blocks * side * side, blocks, scale.steps[c].data(), scale.samples[c].data() + y * side * stride,
+                  stride);
     }
   }
 }

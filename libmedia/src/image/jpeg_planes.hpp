@@ -34,7 +34,7 @@ class JpegPlanes final : public PlaneDecoder {
   struct Scale {
     std::uint32_t side = DCTSIZE;
     std::array<PlaneGrid, 3> grids;
-    std::array<std::vector<std::uint8_t>, 3> samples;       ///< One row of MCUs.
+    std::array<std::vector<std::uint8_t>, 3> samples;      ///< One row of MCUs.
     std::array<std::array<std::uint16_t, 16>, 3> steps{};  ///< Of the quantisers, as the coefficients lie.
   };
 

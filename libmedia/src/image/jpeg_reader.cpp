@@ -11,6 +11,8 @@ namespace {
 
 /// Everything before the first scan is held back by no other limit: profiles and EXIF of real cameras stay far below.
 constexpr std::uint64_t kMaxHeaderBytes = 64ULL << 20U;
+/// A profile takes at most 255, and some cameras write a few dozen others. Libjpeg's time grows with the square of those that it keeps.
+constexpr std::uint32_t kMaxMarkers = 2000;
 
 void nothing(j_decompress_ptr) {}
 
@@ -43,7 +45,10 @@ void JpegReader::on_error(j_common_ptr codec) {
 
 void JpegReader::on_message(j_common_ptr codec, int level) {
   // Warnings are what viewers forgive; one of them says that picture data is not there.
-  if (level < 0 && codec->err->msg_code == JWRN_HIT_MARKER) of(codec).data_lacks_ = true;
+  JpegReader& reader = of(codec);
+  if (level < 0 && codec->err->msg_code == JWRN_HIT_MARKER) reader.data_lacks_ = true;
+  // Said of each marker segment that is kept or skipped.
+  if (level > 0 && codec->err->msg_code == JTRC_MISC_MARKER && ++reader.markers_ > kMaxMarkers) reader.give_up(Stop::header_too_long);
 }
 
 void JpegReader::on_progress(j_common_ptr codec) {
@@ -55,6 +60,7 @@ boolean JpegReader::fill_buffer(j_decompress_ptr codec) {
   static constexpr std::array<JOCTET, 2> kEndOfImage{0xFF, JPEG_EOI};
   JpegReader& reader = of(codec);
   if (reader.in_header_ && reader.input_.position() > kMaxHeaderBytes) reader.give_up(Stop::header_too_long);
+  if (reader.control_.must_stop()) reader.give_up(Stop::interrupted);
   const auto more = reader.input_.next();
   if (more.empty()) {
     if (reader.input_.error()) reader.give_up(Stop::input);
@@ -91,6 +97,9 @@ Result<void> JpegReader::read_header() {
   jpeg_save_markers(&codec_, JPEG_APP0 + 1, 0xFFFF);
   jpeg_save_markers(&codec_, JPEG_APP0 + 2, 0xFFFF);
   jpeg_read_header(&codec_, TRUE);
+  // What comes between later scans is of no use.
+  jpeg_save_markers(&codec_, JPEG_APP0 + 1, 0);
+  jpeg_save_markers(&codec_, JPEG_APP0 + 2, 0);
   in_header_ = false;
   return {};
 }
@@ -154,7 +163,7 @@ Error JpegReader::failure() const {
       if (auto outcome = control_.check(); !outcome) return std::move(outcome).error();
       return {Errc::cancelled, "JPEG: stopped"};
     case Stop::header_too_long:
-      return {Errc::too_large, "JPEG: more than 64 MiB before the picture"};
+      return {Errc::too_large, "JPEG: more than 64 MiB or 2000 segments beside the picture"};
     case Stop::none:
     case Stop::codec:
       break;

@@ -80,6 +80,7 @@ class JpegReader {
   Stop stop_ = Stop::none;
   bool in_header_ = true;
   bool ended_ = false;
+  std::uint32_t markers_ = 0;
   bool data_lacks_ = false;  ///< A scan ended before its last block.
   Input input_;
 };

@@ -91,7 +91,8 @@ struct JpegScan::Tables {
     for (std::uint32_t length = 1; length <= 16; ++length) {
       const std::uint32_t count = table.counts[length];
       if (index + count > symbols.size() || (count > 0 && code + count >= (1U << length))) return false;
-      if (std::any_of(symbols.begin() + index, symbols.begin() + index + count, [&](std::uint8_t symbol) { return symbol > greatest; })) return false;
+      if (std::any_of(symbols.begin() + index, symbols.begin() + index + count, [&](std::uint8_t symbol) { return symbol > greatest; }))
+        return false;
       offset[length] = static_cast<std::int32_t>(index) - static_cast<std::int32_t>(code);
       if (length <= kLookBits) {
         for (std::uint32_t i = 0; i < count; ++i) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <map>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "image/resample.hpp"
 #include "image/score.hpp"
 #include "image/settings.hpp"
+#include "image/transform_limits.hpp"
 
 namespace media::image {
 namespace {
@@ -225,7 +227,8 @@ class Derivation {
     MEDIA_TRY_ASSIGN(const auto grids, planes.start_planes(scales));
     const auto chroma_of = [](const Target& target) { return target.as_planes ? Chroma::half : Chroma::full; };
     std::uint64_t bytes = 0;
-    for (const auto& [scale, target] : targets) bytes += PlaneResampler::working_bytes(grids[index_of(scale)], target.geometry, chroma_of(target));
+    for (const auto& [scale, target] : targets)
+      bytes += PlaneResampler::working_bytes(grids[index_of(scale)], target.geometry, chroma_of(target));
     MEDIA_TRY(control_.check_memory(bytes, "the picture"));
     std::vector<PlaneResampler> resamplers;
     resamplers.reserve(targets.size());
@@ -348,7 +351,8 @@ class Derivation {
     // A lossless format has nothing to choose from.
     const Aim aim{usual != 0 ? transform.score / 10.0 : 0, transform.max_bytes, quality};
     if (usual != 0 && (aim.score > 0 || aim.max_bytes > 0)) {
-      MEDIA_TRY(control_.check_memory(output_bytes(picture.size) + image_bytes(picture.size, Layout::rgba) * 2, "the search for a quality"));
+      MEDIA_TRY(
+          control_.check_memory(output_bytes(picture.size) + image_bytes(picture.size, Layout::rgba) * 2, "the search for a quality"));
       const Image& reference = as_image(picture);
       const auto score_of = [&](const std::vector<std::byte>& bytes) -> Result<double> {
         MEDIA_TRY_ASSIGN(const Image again, decode_again(*codec, bytes));
@@ -398,11 +402,13 @@ Result<Derived> derive_all(const ByteReader& source, std::span<const Transform> 
   return Derivation(std::move(decoder), open_again, transforms, placements, keep_profile, control).run();
 }
 
+using Moment = std::chrono::steady_clock::time_point;
+
 Result<Derived> derive_stills(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options,
-                              Decoders decoders) {
-  const auto keeps = [](const Transform& transform) { return canonical(transform).keep_profile; };
+                              Decoders decoders, Moment since) {
+  const auto keeps = [](const Transform& transform) { return transform.keep_profile; };
   if (std::none_of(transforms.begin(), transforms.end(), keeps)) {
-    const Control control(options, decoders);
+    const Control control(options, decoders, since);
     return derive_all(source, transforms, false, control);
   }
 
@@ -414,7 +420,7 @@ Result<Derived> derive_stills(const ByteReader& source, std::span<const Transfor
   double done = 0;
   DeriveOptions in_halves = options;
   if (options.progress) in_halves.progress = [&](double share) { options.progress(done + share / 2); };
-  const Control control(in_halves, decoders);
+  const Control control(in_halves, decoders, since);
   MEDIA_TRY_ASSIGN(Derived derived, derive_all(source, in_srgb, false, control));
   done = 0.5;
   MEDIA_TRY_ASSIGN(Derived kept, derive_all(source, as_coded, true, control));
@@ -438,16 +444,16 @@ DeriveOptions part_of(const DeriveOptions& options, double begin, double end) {
 
 /// Some of the transforms keep frames, and there are frames: these are made one after the other, the others from the first one.
 Result<Derived> derive_both(const ByteReader& source, const Decoder& decoder, FrameReader& reader, std::span<const Transform> transforms,
-                            const DeriveOptions& options, Decoders decoders) {
+                            const DeriveOptions& options, Decoders decoders, Moment since) {
   std::vector<Transform> stills;
   std::vector<Transform> animations;
   for (const Transform& transform : transforms) (keeps_frames(transform) ? animations : stills).push_back(transform);
   Derived of_stills;
   if (!stills.empty()) {
-    MEDIA_TRY_ASSIGN(of_stills, derive_stills(source, stills, part_of(options, 0, kStillsShare), decoders));
+    MEDIA_TRY_ASSIGN(of_stills, derive_stills(source, stills, part_of(options, 0, kStillsShare), decoders, since));
   }
   const DeriveOptions rest = part_of(options, stills.empty() ? 0 : kStillsShare, 1);
-  const Control control(rest, decoders);
+  const Control control(rest, decoders, since);
   MEDIA_TRY_ASSIGN(const auto placements, place(decoder.header(), animations, control, [&] { return open_source(source, control); }));
   MEDIA_TRY_ASSIGN(Derived derived, derive_frames(decoder, reader, animations, placements, control));
   std::vector<Encoded> outputs;
@@ -458,18 +464,32 @@ Result<Derived> derive_both(const ByteReader& source, const Decoder& decoder, Fr
   return derived;
 }
 
-}  // namespace
-
-Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options, Decoders decoders) {
-  if (std::none_of(transforms.begin(), transforms.end(), keeps_frames)) return derive_stills(source, transforms, options, decoders);
+Result<Derived> derive_canonical(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options,
+                                 Decoders decoders) {
+  const Moment since = std::chrono::steady_clock::now();
+  if (std::none_of(transforms.begin(), transforms.end(), keeps_frames)) return derive_stills(source, transforms, options, decoders, since);
   for (const Transform& transform : transforms) {
     if (auto codec = encoder_of(transform); !codec) return std::move(codec).error();
   }
-  const Control control(options, decoders);
+  const Control control(options, decoders, since);
   MEDIA_TRY_ASSIGN(auto decoder, open_source(source, control));
   MEDIA_TRY_ASSIGN(const auto frames, decoder->frames());
-  if (frames) return derive_both(source, *decoder, *frames, transforms, options, decoders);
-  return derive_stills(source, transforms, options, decoders);
+  if (frames) return derive_both(source, *decoder, *frames, transforms, options, decoders, since);
+  return derive_stills(source, transforms, options, decoders, since);
+}
+
+}  // namespace
+
+Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options, Decoders decoders) {
+  // Renditions are named by the canonical text, so nothing that it leaves out may count.
+  std::vector<Transform> meant;
+  for (const Transform& transform : transforms) {
+    if (!edits_are_in_range(transform)) return Error{Errc::invalid_argument, "transform: a member is out of its range"};
+    meant.push_back(canonical(transform));
+  }
+  MEDIA_TRY_ASSIGN(Derived derived, derive_canonical(source, meant, options, decoders));
+  for (std::size_t i = 0; i < transforms.size(); ++i) derived.outputs[i].transform = transforms[i];
+  return derived;
 }
 
 Result<MediaInfo> probe(const ByteReader& source, const DeriveOptions& options) {

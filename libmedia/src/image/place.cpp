@@ -97,10 +97,17 @@ Result<std::vector<Placement>> place(const Header& header, std::span<const Trans
   }
   const bool at_borders = std::any_of(transforms.begin(), transforms.end(), [](const Transform& each) { return each.trim != 0; });
   const bool at_subject = std::any_of(transforms.begin(), transforms.end(), looks_for_subject);
+  // One decoding for each, because the subject is looked for in a reduced one: in a full one it might be found elsewhere, and where a
+  // picture is cut must not depend on what else is asked for.
   Look look;
-  if (at_borders || at_subject) {
+  if (at_borders) {
     MEDIA_TRY_ASSIGN(const auto decoder, open_again());
-    MEDIA_TRY_ASSIGN(look, look_at(*decoder, control, at_borders, at_subject));
+    MEDIA_TRY_ASSIGN(look, look_at(*decoder, control, true, false));
+  }
+  if (at_subject) {
+    MEDIA_TRY_ASSIGN(const auto decoder, open_again());
+    MEDIA_TRY_ASSIGN(Look of_subject, look_at(*decoder, control, false, true));
+    look.small = std::move(of_subject.small);
   }
   std::vector<Placement> placements;
   placements.reserve(transforms.size());

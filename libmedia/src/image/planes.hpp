@@ -58,8 +58,8 @@ struct PlaneRows {
   std::array<Part, 3> planes;
 };
 
-/// What a decoder is that has planes to give, in the colours of `Planes` but for the profile of the file; at several scales at once, so that
-/// one pass over the file serves pictures of several sizes.
+/// What a decoder is that has planes to give, in the colours of `Planes` but for the profile of the file; at several scales at once, so
+/// that one pass over the file serves pictures of several sizes.
 ///
 /// Thread-safety: none; it holds a codec's state.
 class PlaneDecoder {
@@ -72,7 +72,8 @@ class PlaneDecoder {
   [[nodiscard]] virtual std::uint32_t scale_for(Size wanted) const = 0;
   /// Scales can be had together where these numbers of theirs are equal.
   [[nodiscard]] virtual std::uint32_t pass_of(std::uint32_t scale) const = 0;
-  /// Once, instead of `Decoder::start`, and as that: one answer for each scale. The samples at a scale do not depend on what else is asked for.
+  /// Once, instead of `Decoder::start`, and as that: one answer for each scale. The samples at a scale do not depend on what else is asked
+  /// for.
   virtual Result<std::vector<std::array<PlaneGrid, 3>>> start_planes(std::span<const std::uint32_t> scales) = 0;
   /// The next rows at each scale, from all scales the same stretch of the picture, until each plane has had all of its own; valid until the
   /// next call. Errors as `Decoder::start`'s.

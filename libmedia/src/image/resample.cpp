@@ -84,8 +84,8 @@ Filter make_filter(std::uint32_t input, double begin, double length, std::uint32
 }
 
 Resampler::Resampler(Size source, Layout layout, const Geometry& geometry)
-    : Resampler(source, layout, part(source.width, geometry.keep_width, geometry.at_x), part(source.height, geometry.keep_height, geometry.at_y),
-                geometry.size,
+    : Resampler(source, layout, part(source.width, geometry.keep_width, geometry.at_x),
+                part(source.height, geometry.keep_height, geometry.at_y), geometry.size,
                 layout != Layout::cmyk && source.width * geometry.keep_width >= geometry.size.width &&
                     source.height * geometry.keep_height >= geometry.size.height) {}
 

@@ -145,12 +145,22 @@ Result<Candidate> choose(const Aim& aim, const std::function<Result<std::vector<
   }
   MEDIA_TRY_ASSIGN(const Candidate* chosen, attempt(best));
   if (!fits(*chosen)) {
-    int low = 1;
+    // Whatever has been tried already narrows it down.
+    int low = 0;
     int high = best;
-    MEDIA_TRY_ASSIGN(const Candidate* least, attempt(low));
-    if (!fits(*least)) {
-      return Error{Errc::too_large, "even at the lowest quality the picture has " + std::to_string(least->bytes.size()) + " bytes, more than " +
-                                        std::to_string(aim.max_bytes) + ": ask for fewer pixels or more bytes"};
+    for (const auto& [quality, candidate] : tried) {
+      if (quality < best && fits(candidate)) low = quality;
+    }
+    for (const auto& [quality, candidate] : tried) {
+      if (quality > low && quality < high && !fits(candidate)) high = quality;
+    }
+    if (low == 0) {
+      low = 1;
+      MEDIA_TRY_ASSIGN(const Candidate* least, attempt(low));
+      if (!fits(*least)) {
+        return Error{Errc::too_large, "even at the lowest quality the picture has " + std::to_string(least->bytes.size()) +
+                                          " bytes, more than " + std::to_string(aim.max_bytes) + ": ask for fewer pixels or more bytes"};
+      }
     }
     while (high - low > 1 && !control.search_is_over()) {
       const int middle = (low + high) / 2;

@@ -23,10 +23,11 @@ inline constexpr std::uint32_t kMaxBytes = 1U << 30U;
 /// True where everything that has to be done to the pixels is within what `set_transform_key` would take.
 constexpr bool edits_are_in_range(const Transform& transform) noexcept {
   const auto is_sigma = [](std::uint32_t sigma, std::uint32_t highest) { return sigma >= limits::kMinSigma && sigma <= highest; };
-  return transform.gravity.x <= limits::kWholeShare && transform.gravity.y <= limits::kWholeShare && transform.dpr_hundredths >= 100 &&
-         transform.dpr_hundredths <= limits::kMaxDpr && transform.rotate_degrees % 90 == 0 && transform.rotate_degrees < 360 &&
-         transform.trim <= limits::kMaxTrim && transform.sharpen_hundredths <= limits::kMaxSharpen &&
-         is_sigma(transform.sharpen_sigma_hundredths, limits::kMaxSharpenSigma) &&
+  return transform.width <= limits::kMaxSide && transform.height <= limits::kMaxSide && transform.quality <= 100 &&
+         transform.score <= limits::kMaxScore && transform.max_bytes <= limits::kMaxBytes && transform.gravity.x <= limits::kWholeShare &&
+         transform.gravity.y <= limits::kWholeShare && transform.dpr_hundredths >= 100 && transform.dpr_hundredths <= limits::kMaxDpr &&
+         transform.rotate_degrees % 90 == 0 && transform.rotate_degrees < 360 && transform.trim <= limits::kMaxTrim &&
+         transform.sharpen_hundredths <= limits::kMaxSharpen && is_sigma(transform.sharpen_sigma_hundredths, limits::kMaxSharpenSigma) &&
          (transform.blur_hundredths == 0 || is_sigma(transform.blur_hundredths, limits::kMaxBlur));
 }
 

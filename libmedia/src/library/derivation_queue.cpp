@@ -207,9 +207,11 @@ void DerivationQueue::run() {
     turns_ = background_waiting_ > 0 ? turns_ + 1 : 0;
     Place place(*this, running_);
     const bool job_may_enter = background_waiting_ > 0 && background_may_enter();
+    const bool next = may_depart();
     lock.unlock();
     arrivals_.notify_all();
-    if (job_may_enter) background_.notify_one();
+    if (next) departures_.notify_one();
+    if (job_may_enter) background_.notify_all();
     auto result = make(*flight, place);
     place.release();
     flight->work = nullptr;  // with all that it holds, before anybody waits for the queue's end

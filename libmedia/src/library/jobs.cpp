@@ -161,7 +161,15 @@ Result<void> LibraryImpl::run_description(const Job& job, std::stop_token stop) 
     DeriveOptions options;
     options.budget = options_.budget;
     options.stop = stop;
-    MEDIA_TRY_ASSIGN(Derived derived, processor_->derive(*content, {}, options));
+    // Its lease was made for the looking, not for waiting for a place.
+    const auto renew = [&] {
+      const auto renewed = repository_->write([&](Transaction& transaction) -> Result<void> {
+        MEDIA_TRY(transaction.renew_job(job.id, job.lease_owner, clock_->now() + lease(), 0));
+        return {};
+      });
+      static_cast<void>(renewed);  // Whoever took it over is asked again in the end.
+    };
+    MEDIA_TRY_ASSIGN(Derived derived, derive_in_turn(*content, {}, options, renew));
     appearance = std::move(derived.appearance);
     return {};
   };

@@ -28,9 +28,12 @@ Result<std::vector<std::string>> checked_tags(const std::vector<std::string>& ta
 }
 
 DerivationQueue::Limits queue_limits(const LibraryOptions& options) {
-  const unsigned workers = options.isolation == Isolation::process ? options.workers : 1;
-  const unsigned usual = std::max(std::thread::hardware_concurrency(), workers);
-  return {options.derivations_at_once != 0 ? options.derivations_at_once : usual, options.derivation_queue, options.budget.deadline};
+  unsigned at_once = options.derivations_at_once != 0 ? options.derivations_at_once : std::max(std::thread::hardware_concurrency(), 1U);
+  // More than there are workers would wait for one in no order, and against their deadlines.
+  if (!options.processor && options.isolation == Isolation::process) {
+    at_once = options.derivations_at_once != 0 ? std::min(options.derivations_at_once, options.workers) : options.workers;
+  }
+  return {at_once, options.derivation_queue, options.budget.deadline};
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -155,7 +156,8 @@ class LibraryImpl final : public Library {
   /// Drops those of the candidates that are wanted as they are now; asked with what was dropped before, in one transaction.
   Result<RenditionUsage> drop_some(std::span<const Rendition> candidates,
                                    const std::function<bool(const Rendition&, const RenditionUsage&)>& wanted);
-  Result<RenditionUsage> evict_renditions();
+  /// Of so many pages of rows at most.
+  Result<RenditionUsage> evict_renditions(std::size_t pages = std::numeric_limits<std::size_t>::max());
   void keep_within_budget(std::uint64_t added_bytes);
 
   // jobs.cpp

@@ -24,6 +24,9 @@ std::string_view to_string(RenditionFault::Problem problem) noexcept {
 namespace {
 
 constexpr std::size_t kPage = 256;
+/// What one picture does for the budget while its callers wait.
+constexpr std::size_t kInlinePages = 2;
+constexpr std::size_t kInlineRounds = 2;
 /// Dropping goes on to so much below the budget, or each new picture would cost a transaction more.
 constexpr std::uint64_t kSlackShare = 32;
 /// What other processes made is not in this one's sum: it is made anew that often.
@@ -133,7 +136,8 @@ class VerificationPlan {
 
 void LibraryImpl::note_use(const Rendition& rendition) const {
   if (options_.read_only) return;
-  if (uses_.note(rendition.digest, clock_->now())) flush_uses();
+  // Where no job thread looks after it, whoever uses a rendition does.
+  if (uses_.note(rendition.digest, clock_->now()) || uses_.is_due()) flush_uses();
 }
 
 void LibraryImpl::flush_uses() const {
@@ -206,7 +210,7 @@ Result<RenditionUsage> LibraryImpl::drop_renditions(const RenditionSelection& se
   return dropped;
 }
 
-Result<RenditionUsage> LibraryImpl::evict_renditions() {
+Result<RenditionUsage> LibraryImpl::evict_renditions(std::size_t pages) {
   RenditionUsage evicted;
   const std::uint64_t budget = options_.rendition_budget_bytes;
   if (budget == 0) return evicted;
@@ -218,7 +222,7 @@ Result<RenditionUsage> LibraryImpl::evict_renditions() {
   }
   MEDIA_TRY_ASSIGN(auto usage, repository_->rendition_usage(true));
   const std::uint64_t goal = usage.size_bytes > budget ? budget - budget / kSlackShare : budget;
-  while (usage.size_bytes > goal) {
+  for (std::size_t page = 0; usage.size_bytes > goal && page < pages; ++page) {
     MEDIA_TRY_ASSIGN(const auto oldest, repository_->list_least_used_renditions(kPage));
     const std::uint64_t too_much = usage.size_bytes - goal;
     MEDIA_TRY_ASSIGN(const auto dropped,
@@ -245,14 +249,15 @@ void LibraryImpl::keep_within_budget(std::uint64_t added_bytes) {
   added_since_ += added_bytes;
   if (evicting_) return;  // Who is at it looks again before he ends.
   evicting_ = true;
-  while (!is_kept()) {
+  const std::unique_ptr<bool, void (*)(bool*)> done(&evicting_, [](bool* evicting) { *evicting = false; });
+  // Somebody waits for the picture, so only so much at a time: the next pictures go on, and a collection does all of it.
+  for (std::size_t round = 0; round < kInlineRounds && !is_kept(); ++round) {
     lock.unlock();
-    const auto evicted = evict_renditions();
+    const auto evicted = evict_renditions(kInlinePages);
     lock.lock();
     // The picture is there whether or not others could make room for it; a collection tries again, and says why not.
     if (!evicted) break;
   }
-  evicting_ = false;
 }
 
 Result<VerifyRenditionsReport> LibraryImpl::verify_renditions(const VerifyRenditionsOptions& options) {

@@ -392,8 +392,11 @@ void Server::Loop::begin_drain() {
     const bool request_is_there = ::recv(connection->socket.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
     if (!request_is_there) table_.close(*connection, false);
   }
-  // Asked again they may wait no longer, and say how things stand.
-  for (Connection* connection : table_.in_state(State::waiting)) guarded(*connection, [&] { ask_again(*connection); });
+  // Asked again they may wait no longer, and say how things stand; but who waits for something that is being made gets it if there is time.
+  for (Connection* connection : table_.in_state(State::waiting)) {
+    if (connection->exchange->request.kept.has_value()) continue;
+    guarded(*connection, [&] { ask_again(*connection); });
+  }
 }
 
 void Server::Loop::cut_everything() {

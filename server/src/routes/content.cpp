@@ -192,10 +192,14 @@ http::Response signature_wanted(std::string_view parameter, const http::Request&
   std::string sizes;
   for (const std::uint32_t size : context.config.free_sizes) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
   const bool is_side = parameter == "w" || parameter == "h";
-  const std::string accepted = is_side ? sizes : parameter == "gravity" ? "a point of the compass" : parameter == "format" ? "avif, webp, jpeg or png" : "a signed URL";
+  const std::string accepted = is_side                  ? sizes
+                               : parameter == "gravity" ? "a point of the compass"
+                               : parameter == "format"  ? "avif, webp, jpeg or png"
+                                                        : "a signed URL";
   return error_response(401,
                         std::string(parameter) + ": without a signature there are " + std::string(kFreeParameters) +
-                            " only; w and h, times dpr, accept " + sizes + ", gravity the points of the compass, and format avif, webp, jpeg and png",
+                            " only; w and h, times dpr, accept " + sizes +
+                            ", gravity the points of the compass, and format avif, webp, jpeg and png",
                         request, {std::string(parameter), accepted})
       .with("WWW-Authenticate", "Signature realm=\"media\"");
 }
