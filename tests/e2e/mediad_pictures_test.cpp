@@ -243,15 +243,15 @@ TEST_CASE("mediad: told to stop, it answers those who wait for pictures, and end
   const auto begun = Steady::now();
   CHECK(mediad.stop() == 0);
   CHECK(Steady::now() - begun < 20s);
-  int refused = 0;
+  // As far as the time for ending goes they get their pictures; whoever asked too late is told to come back.
+  int made = 0;
   for (const auto& each : askers) {
     const int status = each->wait_status();
     CHECK((status == 200 || status == 503));
-    if (status != 503) continue;
-    ++refused;
-    CHECK(std::stoi(each->field("Retry-After")) >= 1);
+    if (status == 200) ++made;
+    if (status == 503) CHECK(std::stoi(each->field("Retry-After")) >= 1);
   }
-  CHECK(refused > 5);
+  CHECK(made > 5);
 }
 
 TEST_CASE("mediad: pictures on the fly are kept within their budget, the least recently used go first") {
