@@ -179,7 +179,7 @@ Result<void> JpegPlanes::copy_coefficients() {
     const std::size_t block = std::size_t{side_} * side_;
     const std::size_t blocks = std::size_t{columns_} * across_[c];
     coefficients_[c].assign(blocks * down_[c] * block, 0);
-    MEDIA_TRY_ASSIGN(const JBLOCKARRAY rows, reader_.coefficient_rows(whole_[c], mcu_row_ * down_[c], down_[c]));
+    MEDIA_TRY_ASSIGN(const JBLOCKROW* const rows, reader_.coefficient_rows(whole_[c], mcu_row_ * down_[c], down_[c]));
     const std::size_t there = std::min<std::size_t>(blocks, reader_.codec().comp_info[c].width_in_blocks);
     std::int16_t* to = coefficients_[c].data();
     for (std::uint32_t y = 0; y < down_[c]; ++y) {

@@ -323,6 +323,7 @@ class Derivation {
   }
 
   /// What an encoded picture is compared with.
+  // NOLINTNEXTLINE(bugprone-return-const-ref-from-parameter): it is given the picture of its caller, which lives longer.
   static const Image& as_image(const Image& picture) { return picture; }
   static Image as_image(const Planes& picture) { return to_rgb(resample(picture, {picture.size}, Chroma::full)); }
 
