@@ -71,7 +71,7 @@ for part in "$@"; do
           if [ "$format" = avif ]; then quality=50; fi
           ours="'$bin/mediactl' derive -w $size --format $format -q $quality -j 1 --out-dir '$work/made' $files"
           pair "$size px $format / vipsthumbnail" : "$ours" \
-            "VIPS_CONCURRENCY=1 vipsthumbnail --size ${size}x -o '$work/made/%s-v.$format[Q=$quality,strip]' $files"
+            "VIPS_CONCURRENCY=1 vipsthumbnail --size ${size}x -o '$work/made/%s-v.${format}[Q=$quality,strip]' $files"
           if [ -d "${BENCH_NPM:-}/node_modules/sharp" ]; then
             pair "$size px $format / sharp" : "$ours" "NODE_PATH='$BENCH_NPM/node_modules' node '$here/sharp.cjs' $size $format $quality '$work/made' $files"
           fi
