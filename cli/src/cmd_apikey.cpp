@@ -107,13 +107,6 @@ Exit revoke(Console& console, const Globals& globals, const std::vector<std::str
   return failed == 0 ? Exit::ok : Exit::findings;
 }
 
-CLI::App* add_action(CLI::App& command, const char* name, const char* what) {
-  CLI::App* action = command.add_subcommand(name, what);
-  action->fallthrough();
-  action->set_help_flag("-h,--help", "Show this help");
-  return action;
-}
-
 }  // namespace
 
 void add_apikey(CLI::App& app, Invocation& invocation) {

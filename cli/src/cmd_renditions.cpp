@@ -122,13 +122,6 @@ Exit verify(Console& console, const Globals& globals, const VerifyOptions& optio
   return report->reproducible() ? Exit::ok : Exit::findings;
 }
 
-CLI::App* add_action(CLI::App& command, const char* name, const char* what) {
-  CLI::App* action = command.add_subcommand(name, what);
-  action->fallthrough();
-  action->set_help_flag("-h,--help", "Show this help");
-  return action;
-}
-
 }  // namespace
 
 void add_renditions(CLI::App& app, Invocation& invocation) {

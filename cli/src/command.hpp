@@ -46,6 +46,8 @@ void add_rm(CLI::App& app, Invocation& invocation);
 void add_apikey(CLI::App& app, Invocation& invocation);
 void add_sign(CLI::App& app, Invocation& invocation);
 
+/// A command of a command: "renditions drop".
+CLI::App* add_action(CLI::App& command, const char* name, const char* what);
 /// Threads to use where nobody says: the cores that this process may run on.
 unsigned default_jobs() noexcept;
 /// --jobs N, 1 to 256.

@@ -103,6 +103,13 @@ unsigned default_jobs() noexcept {
   return cores == 0 ? 1 : cores;
 }
 
+CLI::App* add_action(CLI::App& command, const char* name, const char* what) {
+  CLI::App* action = command.add_subcommand(name, what);
+  action->fallthrough();
+  action->set_help_flag("-h,--help", "Show this help");
+  return action;
+}
+
 void add_jobs_option(CLI::App& command, unsigned& jobs) {
   command.add_option("-j,--jobs", jobs, "Work on so many at once (default: the cores)")->check(CLI::Range(1U, 256U))->type_name("N");
 }
