@@ -57,8 +57,9 @@ struct LibraryOptions {
   ProcessingBudget budget{};
   Isolation isolation = Isolation::process;
   unsigned workers = 2;
-  /// Pictures that are made at one time, for callers of `derive` and by jobs together; 0: as many as there are processors, or workers where
-  /// these are more. Callers go first; where a job waits too, it has every fifth turn.
+  /// Pictures that are made at one time, for callers of `derive` and by jobs together; 0: as many as there are workers, which are also the
+  /// most there can be. With a `processor` of the caller's own or `Isolation::none` any number, and 0: as many as there are processors.
+  /// Callers go first; where a job waits too, it has every fifth turn.
   unsigned derivations_at_once = 0;
   /// Pictures that callers of `derive` have asked for and that wait for their turn; beyond it `unavailable`.
   std::size_t derivation_queue = 256;
