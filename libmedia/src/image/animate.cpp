@@ -19,8 +19,6 @@ namespace {
 /// What is shown for no longer than this, browsers show for a tenth of a second: nobody means it.
 constexpr std::chrono::milliseconds kTooShort{10};
 constexpr std::chrono::milliseconds kShownInstead{100};
-/// What is told of the whole is made from a picture of this size.
-constexpr std::uint32_t kSmallSide = 128;
 /// Memory of one output for each of its pixels: the frame that is held back, the one that may follow, and what encoders keep of the
 /// frames before and of the one they work on.
 constexpr std::uint64_t kOutputBytes = 64;
@@ -50,12 +48,7 @@ class Output {
   Result<Encoded> finish() {
     const Size size = held_.size;
     MEDIA_TRY_ASSIGN(auto bytes, take());
-    std::uint64_t most = control_.budget().max_output_bytes;
-    if (transform_.max_bytes != 0) most = std::min<std::uint64_t>(most, transform_.max_bytes);
-    if (bytes.size() > most) {
-      return Error{Errc::too_large, "the " + std::string(to_string(transform_.format)) + " has " + std::to_string(bytes.size()) +
-                                        " bytes, more than " + std::to_string(most)};
-    }
+    MEDIA_TRY(control_.check_output(bytes.size(), transform_.max_bytes, transform_.format));
     return Encoded{transform_, size.width, size.height, std::move(bytes), static_cast<std::uint8_t>(quality()), 0};
   }
 
@@ -89,12 +82,6 @@ struct Target {
   Placement placement;
   std::vector<Output*> outputs;
 };
-
-Geometry small_geometry(Size size) {
-  Transform box;
-  box.width = box.height = kSmallSide;
-  return plan(size, box);
-}
 
 class FrameDerivation {
  public:

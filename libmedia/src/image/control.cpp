@@ -1,5 +1,6 @@
 #include "image/control.hpp"
 
+#include <algorithm>
 #include <string>
 
 namespace media::image {
@@ -35,6 +36,13 @@ Result<void> Control::check_memory(std::uint64_t bytes, std::string_view what) c
   if (bytes <= budget().max_memory_bytes) return {};
   return Error{Errc::too_large, std::string(what) + " takes " + std::to_string(bytes >> 20U) + " MiB of memory, more than " +
                                     std::to_string(budget().max_memory_bytes >> 20U) + " MiB"};
+}
+
+Result<void> Control::check_output(std::uint64_t bytes, std::uint64_t max_bytes, Format format) const {
+  const std::uint64_t most = max_bytes == 0 ? budget().max_output_bytes : std::min(max_bytes, budget().max_output_bytes);
+  if (bytes <= most) return {};
+  return Error{Errc::too_large,
+               "the " + std::string(to_string(format)) + " has " + std::to_string(bytes) + " bytes, more than " + std::to_string(most)};
 }
 
 void Control::report(double share_done) const {

@@ -39,6 +39,8 @@ class Control {
   [[nodiscard]] Result<void> check_frames(std::uint64_t frames, Size size, std::string_view what) const;
   /// `too_large` where so much memory at one time passes the budget.
   [[nodiscard]] Result<void> check_memory(std::uint64_t bytes, std::string_view what) const;
+  /// `too_large` where an encoded picture has more bytes than the budget allows, or than a transform does (0: any).
+  [[nodiscard]] Result<void> check_output(std::uint64_t bytes, std::uint64_t max_bytes, Format format) const;
   /// True once the options' time for finding a quality has passed.
   [[nodiscard]] bool search_is_over() const noexcept {
     return options_.search_time && std::chrono::steady_clock::now() - since_ >= *options_.search_time;

@@ -12,6 +12,9 @@
 namespace media::image {
 namespace {
 
+/// Longer side of a picture that has all that is told of it.
+constexpr std::uint32_t kLooksSide = 128;
+
 /// The ThumbHash format takes no larger pictures.
 constexpr std::uint32_t kLongestSide = 100;
 
@@ -348,6 +351,12 @@ std::optional<PerceptualHash> find_perceptual_hash(const Image& picture) {
 }
 
 }  // namespace
+
+Geometry small_geometry(Size picture) {
+  Transform box;
+  box.width = box.height = kLooksSide;
+  return plan(picture, box);
+}
 
 Appearance describe(const Image& picture, std::uint8_t orientation) {
   const Image small = orient(small_picture(picture), orientation);

@@ -28,8 +28,6 @@ namespace {
 constexpr std::uint32_t kRowsBetweenChecks = 32;
 /// How far decoding is along the way, as far as progress is concerned.
 constexpr double kDecodeShare = 0.5;
-/// Of the picture that is described; it is also the proof that a source decodes.
-constexpr std::uint32_t kSmallSide = 128;
 
 Result<std::unique_ptr<Decoder>> open_source(const ByteReader& source, const Control& control) {
   if (source.size() > control.budget().max_source_bytes) {
@@ -125,12 +123,10 @@ class Derivation {
     }
   }
 
-  /// A picture of the whole for what is told of it.
+  /// A picture of the whole for what is told of it; where nothing else is asked for, it is the proof that the source decodes.
   [[nodiscard]] Target small_target() const {
     const Header& header = decoder_->header();
-    Transform box;
-    box.width = box.height = kSmallSide;
-    return {plan(header.picture, box), header.info.orientation, false, {}};
+    return {small_geometry(header.picture), header.info.orientation, false, {}};
   }
 
   // From rows of pixels.
@@ -367,12 +363,7 @@ class Derivation {
       MEDIA_TRY_ASSIGN(encoded.bytes, encode_at(quality));
       encoded.quality = static_cast<std::uint8_t>(quality);
     }
-    const std::uint64_t most =
-        aim.max_bytes == 0 ? control_.budget().max_output_bytes : std::min(aim.max_bytes, control_.budget().max_output_bytes);
-    if (encoded.bytes.size() > most) {
-      return Error{Errc::too_large, "the " + std::string(to_string(transform.format)) + " has " + std::to_string(encoded.bytes.size()) +
-                                        " bytes, more than " + std::to_string(most)};
-    }
+    MEDIA_TRY(control_.check_output(encoded.bytes.size(), aim.max_bytes, transform.format));
     return encoded;
   }
 
