@@ -9,17 +9,16 @@
 #include "image/orient.hpp"
 #include "image/resample.hpp"
 #include "image/saliency.hpp"
-#include "image/transform_limits.hpp"
 
 namespace media::image {
 namespace {
 
 constexpr std::uint32_t kRowsBetweenChecks = 32;
 
-/// What a look at the pixels found. Before orientation, as the picture is coded.
+/// What was seen of a picture; empty where nobody asked for it.
 struct Look {
   std::optional<Borders> borders;
-  Image small;  ///< Empty where nobody asked for it.
+  Image small;
 };
 
 Size look_size(Size picture) {
@@ -28,27 +27,35 @@ Size look_size(Size picture) {
   return plan(picture, transform).size;
 }
 
-Result<Look> look_at(Decoder& decoder, const Control& control, bool at_borders, bool at_subject) {
-  const Size picture = decoder.header().picture;
-  const Geometry small{look_size(picture)};
-  MEDIA_TRY_ASSIGN(const Rows rows, decoder.start(at_borders ? picture : small.size));
-  Look look;
-  std::optional<Resampler> resampler;
-  if (at_subject) {
-    MEDIA_TRY(control.check_memory(Resampler::working_bytes(rows.size, rows.layout, small), "a look at the picture"));
-    resampler.emplace(rows.size, rows.layout, small);
-  }
-  if (at_borders) look.borders.emplace(rows.size, rows.layout);
+/// Hands all rows to something that takes them.
+template <class Taker>
+Result<void> push_rows(Decoder& decoder, const Rows& rows, const Control& control, Taker& taker) {
   std::vector<std::uint8_t> row(std::size_t{rows.size.width} * channels(rows.layout));
   for (std::uint32_t y = 0; y < rows.size.height; ++y) {
     if (y % kRowsBetweenChecks == 0) MEDIA_TRY(control.check());
     MEDIA_TRY(decoder.read_row(row));
-    if (resampler) resampler->push_row(row);
-    if (look.borders) look.borders->push_row(row);
+    taker.push_row(row);
   }
+  return {};
+}
+
+/// At full size: an edge is there to the pixel.
+Result<Borders> look_at_borders(Decoder& decoder, const Control& control) {
+  MEDIA_TRY_ASSIGN(const Rows rows, decoder.start(decoder.header().picture));
+  Borders borders(rows.size, rows.layout);
+  MEDIA_TRY(push_rows(decoder, rows, control, borders));
+  return borders;
+}
+
+/// As small as the format gives it.
+Result<Image> look_at_subject(Decoder& decoder, const Control& control) {
+  const Geometry small{look_size(decoder.header().picture)};
+  MEDIA_TRY_ASSIGN(const Rows rows, decoder.start(small.size));
+  MEDIA_TRY(control.check_memory(Resampler::working_bytes(rows.size, rows.layout, small), "a look at the picture"));
+  Resampler resampler(rows.size, rows.layout, small);
+  MEDIA_TRY(push_rows(decoder, rows, control, resampler));
   // After the rows, because some decoders know their profile only then.
-  if (resampler) look.small = to_srgb(resampler->take(), decoder.header().profile);
-  return look;
+  return to_srgb(resampler.take(), decoder.header().profile);
 }
 
 /// The pixels of `small` that show this part of the picture: at least one.
@@ -92,9 +99,6 @@ Placement placed(const Header& header, const Transform& transform, const Look& l
 
 Result<std::vector<Placement>> place(const Header& header, std::span<const Transform> transforms, const Control& control,
                                      const OpenAgain& open_again) {
-  for (const Transform& transform : transforms) {
-    if (!edits_are_in_range(transform)) return Error{Errc::invalid_argument, "transform: a member is out of its range"};
-  }
   const bool at_borders = std::any_of(transforms.begin(), transforms.end(), [](const Transform& each) { return each.trim != 0; });
   const bool at_subject = std::any_of(transforms.begin(), transforms.end(), looks_for_subject);
   // One decoding for each, because the subject is looked for in a reduced one: in a full one it might be found elsewhere, and where a
@@ -102,12 +106,11 @@ Result<std::vector<Placement>> place(const Header& header, std::span<const Trans
   Look look;
   if (at_borders) {
     MEDIA_TRY_ASSIGN(const auto decoder, open_again());
-    MEDIA_TRY_ASSIGN(look, look_at(*decoder, control, true, false));
+    MEDIA_TRY_ASSIGN(look.borders, look_at_borders(*decoder, control));
   }
   if (at_subject) {
     MEDIA_TRY_ASSIGN(const auto decoder, open_again());
-    MEDIA_TRY_ASSIGN(Look of_subject, look_at(*decoder, control, false, true));
-    look.small = std::move(of_subject.small);
+    MEDIA_TRY_ASSIGN(look.small, look_at_subject(*decoder, control));
   }
   std::vector<Placement> placements;
   placements.reserve(transforms.size());

@@ -25,7 +25,7 @@ using OpenAgain = std::function<Result<std::unique_ptr<Decoder>>()>;
 /// One placement for each transform. Where none of them trims or looks for the subject, nothing is opened: they follow from
 /// the header. Else the source is decoded once more for each of the two: at full size to be trimmed (an edge is there to the
 /// pixel), as small as the format gives it to be looked at. Of that look some rows and a small picture are kept at a time.
-/// Errors: `invalid_argument` for a transform out of range, and the decoder's.
+/// The transforms are within their ranges. Errors: the decoder's.
 Result<std::vector<Placement>> place(const Header& header, std::span<const Transform> transforms, const Control& control,
                                      const OpenAgain& open_again);
 
