@@ -33,15 +33,18 @@ struct Picture {
   std::uint32_t width = 0;
   std::uint32_t height = 0;
   std::span<const std::byte> bytes;
-  unsigned quality = 0;  ///< 0: not known, or there is none.
-  double score = 0;      ///< 0: nobody asked for it.
+  unsigned quality = 0;   ///< 0: not known, or there is none.
+  double score = 0;       ///< 0: nobody asked for it.
+  bool searched = false;  ///< The quality was not given, but found.
 };
 
 /// What a search found, for people.
 std::string chosen(const Picture& picture) {
-  if (picture.score == 0) return {};
+  if (!picture.searched) return {};
+  std::string text = "  q " + std::to_string(picture.quality);
+  if (picture.score == 0) return text;
   const auto tenths = static_cast<unsigned>(std::lround(picture.score * 10));
-  return "  q " + std::to_string(picture.quality) + ", score " + std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
+  return text + ", score " + std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
 }
 
 bool same_file(const std::string& left, const std::string& right) {
@@ -146,7 +149,7 @@ class DeriveRun {
       }
       MEDIA_TRY_ASSIGN(const media::Picture picture, library_->derive(*work.id, transforms_[i], stop_));
       MEDIA_TRY_ASSIGN(const auto bytes, media::read_all(*picture.content, budget_.max_output_bytes));
-      MEDIA_TRY(keep(work, work.paths[i], transforms_[i].format, {picture.rendition.width, picture.rendition.height, bytes, 0, 0}));
+      MEDIA_TRY(keep(work, work.paths[i], transforms_[i].format, {picture.rendition.width, picture.rendition.height, bytes}));
     }
     if (missing.empty()) return {};
     return from_content(work, **content, missing, missing_paths);
@@ -162,7 +165,9 @@ class DeriveRun {
     MEDIA_TRY_ASSIGN(const media::Derived derived, processor_.derive(content, transforms, options));
     for (std::size_t i = 0; i < derived.outputs.size(); ++i) {
       const media::Encoded& output = derived.outputs[i];
-      MEDIA_TRY(keep(work, paths[i], output.transform.format, {output.width, output.height, output.bytes, output.quality, output.score}));
+      const bool searched = output.quality != 0 && (output.transform.score != 0 || output.transform.max_bytes != 0);
+      MEDIA_TRY(keep(work, paths[i], output.transform.format,
+                     {output.width, output.height, output.bytes, output.quality, output.score, searched}));
     }
     return {};
   }

@@ -293,6 +293,8 @@ TEST_CASE("cli derive: a score or a limit of bytes is met, and it says what it t
   CHECK(fs::file_size(out + "/photo-200.jpg") <= limit);
   CHECK(line_of({"--score", "99", "--deadline", "0.001"}).at("score").get<double>() > 0);
 
+  const auto told = mediactl({"derive", "-w", "200", "--format", "jpeg", "--max-bytes", std::to_string(limit), "--out-dir", out, source});
+  CHECK(told.out.find("  q " + std::to_string(small.at("quality").get<int>())) != std::string::npos);
   const auto impossible = derive({"--max-bytes", "100"});
   CHECK(impossible.exit_code != 0);
   CHECK(impossible.out.find("more than 100") != std::string::npos);
