@@ -59,6 +59,9 @@ if(MEDIA_WITH_TIFF)
   media_package(FIND TIFF LIBS -ltiff)
 endif()
 
+# The worker program alone.
+pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
+
 if(MEDIA_BUILD_CLI OR MEDIA_BUILD_SERVER)
   find_package(nlohmann_json REQUIRED)
 endif()

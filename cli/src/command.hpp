@@ -45,6 +45,7 @@ void add_renditions(CLI::App& app, Invocation& invocation);
 void add_rm(CLI::App& app, Invocation& invocation);
 void add_apikey(CLI::App& app, Invocation& invocation);
 void add_sign(CLI::App& app, Invocation& invocation);
+void add_selftest(CLI::App& app, Invocation& invocation);
 
 /// A command of a command: "renditions drop".
 CLI::App* add_action(CLI::App& command, const char* name, const char* what);

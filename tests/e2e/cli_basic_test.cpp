@@ -3,6 +3,7 @@
 
 #include "catch.hpp"
 #include "cli_support.hpp"
+#include "sanitized.hpp"
 
 namespace fs = std::filesystem;
 using cli::json_lines;
@@ -260,4 +261,26 @@ TEST_CASE("cli: file names cannot speak to the terminal") {
   CHECK(result.out.find('\033') == std::string::npos);
   CHECK_THAT(result.out, ContainsSubstring("evil\\x1b[2J\\x0astored 1.png"));
   CHECK(cli::text_lines(result.out).size() == 2);  // the file and the summary
+}
+
+TEST_CASE("cli: selftest shows that a worker can do nothing but decode") {
+  if (test::kSanitized) return;
+  const auto told = mediactl({"selftest"});
+  CHECK(told.exit_code == 0);
+  CHECK_THAT(told.out, ContainsSubstring("refused  read a file (EPERM)\n"));
+  CHECK_THAT(told.out, ContainsSubstring("locks: seccomp"));
+  const auto report = json_lines(mediactl({"--json", "selftest"}).out);
+  CHECK(report.summary["holds"] == true);
+  CHECK(report.summary["refused"] == report.objects.size());
+  CHECK(report.summary["attempts"] == report.objects.size());
+  CHECK(report.objects.size() > 15);
+  for (const auto& attempt : report.objects) {
+    CAPTURE(attempt.dump());
+    CHECK(attempt["refused"] == true);
+    CHECK(attempt["reason"].is_string());
+  }
+  // A program that is no worker gives no good report.
+  const auto other = mediactl({"selftest"}, {"MEDIA_WORKER=/bin/true"});
+  CHECK(other.exit_code == 10);
+  CHECK_THAT(other.err, ContainsSubstring("self-test"));
 }

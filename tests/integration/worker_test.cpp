@@ -174,7 +174,7 @@ TEST_CASE("worker: started by hand it says what it is and does nothing") {
   const auto version = test::run({MEDIA_WORKER_BINARY, "--version"});
   CHECK(version.exit_code == 0);
   CHECK(version.out == "media-worker " MEDIA_VERSION "\n");
-  for (const std::vector<std::string>& arguments : {std::vector<std::string>{}, {"1000000"}, {"-1"}, {"many", "words"}}) {
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{}, {"1000000"}, {"-1"}, {"--selftest"}, {"many", "words"}}) {
     std::vector<std::string> command{MEDIA_WORKER_BINARY};
     command.insert(command.end(), arguments.begin(), arguments.end());
     const auto result = test::run(command);

@@ -64,8 +64,8 @@ struct LibraryOptions {
   /// Pictures that callers of `derive` have asked for and that wait for their turn; beyond it `unavailable`.
   std::size_t derivation_queue = 256;
   /// Bytes of renditions that were made on demand (`Rendition::on_demand`): beyond it the least recently used ones are dropped, some
-  /// hundreds whenever one is made, and as many as it takes by `collect`, which gives their bytes back after the grace period. Presets' renditions neither count nor go. 0: no
-  /// limit.
+  /// hundreds whenever one is made, and as many as it takes by `collect`, which gives their bytes back after the grace period. Presets'
+  /// renditions neither count nor go. 0: no limit.
   std::uint64_t rendition_budget_bytes = 0;
   bool read_only = false;
   /// Says what is to be told to others of a change: kept in the transaction of the change itself, and handed to `send_notifications` until
@@ -222,8 +222,8 @@ struct Picture {
   std::shared_ptr<const ByteReader> content{};
 };
 
-/// A picture that is being made, or waits for its turn. Destroying it gives it up: what nobody waits for any more leaves the queue, or is
-/// stopped. Does not outlive the library.
+/// A picture that is being made, or waits for its turn. Destroying it gives it up: what nobody waits for any more leaves the queue; what
+/// has begun is made and kept all the same, for whoever asks next. Does not outlive the library.
 ///
 /// Thread-safety: may be called concurrently, because the library's queue guards it.
 class MEDIA_EXPORT PendingPicture {
@@ -232,10 +232,11 @@ class MEDIA_EXPORT PendingPicture {
   PendingPicture(const PendingPicture&) = delete;
   PendingPicture& operator=(const PendingPicture&) = delete;
 
-  /// Nothing while there is nothing to tell; afterwards the same each time. Errors: as `Library::derive`, and `unavailable` where its turn
-  /// has not come within the deadline of the budget; a later call may still find the picture.
+  /// Nothing while there is nothing to tell; afterwards the same each time. A small picture is told as soon as it is made, while it is
+  /// still being stored. Errors: as `Library::derive`, and `unavailable` where its turn has not come within the deadline of the budget; a
+  /// later call may still find the picture.
   virtual std::optional<Result<Picture>> poll() = 0;
-  /// Blocks until there is something to tell. `cancelled` where told to stop.
+  /// Blocks until the picture is stored. `cancelled` where told to stop.
   virtual Result<Picture> wait(std::stop_token stop) = 0;
 
  protected:
@@ -257,7 +258,7 @@ struct DerivationStats {
   std::uint64_t failed = 0;     ///< That could not be made.
   std::uint64_t shared = 0;     ///< Calls that found their picture asked for already.
   std::uint64_t refused = 0;    ///< Calls beyond `LibraryOptions::derivation_queue`.
-  std::uint64_t abandoned = 0;  ///< Pictures that nobody waited for any more.
+  std::uint64_t abandoned = 0;  ///< That left the queue, because nobody waited for them any more.
   std::uint64_t evicted = 0;    ///< Renditions dropped for the budget's sake.
   /// How long one that is asked for now would wait, going by those that were made lately.
   std::chrono::milliseconds expected_wait{0};

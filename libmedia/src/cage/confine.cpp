@@ -9,14 +9,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstdio>
-#include <memory>
+#include <charconv>
 #include <string>
+#include <system_error>
 
 #include "cage/saturating.hpp"
 #include "core/errno_error.hpp"
+#include "core/sanitized.hpp"
+#include "core/unique_fd.hpp"
 
 namespace media::cage {
 namespace {
@@ -30,18 +33,7 @@ constexpr int kNiceness = 5;
 /// Processor time is a second line behind the library's own watch on the clock: generous, for codecs that use several threads.
 constexpr std::uint64_t kThreadsReckoned = 8;
 
-// Shadow memory takes terabytes of address space.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kLimitAddressSpace = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kLimitAddressSpace = false;
-#else
-constexpr bool kLimitAddressSpace = true;
-#endif
-#else
-constexpr bool kLimitAddressSpace = true;
-#endif
+constexpr bool kLimitAddressSpace = !kSanitized;
 
 Result<void> set_limit(__rlimit_resource resource, rlim_t soft, rlim_t hard, const char* name) {
   const rlimit limit{soft, hard};
@@ -49,16 +41,17 @@ Result<void> set_limit(__rlimit_resource resource, rlim_t soft, rlim_t hard, con
   return {};
 }
 
-struct CloseFile {
-  void operator()(std::FILE* file) const noexcept { std::fclose(file); }
-};
-
-/// Bytes of address space in use (proc(5), statm: first field, in pages).
+/// Bytes of address space in use (proc(5), statm: first field, in pages). The file stays open, for a worker with its locks closed could not
+/// open it again.
 Result<std::uint64_t> mapped_bytes() {
-  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen("/proc/self/statm", "re"));
-  unsigned long pages = 0;
-  if (!file || std::fscanf(file.get(), "%lu", &pages) != 1) return errno_error(errno, "read /proc/self/statm");
-  return std::uint64_t{pages} * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  static const UniqueFd statm(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+  std::array<char, 128> text{};
+  const ssize_t length = statm ? ::pread(statm.get(), text.data(), text.size(), 0) : -1;
+  if (length < 0) return errno_error(errno, "read /proc/self/statm");
+  std::uint64_t pages = 0;
+  if (std::from_chars(text.data(), text.data() + length, pages).ec != std::errc{})
+    return Error{Errc::io, "/proc/self/statm: not as proc(5) has it"};
+  return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 // A signal handler has no other way to know it.

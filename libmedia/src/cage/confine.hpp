@@ -1,4 +1,4 @@
-/// What a worker gives up before it sees a stranger's byte. The kernel's locks (seccomp, Landlock) will be closed here too.
+/// What a worker gives up before it sees a stranger's byte, beside what its locks (libmedia/worker/locks.hpp) take away.
 #pragma once
 
 #include <cstdint>

@@ -153,12 +153,16 @@ struct Codec {
   std::string (*version)();
   /// Begins an animation that is played so often (0: for ever); null where this build writes none. Images and errors as `encode`'s.
   Result<std::unique_ptr<FrameWriter>> (*animate)(Size size, int quality, std::uint32_t plays, const Control& control) = nullptr;
+  /// Loads what the library would look for in files while it decodes; null where it looks for none.
+  void (*load)() = nullptr;
 };
 
 inline constexpr std::size_t kSniffBytes = 256;
 
 /// The codecs of this build.
 std::span<const Codec> codecs() noexcept;
+/// Has every codec load what it needs from files: for a process that is about to give up opening any.
+void load_codecs() noexcept;
 /// Null where there is none.
 const Codec* find_codec(Format format) noexcept;
 

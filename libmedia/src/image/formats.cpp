@@ -26,6 +26,12 @@ std::span<const Codec> codecs() noexcept {
   return kCodecs;
 }
 
+void load_codecs() noexcept {
+  for (const Codec& codec : codecs()) {
+    if (codec.load != nullptr) codec.load();
+  }
+}
+
 const Codec* find_codec(Format format) noexcept {
   const auto all = codecs();
   const auto found = std::find_if(all.begin(), all.end(), [&](const Codec& codec) { return codec.format == format; });

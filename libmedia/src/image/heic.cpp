@@ -144,6 +144,14 @@ Result<std::unique_ptr<Decoder>> open(const ByteReader& source, const Control& c
 
 }  // namespace
 
-const Codec kHeic{Format::heic, sniffs, open, nullptr, nullptr, nullptr};
+/// From libheif 1.13 on decoders may be plugins, files of their own.
+void load() {
+#if LIBHEIF_HAVE_VERSION(1, 13, 0)
+  // What cannot be loaded is missed by the picture that needs it.
+  static_cast<void>(::heif_init(nullptr));
+#endif
+}
+
+const Codec kHeic{Format::heic, sniffs, open, nullptr, nullptr, nullptr, nullptr, load};
 
 }  // namespace media::image

@@ -29,7 +29,9 @@ struct DerivationQueue::Flight {
   Work work;
   std::stop_source stop;
   State state = State::waiting;
-  std::optional<Result<Picture>> result;
+  bool told = false;                      ///< It counts as made or failed.
+  std::optional<Result<Picture>> early;   ///< Handed out before it was kept.
+  std::optional<Result<Picture>> result;  ///< Of the whole work, which may have failed to keep what was handed out.
   std::list<Passenger*> passengers;
   std::list<std::shared_ptr<Flight>>::iterator place_in_line;  ///< While it waits.
 };
@@ -44,6 +46,7 @@ class DerivationQueue::Passenger final : public PendingPicture {
 
   std::optional<Result<Picture>> poll() override {
     const std::lock_guard lock(queue_.mutex_);
+    if (flight_->early) return flight_->early;
     if (flight_->result) return flight_->result;
     if (flight_->state == Flight::State::waiting && steady_clock::now() - joined_ > queue_.limits_.patience) return waited_too_long();
     return std::nullopt;
@@ -68,7 +71,7 @@ class DerivationQueue::Passenger final : public PendingPicture {
   friend class DerivationQueue;
   DerivationQueue& queue_;
   const std::shared_ptr<Flight> flight_;
-  const std::function<void()> on_ready_;
+  std::function<void()> on_ready_;  ///< Empty once it was called.
   const steady_clock::time_point joined_ = steady_clock::now();
   std::optional<std::list<Passenger*>::iterator> seat_;
 };
@@ -154,40 +157,45 @@ Result<std::unique_ptr<PendingPicture>> DerivationQueue::join(const std::string&
 
 void DerivationQueue::leave(Passenger& passenger) noexcept {
   if (!passenger.seat_) return;  // It never got so far.
-  std::stop_source stop(std::nostopstate);
   {
     const std::lock_guard lock(mutex_);
     Flight& flight = *passenger.flight_;
     flight.passengers.erase(*passenger.seat_);
-    if (!flight.passengers.empty() || flight.state == Flight::State::landed) return;
+    if (!flight.passengers.empty() || flight.state != Flight::State::waiting) return;
     ++counts_.abandoned;
-    // Whoever asks from now on begins anew.
-    if (const auto found = flights_.find(flight.name); found != flights_.end() && found->second == passenger.flight_) flights_.erase(found);
-    if (flight.state == Flight::State::waiting) {
-      flight.state = Flight::State::landed;
-      waiting_.erase(flight.place_in_line);
-    } else {
-      stop = flight.stop;
-    }
+    flights_.erase(flight.name);  // Whoever asks from now on stands in line anew.
+    flight.state = Flight::State::landed;
+    waiting_.erase(flight.place_in_line);
   }
-  if (stop.stop_possible()) stop.request_stop();
   background_.notify_all();
 }
 
-void DerivationQueue::land(Flight& flight, Result<Picture> result) {
-  if (!flight.passengers.empty()) ++(result ? counts_.made : counts_.failed);
-  flight.result = std::move(result);
-  flight.state = Flight::State::landed;
-  if (const auto found = flights_.find(flight.name); found != flights_.end() && found->second.get() == &flight) flights_.erase(found);
-  for (const Passenger* passenger : flight.passengers) {
-    if (passenger->on_ready_) passenger->on_ready_();
+void DerivationQueue::tell(Flight& flight, const Result<Picture>& result) {
+  if (!flight.told) ++(result ? counts_.made : counts_.failed);
+  flight.told = true;
+  for (Passenger* passenger : flight.passengers) {
+    if (const auto on_ready = std::exchange(passenger->on_ready_, nullptr)) on_ready();
   }
+}
+
+void DerivationQueue::Making::hand_out(const Picture& picture) {
+  const std::lock_guard lock(queue_.mutex_);
+  flight_.early = picture;
+  queue_.tell(flight_, *flight_.early);
+}
+
+void DerivationQueue::land(const std::shared_ptr<Flight>& flight, Result<Picture> result) {
+  flight->result = std::move(result);
+  flight->state = Flight::State::landed;
+  flights_.erase(flight->name);
+  tell(*flight, *flight->result);
   arrivals_.notify_all();
 }
 
 Result<Picture> DerivationQueue::make(Flight& flight, Place& place) {
   try {
-    return flight.work(flight.stop.get_token(), place);
+    Making making(*this, flight, flight.stop.get_token(), place);
+    return flight.work(making);
   } catch (const std::bad_alloc&) {
     return Error{Errc::unavailable, "derive: out of memory"};
   }
@@ -216,7 +224,7 @@ void DerivationQueue::run() {
     place.release();
     flight->work = nullptr;  // with all that it holds, before anybody waits for the queue's end
     lock.lock();
-    land(*flight, std::move(result));
+    land(flight, std::move(result));
   }
 }
 

@@ -26,8 +26,13 @@ namespace media {
 /// may wait without a thread. Jobs ask for places too, on their own threads. Callers go first, for somebody looks at an empty frame; after
 /// `kTurns` of theirs a job that waits has one, so that what was taken in gets done however many ask.
 ///
+/// A making that began goes on to its end, whoever leaves: else clients of little patience could keep a slow picture from ever being made,
+/// each throwing away what the last one waited for.
+///
 /// Thread-safety: may be called concurrently, because one mutex guards everything; it is never held while a picture is made.
 class DerivationQueue {
+  struct Flight;
+
  public:
   struct Limits {
     unsigned at_once = 1;
@@ -60,8 +65,28 @@ class DerivationQueue {
     std::chrono::steady_clock::time_point since_;
   };
 
-  /// Makes a picture. The stop is requested once nobody waits for it any more.
-  using Work = std::function<Result<Picture>(std::stop_token stop, Place& place)>;
+  /// One picture being made, as whoever makes it sees it.
+  class Making {
+   public:
+    /// Requested when the queue ends.
+    [[nodiscard]] const std::stop_token& stop() const noexcept { return stop_; }
+    /// The place goes to the next one; what is left to do is no computing.
+    void give_up_place() noexcept { place_.release(); }
+    /// Gives the picture to those who poll, before the work returns; once.
+    void hand_out(const Picture& picture);
+
+   private:
+    friend class DerivationQueue;
+    Making(DerivationQueue& queue, Flight& flight, std::stop_token stop, Place& place)
+        : queue_(queue), flight_(flight), stop_(std::move(stop)), place_(place) {}
+    DerivationQueue& queue_;
+    Flight& flight_;
+    std::stop_token stop_;
+    Place& place_;
+  };
+
+  /// Makes a picture.
+  using Work = std::function<Result<Picture>(Making& making)>;
 
   explicit DerivationQueue(Limits limits);
   /// Stops what is being made. Nobody may wait any more.
@@ -79,17 +104,17 @@ class DerivationQueue {
 
  private:
   class Passenger;
-  struct Flight;
 
   // All under the mutex.
   [[nodiscard]] unsigned free_places() const noexcept;
   [[nodiscard]] bool may_depart() const noexcept;
   [[nodiscard]] bool background_may_enter() const noexcept;
   void start_thread_where_needed();
-  void land(Flight& flight, Result<Picture> result);
+  void tell(Flight& flight, const Result<Picture>& result);
+  void land(const std::shared_ptr<Flight>& flight, Result<Picture> result);
 
   void run();
-  static Result<Picture> make(Flight& flight, Place& place);
+  Result<Picture> make(Flight& flight, Place& place);
   void leave(Passenger& passenger) noexcept;
 
   const Limits limits_;

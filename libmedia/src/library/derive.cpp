@@ -37,43 +37,41 @@ bool LibraryImpl::is_preset(const Transform& transform) const {
   });
 }
 
-Result<std::vector<Rendition>> LibraryImpl::keep_outputs(const Digest& source, const Derived& derived, const Repository::Closure& more) {
-  std::vector<Rendition> renditions;
-  std::vector<Keeping> keepings;
-  for (const Encoded& output : derived.outputs) {
-    MEDIA_TRY_ASSIGN(auto writer, store_->begin(output.bytes.size()));
-    MEDIA_TRY(writer->write(output.bytes));
-    Keeping keeping;
-    MEDIA_TRY_ASSIGN(keeping.staged, writer->finish());
-    keeping.digest = keeping.staged->digest();
-    keeping.size_bytes = keeping.staged->size();
+Result<LibraryImpl::StagedOutput> LibraryImpl::stage_output(const Digest& source, const Encoded& output) {
+  StagedOutput staged;
+  MEDIA_TRY_ASSIGN(auto writer, store_->begin(output.bytes.size()));
+  MEDIA_TRY(writer->write(output.bytes));
+  Keeping& keeping = staged.keeping;
+  MEDIA_TRY_ASSIGN(keeping.staged, writer->finish());
+  keeping.digest = keeping.staged->digest();
+  keeping.size_bytes = keeping.staged->size();
 
-    Rendition rendition;
-    rendition.source = source;
-    rendition.transform = to_string(output.transform);
-    MEDIA_TRY_ASSIGN(rendition.encoder, encoder_version(output.transform.format));
-    rendition.digest = keeping.digest;
-    rendition.format = output.transform.format;
-    rendition.width = output.width;
-    rendition.height = output.height;
-    rendition.size_bytes = keeping.size_bytes;
-    rendition.created_at = clock_->now();
-    rendition.on_demand = !is_preset(output.transform);
-    rendition.used_at = rendition.created_at;
-    renditions.push_back(std::move(rendition));
-    keepings.push_back(std::move(keeping));
-  }
-  std::vector<Keeping*> pointers;
-  for (Keeping& keeping : keepings) pointers.push_back(&keeping);
-  MEDIA_TRY(keep(pointers, [&](Transaction& transaction) -> Result<void> {
-    for (const Rendition& rendition : renditions) MEDIA_TRY(transaction.put_rendition(rendition));
+  Rendition& rendition = staged.rendition;
+  rendition.source = source;
+  rendition.transform = to_string(output.transform);
+  MEDIA_TRY_ASSIGN(rendition.encoder, encoder_version(output.transform.format));
+  rendition.digest = keeping.digest;
+  rendition.format = output.transform.format;
+  rendition.width = output.width;
+  rendition.height = output.height;
+  rendition.size_bytes = keeping.size_bytes;
+  rendition.created_at = clock_->now();
+  rendition.on_demand = !is_preset(output.transform);
+  rendition.used_at = rendition.created_at;
+  return staged;
+}
+
+Result<void> LibraryImpl::keep_outputs(std::span<StagedOutput> outputs, const Repository::Closure& more) {
+  std::vector<Keeping*> keepings;
+  for (StagedOutput& output : outputs) keepings.push_back(&output.keeping);
+  return keep(keepings, [&](Transaction& transaction) -> Result<void> {
+    for (const StagedOutput& output : outputs) MEDIA_TRY(transaction.put_rendition(output.rendition));
     return more(transaction);
-  }));
-  return renditions;
+  });
 }
 
 Result<Picture> LibraryImpl::make_picture(const Media& media, const Transform& transform, const std::string& encoder,
-                                          const std::stop_token& stop, DerivationQueue::Place& place) {
+                                          DerivationQueue::Making& making) {
   const Digest& source = *media.digest;
   const std::string spelling = to_string(transform);
   // By a making that ended, here or in another process, since this one was asked for.
@@ -82,15 +80,26 @@ Result<Picture> LibraryImpl::make_picture(const Media& media, const Transform& t
   MEDIA_TRY_ASSIGN(const auto content, read(media));
   DeriveOptions options;
   options.budget = options_.budget;
-  options.stop = stop;
-  MEDIA_TRY_ASSIGN(const Derived derived, processor_->derive(*content, std::span(&transform, 1), options));
-  place.release();  // What is left is the disk's work.
-  MEDIA_TRY_ASSIGN(auto renditions, keep_outputs(source, derived, [](Transaction&) { return Result<void>{}; }));
-  Picture picture{std::move(renditions.front()), nullptr};
-  // By its bytes, not by its row, which may have been dropped already for the sake of others.
-  auto opened = open_verified(picture.rendition.digest);
-  if (!opened) return Error{Errc::unavailable, "the rendition went away as soon as it was made; try again"};
-  picture.content = std::move(opened).value();
+  options.stop = making.stop();
+  MEDIA_TRY_ASSIGN(Derived derived, processor_->derive(*content, std::span(&transform, 1), options));
+  making.give_up_place();  // What is left is the disk's work.
+  Encoded& output = derived.outputs.front();
+  MEDIA_TRY_ASSIGN(StagedOutput staged, stage_output(source, output));
+  Picture picture{staged.rendition, nullptr};
+  const bool is_small = output.bytes.size() <= kSmallBlobBytes;
+  if (is_small) {
+    // It can be made again at any time, so nobody who looks at an empty frame has to wait for the disk. What is large does not stay in
+    // memory for as long as its readers take.
+    picture.content = std::make_shared<MemoryReader>(std::move(output.bytes));
+    making.hand_out(picture);
+  }
+  MEDIA_TRY(keep_outputs(std::span(&staged, 1), [](Transaction&) { return Result<void>{}; }));
+  if (!is_small) {
+    // By its bytes, not by its row, which may have been dropped already for the sake of others.
+    auto opened = open_verified(picture.rendition.digest);
+    if (!opened) return Error{Errc::unavailable, "the rendition went away as soon as it was made; try again"};
+    picture.content = std::move(opened).value();
+  }
   if (picture.rendition.on_demand) keep_within_budget(picture.rendition.size_bytes);
   return picture;
 }
@@ -106,8 +115,8 @@ Result<Derivation> LibraryImpl::begin_derive(const Media& media, const Transform
   MEDIA_TRY_ASSIGN(derivation.picture, find_picture(*media.digest, spelling, encoder));
   if (derivation.picture) return derivation;
   if (options_.read_only) return Error{Errc::denied, "derive: the library is open for reading only"};
-  auto work = [this, media, transform, encoder = std::move(encoder)](const std::stop_token& stop, DerivationQueue::Place& place) {
-    return make_picture(media, transform, encoder, stop, place);
+  auto work = [this, media, transform, encoder = std::move(encoder)](DerivationQueue::Making& making) {
+    return make_picture(media, transform, encoder, making);
   };
   MEDIA_TRY_ASSIGN(derivation.pending, derivations_.join(media.digest->to_hex() + ' ' + spelling, std::move(work), std::move(on_ready)));
   return derivation;

@@ -111,7 +111,12 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
     if (!wanted.empty() || media->placeholder.empty() || !is_described) {
       MEDIA_TRY_ASSIGN(derived, derive_in_turn(*content, wanted, options, [&] { options.progress(noted); }));
     }
-    MEDIA_TRY(keep_outputs(*media->digest, derived, [&](Transaction& transaction) -> Result<void> {
+    std::vector<StagedOutput> outputs;
+    for (const Encoded& output : derived.outputs) {
+      MEDIA_TRY_ASSIGN(auto staged, stage_output(*media->digest, output));
+      outputs.push_back(std::move(staged));
+    }
+    MEDIA_TRY(keep_outputs(outputs, [&](Transaction& transaction) -> Result<void> {
       MEDIA_TRY_ASSIGN(const bool mine, transaction.finish_job(job.id, job.lease_owner));
       if (!mine) return Error{Errc::conflict, "job " + std::to_string(job.id) + " was taken over"};
       MEDIA_TRY_ASSIGN(auto current, transaction.find_media(media->id));

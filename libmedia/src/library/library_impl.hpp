@@ -141,14 +141,19 @@ class LibraryImpl final : public Library {
   // derive.cpp
   Result<std::optional<Picture>> find_picture(const Digest& source, const std::string& transform, const std::string& encoder) const;
   /// What a caller of `derive` gets, made in a place of the queue, which is given back once there is no more to compute.
-  Result<Picture> make_picture(const Media& media, const Transform& transform, const std::string& encoder, const std::stop_token& stop,
-                               DerivationQueue::Place& place);
+  Result<Picture> make_picture(const Media& media, const Transform& transform, const std::string& encoder, DerivationQueue::Making& making);
   [[nodiscard]] bool is_preset(const Transform& transform) const;
   /// As Processor::derive, in a place of the queue, on this thread. `while_waiting` is called about once a second until there is a place.
   Result<Derived> derive_in_turn(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options,
                                  const std::function<void()>& while_waiting);
-  /// Stores encoded outputs and their rows, with `more` in the same transaction.
-  Result<std::vector<Rendition>> keep_outputs(const Digest& source, const Derived& derived, const Repository::Closure& more);
+  /// An encoded output on its way into the store.
+  struct StagedOutput {
+    Rendition rendition;
+    Keeping keeping;
+  };
+  Result<StagedOutput> stage_output(const Digest& source, const Encoded& output);
+  /// Stores them and their rows, with `more` in the same transaction.
+  Result<void> keep_outputs(std::span<StagedOutput> outputs, const Repository::Closure& more);
 
   // renditions.cpp
   void note_use(const Rendition& rendition) const;
