@@ -28,6 +28,13 @@ struct Waiting {
       if (waited > 2s) return http::Response::text(200, "waited");
       return http::Response::later(std::string(request.capture("key")));
     });
+    router.add("GET", "/making", [this](http::Request& request) {
+      ++asked;
+      if (ready) return http::Response::text(200, "made");
+      if (!request.may_wait) return http::Response::text(503, "come back");
+      request.kept = 1;
+      return http::Response::later("making");
+    });
     router.add("GET", "/hello", [](http::Request&) { return http::Response::text(200, "hello"); });
     router.add("GET", "/never", [](http::Request&) { return http::Response::later("never"); });
     http::Hooks hooks;
@@ -124,6 +131,32 @@ TEST_CASE("http: a stop answers what waits") {
   CHECK(client.read_reply().body == "may not wait");
   stopping.join();
   CHECK(steady_clock::now() - begun < 5s);
+}
+
+TEST_CASE("http: who waits for something in the making waits on while the server stops, and is told before it ends") {
+  http::ServerOptions options;
+  options.wait_tick = 60s;
+  for (const bool in_time : {true, false}) {
+    CAPTURE(in_time);
+    Waiting waiting(options);
+    Client client(waiting.server->port());
+    client.send(get("/making"));
+    REQUIRE(eventually([&] { return waiting.server->stats().waiting == 1; }));
+    const auto begun = steady_clock::now();
+    std::thread stopping([&] { waiting.server->stop(4s); });
+    std::this_thread::sleep_for(300ms);
+    CHECK(waiting.server->stats().waiting == 1);
+    if (in_time) {
+      waiting.ready = true;
+      waiting.server->wake("making");
+    }
+    const Reply reply = client.read_reply();
+    CHECK(reply.body == (in_time ? "made" : "come back"));
+    CHECK(reply.complete);
+    stopping.join();
+    CHECK((steady_clock::now() - begun < 2s) == in_time);
+    CHECK(steady_clock::now() - begun < 5s);
+  }
 }
 
 TEST_CASE("http: wake-ups and clients that come and go at the same time lose nothing") {

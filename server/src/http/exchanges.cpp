@@ -67,8 +67,8 @@ void Server::Loop::refuse(Connection& connection, const HeadFailure& failure) {
 void Server::Loop::run_exchange(Connection& connection, Engine& engine) {
   Exchange& exchange = *connection.exchange;
   const std::uint64_t wakes = wake_count_;
-  // Who waits for something that is being made may go on to wait while the server drains; it is cut when the time for that is over.
-  const bool may_still_wait = !stopping_ || exchange.request.kept.has_value();
+  // Who waits for something that is being made may go on to wait while the server drains, until shortly before the time for that is over.
+  const bool may_still_wait = may_wait_on(exchange);
   exchange.request.may_wait = may_still_wait && table_.count(State::waiting) < options_.max_waiting;
   Response response = answer(exchange);
   if (!response.wait_for.empty()) {
@@ -87,10 +87,12 @@ void Server::Loop::run_exchange(Connection& connection, Engine& engine) {
   send_answer(connection, engine, std::move(response));
 }
 
+bool Server::Loop::may_wait_on(const Exchange& exchange) const { return !stopping_ || (exchange.request.kept.has_value() && !last_call_); }
+
 void Server::Loop::wait(Connection& connection, std::string key, std::uint64_t wakes) {
   connection.exchange->wait_key = std::move(key);
   // Woken since the handler looked: it may have looked too early. What comes after this line finds the connection at the next tick.
-  if (wake_count_ != wakes || (stopping_ && !connection.exchange->request.kept.has_value())) return ask_again(connection);
+  if (wake_count_ != wakes || !may_wait_on(*connection.exchange)) return ask_again(connection);
   if (!table_.park(connection, State::waiting, steady_clock::now() + options_.wait_tick)) finish(connection, false);
 }
 

@@ -21,6 +21,8 @@ using std::chrono::steady_clock;
 constexpr milliseconds kNudgeTick{1};
 constexpr std::size_t kScratch = std::size_t{64} * 1024;
 constexpr milliseconds kLongestWait{1000};
+/// So long before the end of a drain those who wait are answered.
+constexpr milliseconds kLastCall{1000};
 constexpr milliseconds kDrainTick{50};
 constexpr milliseconds kAcceptPause{100};
 constexpr int kAcceptsPerTurn = 64;
@@ -73,7 +75,9 @@ Result<void> Server::Loop::begin() {
 void Server::Loop::stop(milliseconds grace) {
   const std::lock_guard lock(stop_mutex_);
   if (!thread_.joinable()) return;
-  drain_until_ = steady_clock::now() + grace;
+  const SteadyTime now = steady_clock::now();
+  drain_until_ = now + grace;
+  last_call_at_ = now + grace - std::min<milliseconds>(grace / 4, kLastCall);
   stopping_ = true;
   wake();
   thread_.join();
@@ -106,6 +110,7 @@ void Server::Loop::run() {
   while (true) {
     table_.bury();
     if (stopping_ && !draining_) begin_drain();
+    if (draining_ && !last_call_ && steady_clock::now() >= last_call_at_.load()) call_the_last();
     if (draining_ && steady_clock::now() >= drain_until_.load()) cut_everything();
     if (draining_ && table_.size() == 0) return;
     const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_milliseconds());
@@ -395,6 +400,14 @@ void Server::Loop::begin_drain() {
   // Asked again they may wait no longer, and say how things stand; but who waits for something that is being made gets it if there is time.
   for (Connection* connection : table_.in_state(State::waiting)) {
     if (connection->exchange->request.kept.has_value()) continue;
+    guarded(*connection, [&] { ask_again(*connection); });
+  }
+}
+
+/// What is being made will not be there in time: whoever waits for it is told to come back, rather than cut.
+void Server::Loop::call_the_last() {
+  last_call_ = true;
+  for (Connection* connection : table_.in_state(State::waiting)) {
     guarded(*connection, [&] { ask_again(*connection); });
   }
 }

@@ -54,6 +54,7 @@ class Server::Loop {
   void take_wakes();
   [[nodiscard]] bool is_crowded(const std::string& address, std::size_t allowance) const;
   void begin_drain();
+  void call_the_last();
   void cut_everything();
   /// Answers with a failure without a handler, and closes.
   void refuse(Connection& connection, const HeadFailure& failure);
@@ -64,6 +65,7 @@ class Server::Loop {
   /// Has a waiting connection's handler asked again, on a pool's thread.
   void ask_again(Connection& connection);
   /// Parks an exchange whose handler has no answer yet; `wakes` is how many wake-ups there had been when it was asked.
+  [[nodiscard]] bool may_wait_on(const Exchange& exchange) const;
   void wait(Connection& connection, std::string key, std::uint64_t wakes);
   Response answer(Exchange& exchange);
   Response call_handler(Exchange& exchange);
@@ -116,7 +118,9 @@ class Server::Loop {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> cut_{false};
   std::atomic<SteadyTime> drain_until_{};
+  std::atomic<SteadyTime> last_call_at_{SteadyTime::max()};  ///< From then on nobody may wait for anything.
   bool draining_ = false;
+  std::atomic<bool> last_call_{false};
   SteadyTime accept_again_{};
   bool accepting_ = true;
   std::thread thread_;
