@@ -1,8 +1,5 @@
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <set>
@@ -12,6 +9,7 @@
 #include "media/sign.hpp"
 #include "media_id.hpp"
 #include "open_store.hpp"
+#include "signing.hpp"
 #include "text.hpp"
 
 namespace mediactl {
@@ -33,34 +31,6 @@ struct SignOptions {
   std::string expires = "1h";
   std::string base_url;
 };
-
-std::string environment(const char* name) {
-  const char* const value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
-
-/// As mediad reads it: itself, or the file that `<name>_FILE` names.
-Result<std::string> secret_of(const std::string& name) {
-  const std::string plain = environment(name.c_str());
-  const std::string path = environment((name + "_FILE").c_str());
-  if (plain.empty() == path.empty()) {
-    if (plain.empty()) return std::string();
-    return Error{Errc::invalid_argument, name + ": accepts either itself or " + name + "_FILE"};
-  }
-  if (!plain.empty()) return plain;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return Error{Errc::invalid_argument, name + "_FILE: accepts a file that can be read"};
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
-  return text;
-}
-
-/// The key that the server signs with: the environment's, else the one that is kept beside the store.
-Result<media::SigningKeys> open_keys(const Globals& globals) {
-  MEDIA_TRY_ASSIGN(const std::string secret, secret_of("UPLOAD_URL_SECRET"));
-  if (!secret.empty()) return media::SigningKeys::open({secret});
-  return media::open_signing_key_file(std::filesystem::path(globals.store) / "url-signing.key");
-}
 
 /// What to add to "/media/7", and the parameters that are signed along.
 struct Target {
@@ -133,7 +103,7 @@ Exit run(Console& console, const Globals& globals, const SignOptions& options) {
   if (!library) return console.fail(library.error());
   const auto target = target_of(options, **library);
   if (!target) return console.fail(target.error());
-  const auto keys = open_keys(globals);
+  const auto keys = open_signing_keys(globals);
   if (!keys) return console.fail(keys.error());
   const media::Timestamp expires_at = media::SystemClock().now() + *lifetime;
   std::uint64_t failed = 0;

@@ -1,5 +1,7 @@
 #include <fstream>
+#include <limits>
 #include <map>
+#include <set>
 
 #include "library_fixture.hpp"
 
@@ -7,6 +9,7 @@ using namespace media;
 using namespace std::chrono_literals;
 using test::LibraryFixture;
 using test::png;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -109,4 +112,138 @@ TEST_CASE("library: verify stops when told") {
   VerifyOptions options;
   options.stop = source.get_token();
   CHECK(f.library->verify(options).error().code == Errc::cancelled);
+}
+
+TEST_CASE("library: shares of a verification are disjoint, and together they are all of it") {
+  LibraryFixture f;
+  std::vector<Digest> digests;
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    digests.push_back(f.ingest(test::noise(300, i + 1), {.filename = std::to_string(i), .any_content = true}).digest);
+  }
+  for (const std::size_t victim : {3U, 77U, 150U}) test::damage_blob(f.folder / "store", digests[victim].to_hex(), 7);
+  test::lose_blob(f.folder / "store", digests[120].to_hex());
+  std::uint64_t blobs = 0;
+  std::multiset<Digest> found;
+  constexpr std::uint32_t kShares = 7;
+  for (std::uint32_t number = 1; number <= kShares; ++number) {
+    VerifyOptions options;
+    options.share = {number, kShares};
+    options.on_fault = [&](const Fault& fault) { found.insert(fault.digest.value()); };
+    const auto report = f.library->verify(options).value();
+    CHECK(report.blobs > 200 / kShares / 3);
+    blobs += report.blobs;
+    // The same share has the same blobs.
+    CHECK(f.library->verify({.share = {number, kShares}}).value().blobs == report.blobs);
+  }
+  CHECK(blobs == 199);
+  CHECK(found == std::multiset<Digest>{digests[3], digests[77], digests[120], digests[150]});
+  for (const VerifyShare share : {VerifyShare{0, 1}, VerifyShare{2, 1}, VerifyShare{1, 0}}) {
+    CHECK(f.library->verify({.share = share}).error().code == Errc::invalid_argument);
+  }
+}
+
+TEST_CASE("library: a sample is about as large as it was asked for, and another one each time") {
+  LibraryFixture f;
+  for (std::uint64_t i = 0; i < 400; ++i) f.ingest(test::noise(100, i + 1), {.filename = std::to_string(i), .any_content = true});
+  std::set<std::uint64_t> bytes;
+  for (int round = 0; round < 5; ++round) {
+    const auto report = f.library->verify({.sample = 0.25}).value();
+    CHECK(report.blobs > 50);
+    CHECK(report.blobs < 160);
+    bytes.insert(report.blobs);
+  }
+  CHECK(bytes.size() > 1);
+  CHECK(f.library->verify({.sample = 1}).value().blobs == 400);
+  for (const double sample : {0.0, -1.0, 1.5, std::numeric_limits<double>::quiet_NaN()}) {
+    CHECK(f.library->verify({.sample = sample}).error().code == Errc::invalid_argument);
+  }
+}
+
+TEST_CASE("library: what was verified lately is passed over when asked") {
+  LibraryFixture f;
+  f.ingest(png(1), {.filename = "1.png"});
+  f.clock->advance(48h);
+  CHECK(f.library->verify({}).value().blobs == 1);
+  f.clock->advance(1h);
+  f.ingest(png(2), {.filename = "2.png"});
+  const Timestamp day_ago = f.clock->now() - 24h;
+  const auto before = f.library->verify({.unless_verified_since = day_ago}).value().blobs;
+  CHECK(before <= 1);  // An ingest may count as a verification.
+  f.clock->advance(48h);
+  CHECK(f.library->verify({.unless_verified_since = f.clock->now() - 24h}).value().blobs == 2);
+  CHECK(f.library->verify({.unless_verified_since = f.clock->now() - 24h}).value().blobs == 0);
+}
+
+TEST_CASE("library: what a verification found damaged is never served as whole, however lately it was proven") {
+  LibraryFixture f;
+  f.pack_below_bytes = 0;
+  f.open();
+  const auto media = f.ingest(test::noise(5'000, 1), {.filename = "a", .any_content = true}).media;
+  REQUIRE(f.content_of(media.id).size() == 5'000);
+  // Rot leaves size and times as they were.
+  const auto path = f.blob_path(*media.digest);
+  const auto times = fs::last_write_time(path);
+  test::damage_blob(f.folder / "store", media.digest->to_hex(), 100);
+  fs::last_write_time(path, times);
+  CHECK(f.library->verify({}).value().damaged == 1);
+  const auto read = f.library->read(media.id);
+  REQUIRE_FALSE(read);
+  CHECK(read.error().code == Errc::corrupt);
+}
+
+TEST_CASE("library: damaged and missing blobs come back from another store, where it has them whole") {
+  for (const std::uint64_t pack_below : {std::uint64_t{0}, std::uint64_t{256} << 10U}) {
+    CAPTURE(pack_below);
+    LibraryFixture f;
+    f.pack_below_bytes = pack_below;
+    f.open();
+    std::vector<Media> media;
+    for (std::uint64_t i = 0; i < 6; ++i) {
+      media.push_back(f.ingest(test::noise(3'000 + i, i + 1), {.filename = std::to_string(i), .any_content = true}).media);
+    }
+    const auto replica = make_memory_store();
+    const auto keep = [&](const std::vector<std::byte>& content) {
+      auto writer = replica->begin().value();
+      REQUIRE(writer->write(content));
+      std::vector<std::unique_ptr<Staged>> staged;
+      staged.push_back(writer->finish().value());
+      REQUIRE(replica->publish(staged));
+    };
+    for (const std::uint64_t i : {0U, 1U, 2U}) keep(test::noise(3'000 + i, i + 1));
+    const auto store = f.folder / "store";
+    test::damage_blob(store, media[0].digest->to_hex(), 10);
+    test::lose_blob(store, media[1].digest->to_hex());
+    test::damage_blob(store, media[4].digest->to_hex(), 10);  // of which there is no copy
+    test::lose_blob(store, media[5].digest->to_hex());
+    std::vector<Fault> faults;
+    VerifyOptions options;
+    options.repair_from = replica.get();
+    options.on_fault = [&](const Fault& fault) { faults.push_back(fault); };
+    auto report = f.library->verify(options).value();
+    CHECK(report.damaged == 2);
+    CHECK(report.missing == 2);
+    CHECK(report.repaired == 2);
+    for (const Fault& fault : faults) CHECK(fault.repaired == (fault.digest == media[0].digest || fault.digest == media[1].digest));
+    CHECK(test::count_files(store / "quarantine") == 1);
+    for (const std::uint64_t i : {0U, 1U, 2U, 3U}) CHECK(f.content_of(media[i].id) == test::noise(3'000 + i, i + 1));
+    report = f.library->verify({}).value();
+    CHECK(report.damaged == 1);
+    CHECK(report.missing == 1);
+  }
+}
+
+TEST_CASE("library: a verification that is held to a rate takes its time, and can be told to stop") {
+  LibraryFixture f;
+  for (std::uint64_t i = 0; i < 10; ++i) f.ingest(test::noise(200'000, i + 1), {.filename = std::to_string(i), .any_content = true});
+  auto begun = std::chrono::steady_clock::now();
+  CHECK(f.library->verify({.bytes_per_second = 4'000'000}).value().blobs == 10);
+  CHECK(std::chrono::steady_clock::now() - begun >= 450ms);
+  std::stop_source stop;
+  std::jthread stopper([&] {
+    std::this_thread::sleep_for(100ms);
+    stop.request_stop();
+  });
+  begun = std::chrono::steady_clock::now();
+  CHECK(f.library->verify({.bytes_per_second = 10'000, .stop = stop.get_token()}).error().code == Errc::cancelled);
+  CHECK(std::chrono::steady_clock::now() - begun < 20s);
 }

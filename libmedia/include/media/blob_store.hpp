@@ -157,6 +157,10 @@ class MEDIA_EXPORT BlobStore {
   /// Sets a damaged blob aside, out of the readers' sight, for a person to look at: each copy whose bytes are not what the digest says. A
   /// copy that is whole stays, whoever thought it damaged: it may have been stored anew since. False where nothing was set aside.
   virtual Result<bool> quarantine(const Digest& digest) = 0;
+  /// Leaves nothing of these blobs, which have been removed: no copy that was set aside, no bytes that wait for a compaction. May overwrite
+  /// the bytes of other removed blobs too, and readers that have a removed blob open may get zeros for it. Once for many: it may have to
+  /// look through all that is dead. Errors: as `remove`, `cancelled`. A store that keeps nothing of what is removed has nothing to do.
+  virtual Result<void> wipe(std::span<const Digest> removed, const std::stop_token& stop);
   /// Proves that the store can be written and read now (a health check): makes and removes a temp object.
   virtual Result<void> check() = 0;
   /// The store's power over segments; null where it has none.

@@ -15,6 +15,7 @@
 
 #include "media/blob_store.hpp"
 #include "media/clock.hpp"
+#include "media/erase.hpp"
 #include "media/export.hpp"
 #include "media/inspect.hpp"
 #include "media/io.hpp"
@@ -316,11 +317,26 @@ struct Fault {
   std::optional<Digest> digest{};
   std::string location{};
   std::string message{};
+  bool repaired = false;  ///< A whole copy has taken its place.
 };
 MEDIA_EXPORT std::string_view to_string(Fault::Problem problem) noexcept;
 
+/// One of equal shares of all blobs, by digest: a blob is in the same share at every run.
+struct VerifyShare {
+  std::uint32_t number = 1;  ///< From 1 to `of`.
+  std::uint32_t of = 1;
+};
+
 struct VerifyOptions {
   unsigned threads = 2;
+  /// Only this share, and of it only about so many, drawn by chance. Strays are told of the share, whatever is drawn.
+  VerifyShare share{};
+  double sample = 1;
+  /// What was verified since then is passed over; absent: nothing is.
+  std::optional<Timestamp> unless_verified_since{};
+  std::uint64_t bytes_per_second = 0;  ///< Read at most; 0: as fast as the disk goes.
+  /// Where whole copies of damaged and missing blobs may be found; outlives the call. Null: none are looked for.
+  const BlobStore* repair_from = nullptr;
   std::stop_token stop{};
   /// Called for each fault as it is found, from one thread at a time.
   std::function<void(const Fault&)> on_fault{};
@@ -334,6 +350,7 @@ struct VerifyReport {
   std::uint64_t damaged = 0;
   std::uint64_t missing = 0;
   std::uint64_t stray = 0;
+  std::uint64_t repaired = 0;  ///< Of the damaged and missing ones, by a copy from elsewhere.
 
   [[nodiscard]] bool intact() const noexcept { return damaged == 0 && missing == 0 && stray == 0; }
 };
@@ -456,6 +473,12 @@ class MEDIA_EXPORT Library {
   virtual Result<Media> update(MediaId id, const MediaChanges& changes) = 0;
   /// False where there was none. The blob goes later, by `collect`.
   virtual Result<bool> remove(MediaId id) = 0;
+  /// Removes what an owner has, rows and bytes, with all renditions and without a grace period: for the law's sake. What is left of removed
+  /// blobs in segments, whosever they were, is overwritten. Bytes that others have too stay. A reader that has one of these bytes open may
+  /// get zeros for them. Can be called again after a failure, and then reports what was left; what a call that failed had claimed is
+  /// removed by `collect`. Errors: `invalid_argument` (no owner), `not_found` (a media of the list is not the owner's; then nothing is
+  /// erased), `denied`, `cancelled`, and the store's and repository's own.
+  virtual Result<EraseReport> erase(const EraseRequest& request) = 0;
   /// Removes several at once, all that are there (and this owner's, where one is given) or, on an error, none. Answers which they were,
   /// each once.
   virtual Result<std::vector<MediaId>> remove(std::span<const MediaId> ids, const std::optional<std::string>& owner) = 0;
@@ -478,7 +501,10 @@ class MEDIA_EXPORT Library {
   /// The key that a token opens; nothing for a token that is wrong, revoked or expired. Takes as long for one wrong secret as for another.
   virtual Result<std::optional<ApiKey>> find_api_key(std::string_view token) const = 0;
 
-  /// Re-reads every byte and compares catalog and store.
+  /// As Repository::back_up: the catalog without the bytes of the blobs.
+  virtual Result<void> back_up_catalog(const std::filesystem::path& file) = 0;
+  /// Re-reads every byte and compares catalog and store. A damaged blob counts as unverified from then on, so that no reader gets it
+  /// unhashed. `invalid_argument` for a share or sample that is none.
   virtual Result<VerifyReport> verify(const VerifyOptions& options) = 0;
   /// Drops renditions from the catalog; they are made again when somebody asks. Says how many, and what their bytes come to, which go by
   /// `collect` where nothing else is made of them. `not_found` where there is no such media.

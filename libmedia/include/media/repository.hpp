@@ -210,6 +210,13 @@ class MEDIA_EXPORT Repository : public RepositoryReader {
   virtual Result<void> write(const Closure& closure) = 0;
   /// Proves that the catalog answers (a health check).
   virtual Result<void> check() const = 0;
+  /// Leaves nothing of rows that were removed, as far as that is this process's to do: what a log still holds of them. Nothing where an
+  /// engine sees to it itself. Errors: `io`, `no_space`, `unavailable` (somebody reads from the log, for longer than a few seconds).
+  virtual Result<void> wipe();
+  /// A copy of the whole catalog, of one moment, in a file that must not exist; others go on reading and writing. On success it is on
+  /// stable storage. `unsupported` where the engine has a tool of its own for that (pg_dump). Errors: `already_exists`, `no_space`, `io`,
+  /// `denied`.
+  virtual Result<void> back_up(const std::filesystem::path& file);
 };
 
 /// A catalog in this process's memory, for tests and short-lived programs. Gone with the object.
@@ -227,5 +234,12 @@ struct SqliteRepositoryOptions {
 /// Errors: `unsupported` (made by a newer version; a network filesystem), `corrupt` (not a catalog, migration checksum differs),
 /// `not_found` (its folder; the file itself where read-only), `denied`, `no_space`, `unavailable` (locked for longer than 10 s), `io`.
 MEDIA_EXPORT Result<std::unique_ptr<Repository>> open_sqlite_repository(const SqliteRepositoryOptions& options);
+
+/// A backup (`Repository::back_up`) takes the place of a catalog that no program has open, or of none. It is copied, checked whole and
+/// brought up to date before; the former catalog stays beside it under another name, which is answered (empty: there was none). What was
+/// stored since the backup is in the store and not in this catalog. Errors: `not_found`, `corrupt` (no catalog, or a damaged one),
+/// `unsupported` (made by a newer version), `unavailable` (in use), `denied`, `no_space`, `io`.
+MEDIA_EXPORT Result<std::filesystem::path> restore_sqlite_catalog(const std::filesystem::path& backup,
+                                                                  const std::filesystem::path& catalog);
 
 }  // namespace media

@@ -12,6 +12,23 @@ constexpr std::chrono::seconds kClaimLease{60};
 
 }  // namespace
 
+Result<std::uint64_t> LibraryImpl::delete_claimed(std::span<const Blob> claimed) {
+  std::uint64_t freed = 0;
+  for (const Blob& blob : claimed) {
+    open_blobs_.forget(blob.digest);
+    MEDIA_TRY_ASSIGN(const bool removed, store_->remove(blob.digest));
+    if (removed) freed += blob.size_bytes;
+  }
+  MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+    for (const Blob& blob : claimed) {
+      MEDIA_TRY_ASSIGN(const auto row, transaction.find_blob(blob.digest));
+      if (row && row->state == BlobState::deleting) MEDIA_TRY(transaction.remove_blob(blob.digest));
+    }
+    return {};
+  }));
+  return freed;
+}
+
 Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> grace, std::stop_token stop) {
   open_blobs_.close_old();  // what is removed below takes up its space as long as it is open
   if (options_.read_only) return Error{Errc::denied, "collect: the library is open for reading only"};
@@ -75,19 +92,9 @@ Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> g
     report.condemned += condemned;
   }
 
-  const auto delete_claimed = [&](const std::vector<Blob>& claimed) -> Result<void> {
-    for (const Blob& blob : claimed) {
-      open_blobs_.forget(blob.digest);
-      MEDIA_TRY_ASSIGN(const bool removed, store_->remove(blob.digest));
-      if (removed) report.removed_bytes += blob.size_bytes;
-    }
-    MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
-      for (const Blob& blob : claimed) {
-        MEDIA_TRY_ASSIGN(const auto row, transaction.find_blob(blob.digest));
-        if (row && row->state == BlobState::deleting) MEDIA_TRY(transaction.remove_blob(blob.digest));
-      }
-      return {};
-    }));
+  const auto finish = [&](const std::vector<Blob>& claimed) -> Result<void> {
+    MEDIA_TRY_ASSIGN(const std::uint64_t freed, delete_claimed(claimed));
+    report.removed_bytes += freed;
     report.removed += claimed.size();
     return {};
   };
@@ -96,7 +103,7 @@ Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> g
   for (;;) {
     MEDIA_TRY_ASSIGN(const auto abandoned, repository_->list_blobs_in_state(BlobState::deleting, clock_->now() - kClaimLease, kBatch));
     if (abandoned.empty()) break;
-    MEDIA_TRY(delete_claimed(abandoned));
+    MEDIA_TRY(finish(abandoned));
   }
 
   for (;;) {
@@ -130,7 +137,7 @@ Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> g
       return {};
     }));
     report.revived += revived;
-    MEDIA_TRY(delete_claimed(claimed));
+    MEDIA_TRY(finish(claimed));
   }
   if (SegmentedStore* const segments = store_->segmented()) {
     CompactOptions compact;

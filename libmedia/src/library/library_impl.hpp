@@ -79,6 +79,7 @@ class LibraryImpl final : public Library {
   Result<Derived> derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) override;
   Result<Media> update(MediaId id, const MediaChanges& changes) override;
   Result<bool> remove(MediaId id) override;
+  Result<EraseReport> erase(const EraseRequest& request) override;
   Result<std::vector<MediaId>> remove(std::span<const MediaId> ids, const std::optional<std::string>& owner) override;
   Result<std::size_t> sweep_expired() override;
   Result<void> link(const Link& link) override;
@@ -88,6 +89,7 @@ class LibraryImpl final : public Library {
   Result<std::vector<ApiKey>> list_api_keys() const override { return repository_->list_api_keys(); }
   Result<bool> revoke_api_key(const std::string& id) override;
   Result<std::optional<ApiKey>> find_api_key(std::string_view token) const override;
+  Result<void> back_up_catalog(const std::filesystem::path& file) override { return repository_->back_up(file); }
   Result<VerifyReport> verify(const VerifyOptions& options) override;
   Result<RenditionUsage> drop_renditions(const RenditionSelection& selection) override;
   Result<VerifyRenditionsReport> verify_renditions(const VerifyRenditionsOptions& options) override;
@@ -106,6 +108,8 @@ class LibraryImpl final : public Library {
   Result<void> check_repository() const override { return repository_->check(); }
 
  private:
+  class Verification;
+
   /// A media that has not expired. All that is answered to anybody is found this way; only removing looks at the row itself.
   Result<std::optional<Media>> find_alive(const RepositoryReader& reader, MediaId id) const;
 
@@ -164,6 +168,15 @@ class LibraryImpl final : public Library {
   /// Of so many pages of rows at most.
   Result<RenditionUsage> evict_renditions(std::size_t pages = std::numeric_limits<std::size_t>::max());
   void keep_within_budget(std::uint64_t added_bytes);
+
+  // collect.cpp
+  /// Removes the bytes and rows of blobs that were claimed (`deleting`).
+  Result<std::uint64_t> delete_claimed(std::span<const Blob> claimed);
+
+  // erase.cpp
+  /// Removes the rows of these media, and claims the blobs that nobody else refers to.
+  Result<void> erase_rows(std::span<const MediaId> ids, const EraseRequest& request, EraseReport& report, std::vector<Blob>& claimed);
+  Result<std::uint64_t> erase_uploads(const std::string& owner);
 
   // jobs.cpp
   Result<void> run_job(const Job& job, std::stop_token stop);

@@ -1,14 +1,16 @@
 // Every byte re-read: catalog and store walked side by side in the order of digests, hashing spread over threads.
 
 #include <algorithm>
-#include <condition_variable>
-#include <deque>
+#include <array>
+#include <atomic>
 #include <mutex>
+#include <random>
 #include <thread>
 
 #include "core/sha256_lanes.hpp"
 #include "library/hashing.hpp"
 #include "library/library_impl.hpp"
+#include "library/verify_walk.hpp"
 
 namespace media {
 
@@ -26,210 +28,127 @@ std::string_view to_string(Fault::Problem problem) noexcept {
 
 namespace {
 
-constexpr std::size_t kPage = 512;
-constexpr std::size_t kQueue = 4096;
-constexpr std::size_t kBatch = 32;
 /// Blobs up to this size are read whole and hashed together; so much is held at once by each thread.
 constexpr std::size_t kTogetherBytes = 128U << 10U;
 constexpr std::size_t kHeldBytes = 1U << 20U;
+constexpr std::size_t kNotesAtOnce = 4096;
+constexpr std::uint64_t kBlobsPerProgress = 100;
 /// Between publishing a blob and cataloguing it an ingest passes through a moment in which it looks like a stray.
 constexpr std::chrono::seconds kStrayPatience{2};
 /// A row that says "verified" since less than this is left alone: the note would cost more than it tells.
 constexpr std::chrono::hours kNoteAgainAfter{1};
 
-struct Task {
-  Blob row;
-  std::string location;
-  std::string identity;  ///< Seen before the bytes are read: a blob that is replaced meanwhile passes for unverified, not for verified.
-};
+bool is_of_share(const Digest& digest, const VerifyShare& share) {
+  // Digests are spread evenly, and so are any eight bytes of them.
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < sizeof number; ++i) number = number << 8U | digest.bytes()[i];
+  return number % share.of == share.number - 1;
+}
 
-/// Hands blobs from the walk to the hashing threads; bounded.
-class TaskQueue {
+/// Holds all threads together to a rate, by letting them sleep.
+class ReadingPace {
  public:
-  explicit TaskQueue(std::size_t takers) : takers_(takers) {}
-  void push(Task task) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return tasks_.size() < kQueue || closed_; });
-    tasks_.push_back(std::move(task));
-    lock.unlock();
-    changed_.notify_one();
-  }
-  bool pop(std::vector<Task>& into) {
-    into.clear();
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return !tasks_.empty() || closed_; });
-    // A fair share, so that of two large blobs each thread gets one.
-    const std::size_t take = std::min(kBatch, (tasks_.size() + takers_ - 1) / takers_);
-    for (std::size_t i = 0; i < take; ++i) {
-      into.push_back(std::move(tasks_.front()));
-      tasks_.pop_front();
+  ReadingPace(std::uint64_t bytes_per_second, std::stop_token stop) : rate_(bytes_per_second), stop_(std::move(stop)) {}
+  void read(std::uint64_t bytes) {
+    if (rate_ == 0) return;
+    const double sum = static_cast<double>(bytes_ += bytes);
+    const auto due = start_ + std::chrono::duration_cast<Steady::duration>(std::chrono::duration<double>(sum / static_cast<double>(rate_)));
+    while (!stop_.stop_requested() && Steady::now() < due) {
+      std::this_thread::sleep_for(std::min<Steady::duration>(due - Steady::now(), std::chrono::milliseconds(50)));
     }
-    lock.unlock();
-    changed_.notify_all();
-    return !into.empty();
-  }
-  void close() {
-    {
-      const std::lock_guard lock(mutex_);
-      closed_ = true;
-    }
-    changed_.notify_all();
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Task> tasks_;
-  const std::size_t takers_;
-  bool closed_ = false;
-};
-
-/// Walks the store's pages one blob at a time.
-class StoreWalk {
- public:
-  explicit StoreWalk(const BlobStore& store) : store_(store) {}
-  /// Null at the end.
-  Result<const ListedBlob*> peek() {
-    while (next_ == page_.blobs.size()) {
-      if (started_ && page_.next_cursor.empty()) return static_cast<const ListedBlob*>(nullptr);
-      MEDIA_TRY_ASSIGN(page_, store_.list(page_.next_cursor, kPage));
-      started_ = true;
-      next_ = 0;
-    }
-    return &page_.blobs[next_];
-  }
-  void advance() { ++next_; }
-
- private:
-  const BlobStore& store_;
-  BlobPage page_;
-  std::size_t next_ = 0;
-  bool started_ = false;
-};
-
-class RowWalk {
- public:
-  explicit RowWalk(const Repository& repository) : repository_(repository) {}
-  Result<const Blob*> peek() {
-    if (next_ == page_.size()) {
-      if (started_ && page_.size() < kPage) return static_cast<const Blob*>(nullptr);
-      const std::optional<Digest> after = page_.empty() ? std::nullopt : std::optional<Digest>(page_.back().digest);
-      MEDIA_TRY_ASSIGN(page_, repository_.list_blobs(after, kPage));
-      started_ = true;
-      next_ = 0;
-      if (page_.empty()) return static_cast<const Blob*>(nullptr);
-    }
-    return &page_[next_];
-  }
-  void advance() { ++next_; }
-
- private:
-  const Repository& repository_;
-  std::vector<Blob> page_;
-  std::size_t next_ = 0;
-  bool started_ = false;
+  using Steady = std::chrono::steady_clock;
+  const std::uint64_t rate_;
+  const std::stop_token stop_;
+  const Steady::time_point start_ = Steady::now();
+  std::atomic<std::uint64_t> bytes_{0};
 };
 
 }  // namespace
 
-Result<VerifyReport> LibraryImpl::verify(const VerifyOptions& options) {
-  VerifyReport report;
-  std::mutex report_mutex;
-  std::optional<Error> failure;
-  std::vector<Blob> proven;
-  std::uint64_t since_progress = 0;
+/// One run. The walk is on the calling thread, everything else on any of them.
+class LibraryImpl::Verification {
+ public:
+  Verification(LibraryImpl& library, const VerifyOptions& options)
+      : library_(library), options_(options), pace_(options.bytes_per_second, options.stop), queue_(thread_count()) {}
 
-  const auto report_fault = [&](Fault fault) {
-    const std::lock_guard lock(report_mutex);
-    switch (fault.problem) {
-      case Fault::Problem::damaged:
-        ++report.damaged;
-        break;
-      case Fault::Problem::missing:
-        ++report.missing;
-        break;
-      case Fault::Problem::stray:
-        ++report.stray;
-        break;
-    }
-    if (options.on_fault) options.on_fault(fault);
-  };
-  const auto note_proven = [&](std::vector<Blob> blobs) {
-    if (options_.read_only || blobs.empty()) return;
-    const auto written = repository_->write([&](Transaction& transaction) -> Result<void> {
-      for (const Blob& blob : blobs) {
-        MEDIA_TRY_ASSIGN(auto row, transaction.find_blob(blob.digest));
-        if (!row) continue;
-        row->verified_at = blob.verified_at;
-        row->identity = blob.identity;
-        MEDIA_TRY(transaction.put_blob(*row));
-      }
-      return {};
-    });
-    static_cast<void>(written);  // a note for readers; what was proven is reported all the same
-  };
-
-  /// Null where it is gone: collected since the walk passed here, which is no fault, or for real, which is reported.
-  const auto open_blob = [&](const Task& task) -> Result<std::unique_ptr<ByteReader>> {
-    auto opened = store_->open(task.row.digest);
-    if (opened) return opened;
-    Fault fault{Fault::Problem::damaged, task.row.digest, task.location, "cannot be opened: " + opened.error().message};
-    if (opened.error().code == Errc::not_found) {
-      MEDIA_TRY_ASSIGN(const auto row, repository_->find_blob(task.row.digest));
-      if (!row || row->state == BlobState::deleting) return std::unique_ptr<ByteReader>();
-      fault.problem = Fault::Problem::missing;
-      fault.message = "the catalog has it, the store has not";
-    }
-    report_fault(std::move(fault));
-    return std::unique_ptr<ByteReader>();
-  };
-
-  const auto judge = [&](const Task& task, std::uint64_t size_bytes, const Result<Digest>& digest) -> Result<void> {
-    std::string wrong;
-    if (!digest) {
-      wrong = "cannot be read: " + digest.error().message;
-    } else if (*digest != task.row.digest) {
-      wrong = "its bytes have the digest " + digest->to_hex();
-    } else if (size_bytes != task.row.size_bytes) {
-      wrong = "it has " + std::to_string(size_bytes) + " bytes, its row says " + std::to_string(task.row.size_bytes);
-    }
-    if (!wrong.empty()) {
-      report_fault(Fault{Fault::Problem::damaged, task.row.digest, task.location, std::move(wrong)});
-      const std::lock_guard lock(report_mutex);
-      ++report.blobs;
-      return {};
-    }
-    std::string identity = task.identity;
-    if (identity.empty()) {
-      MEDIA_TRY_ASSIGN(const auto stat, store_->stat(task.row.digest));
-      if (stat) identity = stat->identity;
-    }
-    std::vector<Blob> full;
+  Result<VerifyReport> run() {
     {
-      const std::lock_guard lock(report_mutex);
-      ++report.blobs;
-      report.bytes += size_bytes;
-      ++since_progress;
-      if (options.progress && since_progress >= 100) {
-        since_progress = 0;
-        options.progress(report.blobs, report.bytes);
-      }
-      Blob blob = task.row;
-      const Timestamp now = clock_->now();
-      const bool noted_lately = blob.verified_at && now - *blob.verified_at < kNoteAgainAfter && identity == blob.identity;
-      if (!noted_lately) {
-        blob.verified_at = now;
-        blob.identity = std::move(identity);
-        proven.push_back(std::move(blob));
-      }
-      if (proven.size() >= 4096) full.swap(proven);
+      std::vector<std::jthread> threads;
+      for (unsigned i = 0; i < thread_count(); ++i) threads.emplace_back([this] { work(); });
+      walked_ = walk();
+      queue_.close();
     }
-    note_proven(std::move(full));
-    return {};
+    note(std::move(to_note_));
+    if (!walked_) return walked_.error();
+    if (failure_) return *failure_;
+    if (options_.stop.stop_requested()) return Error{Errc::cancelled, "verify: stopped"};
+    MEDIA_TRY(tell_strays());
+    if (options_.progress) options_.progress(report_.blobs, report_.bytes);
+    return report_;
+  }
+
+ private:
+  struct Suspect {
+    std::optional<Digest> digest;
+    std::string location;
+  };
+  /// What a blob's row is to say.
+  struct Note {
+    Digest digest;
+    std::optional<Timestamp> verified_at;  ///< Absent: it is damaged, and must not pass for verified.
+    std::string identity;
   };
 
-  const auto check = [&](std::span<const Task> tasks, std::span<std::byte> held) -> Result<void> {
-    std::vector<const Task*> together;
+  [[nodiscard]] unsigned thread_count() const { return std::max(options_.threads, 1U); }
+
+  Result<void> walk() {
+    StoreWalk stored(*library_.store_);
+    RowWalk rows(*library_.repository_);
+    while (!options_.stop.stop_requested()) {
+      MEDIA_TRY_ASSIGN(const ListedBlob* const listed, stored.peek());
+      MEDIA_TRY_ASSIGN(const Blob* const row, rows.peek());
+      if (listed != nullptr && !listed->digest) {
+        if (options_.share.number == 1) suspects_.push_back({std::nullopt, listed->location});
+        stored.advance();
+      } else if (row != nullptr && (listed == nullptr || row->digest <= *listed->digest)) {
+        const bool here = listed != nullptr && row->digest == *listed->digest;
+        if (row->state != BlobState::deleting && is_wanted(*row)) {
+          queue_.push(here ? VerifyTask{*row, listed->location, listed->identity} : VerifyTask{*row, {}, {}});
+        }
+        if (here) stored.advance();
+        rows.advance();
+      } else if (listed != nullptr) {
+        if (is_of_share(*listed->digest, options_.share)) suspects_.push_back({listed->digest, listed->location});
+        stored.advance();
+      } else {
+        break;
+      }
+    }
+    return {};
+  }
+
+  bool is_wanted(const Blob& row) {
+    if (!is_of_share(row.digest, options_.share)) return false;
+    if (options_.unless_verified_since && row.verified_at && *row.verified_at >= *options_.unless_verified_since) return false;
+    return options_.sample >= 1 || std::uniform_real_distribution<double>(0, 1)(chance_) < options_.sample;
+  }
+
+  void work() {
+    const auto held = std::make_unique_for_overwrite<std::byte[]>(kHeldBytes);
+    std::vector<VerifyTask> tasks;
+    while (queue_.pop(tasks)) {
+      if (auto checked = check(tasks, std::span(held.get(), kHeldBytes)); !checked) {
+        const std::lock_guard lock(mutex_);
+        if (!failure_) failure_ = std::move(checked).error();
+      }
+    }
+  }
+
+  Result<void> check(std::span<const VerifyTask> tasks, std::span<std::byte> held) {
+    std::vector<const VerifyTask*> together;
     std::vector<std::span<const std::byte>> contents;
     std::size_t used = 0;
     const auto judge_together = [&]() -> Result<void> {
@@ -241,10 +160,11 @@ Result<VerifyReport> LibraryImpl::verify(const VerifyOptions& options) {
       used = 0;
       return {};
     };
-    for (const Task& task : tasks) {
-      if (options.stop.stop_requested()) return {};
+    for (const VerifyTask& task : tasks) {
+      if (options_.stop.stop_requested()) return {};
       MEDIA_TRY_ASSIGN(const auto reader, open_blob(task));
       if (!reader) continue;
+      pace_.read(reader->size());
       if (reader->size() > kTogetherBytes) {
         MEDIA_TRY(judge(task, reader->size(), hash_content(*reader)));
         continue;
@@ -260,79 +180,182 @@ Result<VerifyReport> LibraryImpl::verify(const VerifyOptions& options) {
       contents.push_back(into);
     }
     return judge_together();
-  };
-
-  const unsigned thread_count = std::max(options.threads, 1U);
-  TaskQueue queue(thread_count);
-  std::vector<std::jthread> threads;
-  for (unsigned i = 0; i < thread_count; ++i) {
-    threads.emplace_back([&] {
-      const auto held = std::make_unique_for_overwrite<std::byte[]>(kHeldBytes);
-      std::vector<Task> tasks;
-      while (queue.pop(tasks)) {
-        if (auto checked = check(tasks, std::span(held.get(), kHeldBytes)); !checked) {
-          const std::lock_guard lock(report_mutex);
-          if (!failure) failure = std::move(checked).error();
-        }
-      }
-    });
   }
 
-  struct Suspect {
-    std::optional<Digest> digest;
-    std::string location;
-  };
-  std::vector<Suspect> suspects;
-  const auto walk = [&]() -> Result<void> {
-    StoreWalk stored(*store_);
-    RowWalk rows(*repository_);
-    while (!options.stop.stop_requested()) {
-      MEDIA_TRY_ASSIGN(const ListedBlob* const listed, stored.peek());
-      MEDIA_TRY_ASSIGN(const Blob* const row, rows.peek());
-      if (listed != nullptr && !listed->digest) {
-        suspects.push_back({std::nullopt, listed->location});
-        stored.advance();
-      } else if (row != nullptr && (listed == nullptr || row->digest <= *listed->digest)) {
-        const bool here = listed != nullptr && row->digest == *listed->digest;
-        if (row->state != BlobState::deleting) {
-          queue.push(here ? Task{*row, listed->location, listed->identity} : Task{*row, {}, {}});
-        }
-        if (here) stored.advance();
-        rows.advance();
-      } else if (listed != nullptr) {
-        suspects.push_back({listed->digest, listed->location});
-        stored.advance();
-      } else {
-        break;
+  /// Null where it is gone: collected since the walk passed here, which is no fault, or for real, which is reported.
+  Result<std::unique_ptr<ByteReader>> open_blob(const VerifyTask& task) {
+    auto opened = library_.store_->open(task.row.digest);
+    if (opened) return opened;
+    Fault fault{Fault::Problem::damaged, task.row.digest, task.location, "cannot be opened: " + opened.error().message};
+    if (opened.error().code == Errc::not_found) {
+      MEDIA_TRY_ASSIGN(const auto row, library_.repository_->find_blob(task.row.digest));
+      if (!row || row->state == BlobState::deleting) return std::unique_ptr<ByteReader>();
+      fault.problem = Fault::Problem::missing;
+      fault.message = "the catalog has it, the store has not";
+    }
+    MEDIA_TRY(found_bad(task, std::move(fault)));
+    return std::unique_ptr<ByteReader>();
+  }
+
+  Result<void> judge(const VerifyTask& task, std::uint64_t size_bytes, const Result<Digest>& digest) {
+    std::string wrong;
+    if (!digest) {
+      wrong = "cannot be read: " + digest.error().message;
+    } else if (*digest != task.row.digest) {
+      wrong = "its bytes have the digest " + digest->to_hex();
+    } else if (size_bytes != task.row.size_bytes) {
+      wrong = "it has " + std::to_string(size_bytes) + " bytes, its row says " + std::to_string(task.row.size_bytes);
+    }
+    if (!wrong.empty()) {
+      {
+        const std::lock_guard lock(mutex_);
+        ++report_.blobs;
       }
+      return found_bad(task, Fault{Fault::Problem::damaged, task.row.digest, task.location, std::move(wrong)});
+    }
+    std::string identity = task.identity;
+    if (identity.empty()) {
+      MEDIA_TRY_ASSIGN(const auto stat, library_.store_->stat(task.row.digest));
+      if (stat) identity = stat->identity;
+    }
+    const Timestamp now = library_.clock_->now();
+    const bool noted_lately = task.row.verified_at && now - *task.row.verified_at < kNoteAgainAfter && identity == task.row.identity;
+    {
+      const std::lock_guard lock(mutex_);
+      ++report_.blobs;
+      report_.bytes += size_bytes;
+      if (options_.progress && ++since_progress_ >= kBlobsPerProgress) {
+        since_progress_ = 0;
+        options_.progress(report_.blobs, report_.bytes);
+      }
+    }
+    if (!noted_lately) add_note({task.row.digest, now, std::move(identity)});
+    return {};
+  }
+
+  Result<void> found_bad(const VerifyTask& task, Fault fault) {
+    // Whoever reads it next hashes it, and finds what was found here.
+    library_.open_blobs_.forget(task.row.digest);
+    MEDIA_TRY_ASSIGN(fault.repaired, repair(task.row, fault.problem));
+    if (!fault.repaired && fault.problem == Fault::Problem::damaged) add_note({task.row.digest, std::nullopt, {}});
+    tell(fault);
+    return {};
+  }
+
+  /// False where there is no whole copy to be had.
+  Result<bool> repair(const Blob& row, Fault::Problem problem) {
+    if (options_.repair_from == nullptr || library_.options_.read_only) return false;
+    const auto copy = options_.repair_from->open(row.digest);
+    if (!copy) return false;
+    MEDIA_TRY_ASSIGN(auto writer, library_.store_->begin((*copy)->size()));
+    std::vector<std::byte> piece(static_cast<std::size_t>(std::min<std::uint64_t>((*copy)->size(), kHeldBytes)));
+    for (std::uint64_t at = 0; at < (*copy)->size();) {
+      const auto got = (*copy)->read_at(at, piece);
+      if (!got || *got == 0) return false;
+      MEDIA_TRY(writer->write(std::span(piece).first(*got)));
+      at += *got;
+    }
+    std::array<std::unique_ptr<Staged>, 1> staged;
+    MEDIA_TRY_ASSIGN(staged[0], writer->finish());
+    // A copy that is damaged too is none.
+    if (staged[0]->digest() != row.digest) return false;
+    if (problem == Fault::Problem::damaged) MEDIA_TRY(library_.store_->quarantine(row.digest));
+    const std::uint64_t size_bytes = staged[0]->size();
+    MEDIA_TRY(library_.store_->publish(staged));
+    MEDIA_TRY_ASSIGN(const auto stat, library_.store_->stat(row.digest));
+    MEDIA_TRY(library_.repository_->write([&](Transaction& transaction) -> Result<void> {
+      MEDIA_TRY_ASSIGN(auto current, transaction.find_blob(row.digest));
+      if (!current) return {};
+      current->size_bytes = size_bytes;
+      current->verified_at = library_.clock_->now();
+      current->identity = stat ? stat->identity : std::string();
+      return transaction.put_blob(*current);
+    }));
+    return true;
+  }
+
+  void tell(const Fault& fault) {
+    const std::lock_guard lock(mutex_);
+    switch (fault.problem) {
+      case Fault::Problem::damaged:
+        ++report_.damaged;
+        break;
+      case Fault::Problem::missing:
+        ++report_.missing;
+        break;
+      case Fault::Problem::stray:
+        ++report_.stray;
+        break;
+    }
+    if (fault.repaired) ++report_.repaired;
+    if (options_.on_fault) options_.on_fault(fault);
+  }
+
+  void add_note(Note one) {
+    std::vector<Note> full;
+    {
+      const std::lock_guard lock(mutex_);
+      to_note_.push_back(std::move(one));
+      if (to_note_.size() >= kNotesAtOnce) full.swap(to_note_);
+    }
+    note(std::move(full));
+  }
+
+  void note(std::vector<Note> notes) {
+    if (library_.options_.read_only || notes.empty()) return;
+    const auto written = library_.repository_->write([&](Transaction& transaction) -> Result<void> {
+      for (const Note& each : notes) {
+        MEDIA_TRY_ASSIGN(auto row, transaction.find_blob(each.digest));
+        if (!row) continue;
+        row->verified_at = each.verified_at;
+        row->identity = each.identity;
+        MEDIA_TRY(transaction.put_blob(*row));
+      }
+      return {};
+    });
+    static_cast<void>(written);  // a note for readers; what was found is reported all the same
+  }
+
+  Result<void> tell_strays() {
+    bool waited = false;
+    for (const Suspect& suspect : suspects_) {
+      if (suspect.digest) {
+        MEDIA_TRY_ASSIGN(auto row, library_.repository_->find_blob(*suspect.digest));
+        if (!row && !waited) {
+          std::this_thread::sleep_for(kStrayPatience);
+          waited = true;
+          MEDIA_TRY_ASSIGN(row, library_.repository_->find_blob(*suspect.digest));
+        }
+        if (row) continue;
+        MEDIA_TRY_ASSIGN(const auto stat, library_.store_->stat(*suspect.digest));
+        if (!stat) continue;
+      }
+      tell(Fault{Fault::Problem::stray, suspect.digest, suspect.location, "the store has it, the catalog has not"});
     }
     return {};
-  };
-  const auto walked = walk();
-  queue.close();
-  threads.clear();
-  note_proven(std::move(proven));
-  if (!walked) return walked.error();
-  if (failure) return *failure;
-  if (options.stop.stop_requested()) return Error{Errc::cancelled, "verify: stopped"};
-
-  bool waited = false;
-  for (const Suspect& suspect : suspects) {
-    if (suspect.digest) {
-      MEDIA_TRY_ASSIGN(auto row, repository_->find_blob(*suspect.digest));
-      if (!row && !waited) {
-        std::this_thread::sleep_for(kStrayPatience);
-        waited = true;
-        MEDIA_TRY_ASSIGN(row, repository_->find_blob(*suspect.digest));
-      }
-      if (row) continue;
-      MEDIA_TRY_ASSIGN(const auto stat, store_->stat(*suspect.digest));
-      if (!stat) continue;
-    }
-    report_fault(Fault{Fault::Problem::stray, suspect.digest, suspect.location, "the store has it, the catalog has not"});
   }
-  if (options.progress) options.progress(report.blobs, report.bytes);
-  return report;
+
+  LibraryImpl& library_;
+  const VerifyOptions& options_;
+  ReadingPace pace_;
+  VerifyQueue queue_;
+  std::mt19937_64 chance_{std::random_device{}()};
+  std::vector<Suspect> suspects_;
+  Result<void> walked_;
+
+  std::mutex mutex_;  ///< Guards what follows.
+  VerifyReport report_;
+  std::optional<Error> failure_;
+  std::vector<Note> to_note_;
+  std::uint64_t since_progress_ = 0;
+};
+
+Result<VerifyReport> LibraryImpl::verify(const VerifyOptions& options) {
+  if (options.share.of == 0 || options.share.number == 0 || options.share.number > options.share.of) {
+    return Error{Errc::invalid_argument, "verify: a share is one of 1 to so many as there are"};
+  }
+  if (!(options.sample > 0 && options.sample <= 1)) return Error{Errc::invalid_argument, "verify: a sample is more than 0 and at most all"};
+  return Verification(*this, options).run();
 }
 
 }  // namespace media

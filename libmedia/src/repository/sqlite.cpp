@@ -27,6 +27,7 @@ class SqliteRepository final : public Reads<Repository> {
   /// `writer` absent: read-only.
   SqliteRepository(std::unique_ptr<Writer> writer, const std::filesystem::path& path, Access access, unsigned read_connections)
       : writer_(std::move(writer)),
+        path_(path),
         readers_(path, access, read_connections),
         watch_(access == Access::read ? ChangeWatch::open(path) : nullptr) {}
 
@@ -55,11 +56,47 @@ class SqliteRepository final : public Reads<Repository> {
     });
   }
 
+  Result<void> wipe() override {
+    if (!writer_) return Error{Errc::denied, "wipe the catalog's log: it was opened for reading only"};
+    MEDIA_TRY_ASSIGN(const auto connection, Connection::open(path_, Access::write));
+    return guarded(*connection, "wipe the catalog's log", [&]() -> Result<void> {
+      // What rows held is overwritten when they are removed (secure_delete); the log has older pages until it is written back and cut.
+      connection->wait_until(std::chrono::steady_clock::now() + kPatience);
+      Query query(*connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+      if (!query.next() || query.integer() != 0) return Error{Errc::unavailable, "wipe the catalog's log: somebody still reads from it"};
+      return {};
+    });
+  }
+
+  Result<void> back_up(const std::filesystem::path& file) override {
+    MEDIA_TRY_ASSIGN(const auto connection, Connection::open(path_, writer_ ? Access::write : Access::read_only));
+    const UniqueFd folder(::open(file.has_parent_path() ? file.parent_path().c_str() : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!folder) return errno_error(errno, "back up to " + file.string());
+    // Under another name until it is whole. SQLite leaves the syncing to us.
+    const std::filesystem::path temp = file.string() + ".new-" + random_hex(8);
+    const UniqueFd made(::open(temp.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!made) return errno_error(errno, "back up to " + file.string());
+    const std::string name = temp.string();
+    auto written = guarded(*connection, "back up the catalog", [&]() -> Result<void> {
+      Query query(*connection, "VACUUM INTO ?1", name);
+      query.run();
+      return {};
+    });
+    if (written && (::fsync(made.get()) != 0 || ::renameat2(AT_FDCWD, temp.c_str(), AT_FDCWD, file.c_str(), RENAME_NOREPLACE) != 0 ||
+                    ::fsync(folder.get()) != 0)) {
+      written = errno == EEXIST ? Error{Errc::already_exists, "back up to " + file.string() + ": there is such a file already"}
+                                : errno_error(errno, "back up to " + file.string());
+    }
+    if (!written) ::unlink(temp.c_str());
+    return written;
+  }
+
  private:
   Result<Lease> connection() const override { return readers_.acquire(); }
 
   // The readers go first: the writer's close writes the log back, which they would hinder.
   std::unique_ptr<Writer> writer_;
+  const std::filesystem::path path_;
   mutable ReadPool readers_;
   std::unique_ptr<ChangeWatch> watch_;  ///< Null: every row is asked for anew.
   mutable RowMemory<MediaId, Media> media_;

@@ -153,7 +153,8 @@ void Connection::configure(Access access) {
     // FULL syncs the log at each commit: what was acknowledged survives a power cut. The log is written back every 16 MiB
     // and not every 4, which makes it a quarter as often that a commit waits for two more syncs.
     database_.exec(
-        "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384");
+        "PRAGMA secure_delete = ON; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; "
+        "PRAGMA cache_size = -16384");
   } else {
     database_.exec("PRAGMA query_only = ON; PRAGMA cache_size = -4096");
   }

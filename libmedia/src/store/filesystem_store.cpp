@@ -1,4 +1,5 @@
 /// The filesystem store: blobs as files `<base>/ab/cd/ef/<64 hex>`.
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +20,7 @@
 #include "store/blob_layout.hpp"
 #include "store/file_ops.hpp"
 #include "store/group_publisher.hpp"
+#include "store/handles.hpp"
 #include "store/listing.hpp"
 #include "store/packed_blobs.hpp"
 #include "store/staged_file.hpp"
@@ -124,6 +127,7 @@ class FilesystemStore final : public BlobStore, public SegmentedStore {
   Result<bool> remove(const Digest& digest) override;
   Result<BlobPage> list(const std::string& cursor, std::size_t limit) const override;
   Result<bool> quarantine(const Digest& digest) override;
+  Result<void> wipe(std::span<const Digest> removed, const std::stop_token& stop) override;
   Result<void> check() override;
 
   SegmentedStore* segmented() noexcept override { return this; }
@@ -390,6 +394,26 @@ Result<bool> FilesystemStore::quarantine_file(const Digest& digest) {
   MEDIA_TRY(sync_folder(base_.get(), kQuarantine, kQuarantine));
   MEDIA_TRY(sync_folder(base_.get(), folder.c_str(), folder));
   return true;
+}
+
+Result<void> FilesystemStore::wipe(std::span<const Digest> removed, const std::stop_token& stop) {
+  MEDIA_TRY(writable("wipe removed blobs"));
+  MEDIA_TRY(packed_->wipe_dead(stop));
+  const FolderStream folder = open_folder_stream(base_.get(), kQuarantine);
+  if (!folder && errno == ENOENT) return {};
+  if (!folder) return errno_error(errno, "open the quarantine folder");
+  const std::set<Digest> wanted(removed.begin(), removed.end());
+  bool changed = false;
+  while (const dirent* entry = ::readdir(folder.get())) {
+    // "<digest>" or "<digest>.<more>"
+    const auto digest = Digest::from_hex(std::string_view(entry->d_name).substr(0, 2 * Digest::kSize));
+    if (!digest || !wanted.contains(*digest)) continue;
+    const std::string path = std::string(kQuarantine) + '/' + entry->d_name;
+    if (::unlinkat(base_.get(), path.c_str(), 0) != 0 && errno != ENOENT) return errno_error(errno, "remove " + path);
+    changed = true;
+  }
+  if (changed) MEDIA_TRY(sync_folder(base_.get(), kQuarantine, kQuarantine));
+  return {};
 }
 
 Result<CompactReport> FilesystemStore::compact(const CompactOptions& options) {

@@ -81,6 +81,9 @@ class PackedBlobs {
 
   /// Rewrites segments that are dead for the most part: see BlobStore.
   Result<CompactReport> compact(const CompactOptions& options);
+  /// Overwrites the contents of all dead entries with zeros, in the segments of other processes too: an entry's place is written once, and
+  /// a dead one is nobody's. Durable on success. Errors: `io`, `cancelled`.
+  Result<void> wipe_dead(const std::stop_token& stop);
   [[nodiscard]] SegmentUsage usage() const;
 
  private:
@@ -143,6 +146,7 @@ class PackedBlobs {
   Result<bool> read_for_moving(std::uint32_t segment, std::span<const SegmentEntry> entries, int descriptor, std::vector<Moving>& moving);
   Result<void> move(std::uint32_t segment, int descriptor, std::span<Moving> moving);
   Result<void> remove_segment(std::uint32_t segment, int descriptor, std::span<const Moving> moved);
+  Result<void> wipe_segment(std::uint32_t segment, const std::stop_token& stop) const;
   Result<bool> names_every_entry(std::uint32_t segment, int descriptor, std::uint64_t size, std::span<const SegmentEntry> entries) const;
 
   const int base_;
