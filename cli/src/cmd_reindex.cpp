@@ -5,6 +5,7 @@
 
 #include "command.hpp"
 #include "interrupt.hpp"
+#include "media/inspect.hpp"
 #include "open_store.hpp"
 #include "progress.hpp"
 #include "text.hpp"
@@ -25,7 +26,18 @@ struct ReindexOptions {
 struct Stray {
   Digest digest;
   std::uint64_t size_bytes = 0;
+  std::uint64_t pixels = 0;       ///< 0 where it is no picture.
+  bool may_be_rendition = false;  ///< By its format.
 };
+
+/// A picture comes before what may have been made of it: that is never of more pixels, and only of some formats. Among equals the larger
+/// file is more likely the one that came from outside.
+bool comes_first(const Stray& a, const Stray& b) {
+  if (a.pixels != b.pixels) return a.pixels > b.pixels;
+  if (a.may_be_rendition != b.may_be_rendition) return b.may_be_rendition;
+  if (a.size_bytes != b.size_bytes) return a.size_bytes > b.size_bytes;
+  return a.digest < b.digest;
+}
 
 struct Found {
   std::uint64_t media = 0;
@@ -33,7 +45,16 @@ struct Found {
   std::uint64_t damaged = 0;
 };
 
-/// The largest first: a rendition is nearly always smaller than what it was made of.
+Result<Stray> look_at(const media::BlobStore& store, const Digest& digest, std::uint64_t size_bytes) {
+  MEDIA_TRY_ASSIGN(const auto content, store.open(digest));
+  Stray stray{digest, size_bytes};
+  const auto info = media::probe(*content);
+  if (!info) return stray;
+  stray.pixels = std::uint64_t{info->width} * info->height;
+  stray.may_be_rendition = media::encoder_version(info->format).has_value();
+  return stray;
+}
+
 Result<std::vector<Stray>> list_strays(media::Library& library, const media::BlobStore& store, std::stop_token stop) {
   std::vector<Digest> digests;
   media::VerifyOptions options;
@@ -47,11 +68,11 @@ Result<std::vector<Stray>> list_strays(media::Library& library, const media::Blo
   std::vector<Stray> strays;
   for (const Digest& digest : digests) {
     MEDIA_TRY_ASSIGN(const auto stat, store.stat(digest));
-    if (stat) strays.push_back({digest, stat->size});
+    if (!stat) continue;
+    MEDIA_TRY_ASSIGN(Stray stray, look_at(store, digest, stat->size));
+    strays.push_back(stray);
   }
-  std::sort(strays.begin(), strays.end(), [](const Stray& a, const Stray& b) {
-    return a.size_bytes != b.size_bytes ? a.size_bytes > b.size_bytes : a.digest < b.digest;
-  });
+  std::sort(strays.begin(), strays.end(), comes_first);
   return strays;
 }
 

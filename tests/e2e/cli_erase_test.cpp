@@ -1,6 +1,7 @@
 // mediactl erase, receipt, backup and restore: what leaves for good, and what comes back.
 #include <algorithm>
 #include <fstream>
+#include <set>
 
 #include "catch.hpp"
 #include "cli_support.hpp"
@@ -172,4 +173,59 @@ TEST_CASE("cli verify: shares, samples and repair by another store") {
   CHECK(lines.objects.size() == 2);
   for (const auto& fault : lines.objects) CHECK(fault["repaired"] == true);
   CHECK(mediactl({"--store", store, "verify"}).exit_code == 0);
+}
+
+TEST_CASE("cli reindex: without its catalog a store gives back all that bytes can tell") {
+  const test::TempFolder folder;
+  const std::string store = (folder / "store").string();
+  for (unsigned i = 0; i < 3; ++i) test::write_file(folder / "in" / (std::to_string(i) + ".png"), cli::png(700, 500, i + 1));
+  test::write_file(folder / "in/large.jpg", cli::jpeg(1800, 1200));
+  test::write_file(folder / "in/notes.bin", test::noise(3000, 9));
+  REQUIRE(mediactl({"--store", store, "ingest", (folder / "in").string()}).exit_code == 1);  // the notes are no picture
+  REQUIRE(mediactl({"--store", store, "ingest", "--any", (folder / "in/notes.bin").string()}).exit_code == 0);
+  const auto digests = [&] {
+    std::set<std::string> all;
+    for (const auto& media : json_lines(mediactl({"--store", store, "--json", "ls"}).out).objects) all.insert(media["content_hash"]);
+    return all;
+  };
+  const auto before = digests();
+  REQUIRE(before.size() == 5);
+  const auto blobs = json_lines(mediactl({"--store", store, "--json", "verify"}).out).summary["blobs"].get<int>();
+  REQUIRE(blobs > 5 + 4 * 6);
+  const auto untouched = json_lines(mediactl({"--store", store, "--json", "reindex"}).out).summary;
+  CHECK(untouched["strays"] == 0);
+
+  for (const char* const name : {"catalog.db", "catalog.db-wal", "catalog.db-shm"}) fs::remove(fs::path(store) / name);
+  const auto reindexed = mediactl({"--store", store, "--json", "reindex", "--owner", "ada"});
+  REQUIRE(reindexed.exit_code == 0);
+  const auto summary = json_lines(reindexed.out).summary;
+  CHECK(summary["strays"] == blobs);
+  CHECK(summary["media"] == 5);
+  CHECK(summary["renditions"] == blobs - 5);
+  CHECK(summary["damaged"] == 0);
+  CHECK(digests() == before);
+  const auto listed = json_lines(mediactl({"--store", store, "--json", "ls"}).out);
+  for (const auto& media : listed.objects) {
+    CHECK(media["owner_id"] == "ada");
+    CHECK(media["processing_status"] == "Complete");
+  }
+  const auto verified = mediactl({"--store", store, "--json", "verify"});
+  CHECK(verified.exit_code == 0);
+  CHECK(json_lines(verified.out).summary["blobs"] == blobs);
+}
+
+TEST_CASE("cli reindex: a damaged blob is named, and does not come back as something else") {
+  const test::TempFolder folder;
+  const std::string store = (folder / "store").string();
+  for (unsigned i = 0; i < 3; ++i) test::write_file(folder / "in" / (std::to_string(i) + ".bin"), test::noise(3000 + i, i + 1));
+  const auto stored = json_lines(mediactl({"--store", store, "--json", "ingest", "--any", (folder / "in").string()}).out);
+  const std::string victim = stored.objects.at(1).at("digest");
+  test::damage_blob(store, victim, 50);
+  for (const char* const name : {"catalog.db", "catalog.db-wal", "catalog.db-shm"}) fs::remove(fs::path(store) / name);
+  const auto reindexed = mediactl({"--store", store, "--json", "reindex"});
+  CHECK(reindexed.exit_code == 1);
+  CHECK(json_lines(reindexed.out).summary["damaged"] == 1);
+  CHECK(json_lines(reindexed.out).summary["media"] == 2);
+  CHECK_THAT(reindexed.err, ContainsSubstring(victim));
+  CHECK(json_lines(mediactl({"--store", store, "--json", "ls"}).out).objects.size() == 2);
 }
