@@ -59,6 +59,11 @@ if(MEDIA_WITH_TIFF)
   media_package(FIND TIFF LIBS -ltiff)
 endif()
 
+if(MEDIA_WITH_VIDEO)
+  # Of media-video-worker alone: nothing that is installed to be linked knows of it.
+  pkg_check_modules(ffmpeg REQUIRED IMPORTED_TARGET libavformat libavcodec libavutil libswscale)
+endif()
+
 if(MEDIA_BUILD_CLI OR MEDIA_BUILD_SERVER)
   find_package(nlohmann_json REQUIRED)
 endif()

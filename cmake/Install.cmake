@@ -3,6 +3,7 @@
 #   static       libmedia.a and its CMake targets
 #   shared       the name by which a linker finds libmedia.so, and its CMake targets
 #   runtime      libmedia.so.*, and media-worker in libexec
+#   video        media-video-worker in libexec, beside media-worker: the only part that needs FFmpeg
 #   tools        mediactl
 #   server       mediad
 # Everything finds everything by relative paths: an installed tree can be moved.
@@ -50,6 +51,9 @@ install(FILES "${PROJECT_BINARY_DIR}/mediaConfig.cmake" "${PROJECT_BINARY_DIR}/m
 install(FILES "${PROJECT_BINARY_DIR}/media.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT development)
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT development)
 
+if(TARGET media-video-worker)
+  install(TARGETS media-video-worker RUNTIME DESTINATION "${media_libexec_dir}" COMPONENT video)
+endif()
 install(TARGETS media-worker RUNTIME DESTINATION "${media_libexec_dir}" COMPONENT runtime)
 if(TARGET mediactl)
   install(TARGETS mediactl RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT tools)

@@ -1,51 +1,11 @@
-// media-worker: decodes strangers' bytes for libmedia, which starts it with one end of a socket as descriptor 3 and the
-// address space that it may ever take, in bytes, as its argument.
-#include <sys/socket.h>
-
-#include <charconv>
-#include <cstdint>
-#include <cstdio>
-#include <cstring>
-#include <system_error>
-
-#include "cage/child.hpp"
-#include "cage/confine.hpp"
-#include "cage/serve.hpp"
+// media-worker: pictures.
 #include "image/pipeline.hpp"
-#include "media/version.hpp"
-
-namespace {
-
-constexpr int kExitUsage = 64;
-constexpr int kExitNotConfined = 70;
-
-bool is_socket(int descriptor) {
-  int type = 0;
-  socklen_t size = sizeof type;
-  return ::getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
-}
-
-}  // namespace
+#include "run.hpp"
 
 int main(int argc, char** argv) {
-  if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
-    std::puts("media-worker " MEDIA_VERSION);
-    return 0;
-  }
-  std::uint64_t memory_bytes = 0;
-  const char* const end = argc == 2 ? argv[1] + std::strlen(argv[1]) : nullptr;
-  const bool understood = argc == 2 && std::from_chars(argv[1], end, memory_bytes).ptr == end && memory_bytes > 0;
-  if (!understood || !is_socket(media::cage::Child::kSocket)) {
-    std::fputs("media-worker decodes media for libmedia, which starts it; it does nothing when started by hand.\n", stderr);
-    return kExitUsage;
-  }
-  const auto confined = media::cage::confine_process(memory_bytes);
-  const auto watching = media::cage::end_with_peer(media::cage::Child::kSocket);
-  // Without its limits it must not see a stranger's byte.
-  if (!confined || !watching) return kExitNotConfined;
   const auto derive = [](const media::ByteReader& source, std::span<const media::Transform> transforms,
                          const media::DeriveOptions& options) {
     return media::image::derive(source, transforms, options, media::image::Decoders::own);
   };
-  return media::cage::serve(media::cage::Child::kSocket, {media::image::probe, derive, media::cage::limit_job});
+  return media::worker::run(argc, argv, {"media-worker", nullptr, {media::image::probe, derive, nullptr}});
 }

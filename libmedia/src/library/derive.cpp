@@ -97,7 +97,7 @@ Result<Picture> LibraryImpl::make_picture(const Media& media, const Transform& t
 
 Result<Derivation> LibraryImpl::begin_derive(const Media& media, const Transform& transform, std::function<void()> on_ready) {
   if (!media.digest) return Error{Errc::not_found, "there is no media " + std::to_string(media.id) + " with content"};
-  if (!can_decode(media.info.format)) {
+  if (!processor_->handles(media.info.format)) {
     return Error{Errc::unsupported, "no picture can be made of media " + std::to_string(media.id) + " (" + media.media_type + ")"};
   }
   const std::string spelling = to_string(transform);
