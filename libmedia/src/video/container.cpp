@@ -15,6 +15,7 @@ extern "C" {
 #include <utility>
 
 #include "inspect/orientation.hpp"
+#include "media/details.hpp"
 #include "media/inspect.hpp"
 
 namespace media::video {
@@ -78,7 +79,10 @@ std::uint8_t orientation_of(const AVStream& stream) noexcept {
   return inspect::exif_number({sign(matrix[0]), sign(matrix[1]), sign(matrix[3]), sign(matrix[4])});
 }
 
-bool is_encrypted(const AVStream& stream) {
+/// FFmpeg does not say it of every way of encrypting; what it says of Matroska our own probe does not.
+bool is_encrypted(const ByteReader& source, const AVStream& stream) {
+  const auto details = probe_details(source);
+  if (details && !details->video.empty() && details->video.front().encrypted) return true;
   return stream.codecpar->codec_tag == MKTAG('e', 'n', 'c', 'v') || av_dict_get(stream.metadata, "enc_key_id", nullptr, 0) != nullptr ||
          !side_data(stream, AV_PKT_DATA_ENCRYPTION_INIT_INFO).empty();
 }
@@ -166,8 +170,8 @@ Result<std::unique_ptr<Container>> Container::open(const ByteReader& source, con
   std::unique_ptr<Container> container(new Container(control));
   container->source_ = std::make_unique<Source>(Source{source, control, 0, source.size() * kMaxReads + kMaxReadsBase});
   MEDIA_TRY(container->open_format(format));
-  MEDIA_TRY(container->choose_stream());
-  MEDIA_TRY(container->describe(format));
+  MEDIA_TRY(container->choose_stream(source));
+  MEDIA_TRY(container->describe(format, source));
   return container;
 }
 
@@ -202,7 +206,7 @@ Result<void> Container::open_format(Format format) {
   return {};
 }
 
-Result<void> Container::choose_stream() {
+Result<void> Container::choose_stream(const ByteReader& source) {
   const std::span streams(format_->streams, format_->nb_streams);
   for (AVStream* const stream : streams) {
     stream->discard = AVDISCARD_ALL;
@@ -211,7 +215,7 @@ Result<void> Container::choose_stream() {
   }
   if (stream_ == nullptr) return Error{Errc::unsupported, "the source has no video track: there is nothing to be seen"};
   stream_->discard = AVDISCARD_DEFAULT;
-  if (is_encrypted(*stream_)) return Error{Errc::unsupported, "the video is encrypted"};
+  if (is_encrypted(source, *stream_)) return Error{Errc::unsupported, "the video is encrypted"};
   const AVCodecID id = stream_->codecpar->codec_id;
   if (std::find(kCodecs.begin(), kCodecs.end(), id) == kCodecs.end() || (decoder_ = avcodec_find_decoder(id)) == nullptr) {
     return Error{Errc::unsupported, "the video's codec (" + codec_name(id) + ") is not decoded here"};
@@ -219,12 +223,18 @@ Result<void> Container::choose_stream() {
   return {};
 }
 
-Result<void> Container::describe(Format format) {
+Result<void> Container::describe(Format format, const ByteReader& source) {
   const AVCodecParameters& coding = *stream_->codecpar;
-  if (coding.width <= 0 || coding.height <= 0) return Error{Errc::corrupt, "the video track has no width or no height"};
   info_.format = format;
-  info_.width = static_cast<std::uint32_t>(coding.width);
-  info_.height = static_cast<std::uint32_t>(coding.height);
+  info_.width = static_cast<std::uint32_t>(std::max(coding.width, 0));
+  info_.height = static_cast<std::uint32_t>(std::max(coding.height, 0));
+  if (info_.width == 0 || info_.height == 0) {
+    // Of some codecs FFmpeg believes the decoder alone; the file has said it all the same.
+    MEDIA_TRY_ASSIGN(const MediaInfo stated, media::probe(source));
+    info_.width = stated.width;
+    info_.height = stated.height;
+  }
+  if (info_.width == 0 || info_.height == 0) return Error{Errc::corrupt, "the video track has no width or no height"};
   if (info_.width > kMaxSide || info_.height > kMaxSide) {
     return Error{Errc::too_large, "the video has " + std::to_string(info_.width) + " x " + std::to_string(info_.height) +
                                       " pixels, and a side has at most " + std::to_string(kMaxSide)};

@@ -48,8 +48,8 @@ class Container {
   struct Source;
   explicit Container(const image::Control& control);
   Result<void> open_format(Format format);
-  Result<void> choose_stream();
-  Result<void> describe(Format format);
+  Result<void> choose_stream(const ByteReader& source);
+  Result<void> describe(Format format, const ByteReader& source);
   /// What stands behind a failure of FFmpeg's.
   Error failure(int code, const char* what) const;
 
