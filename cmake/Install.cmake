@@ -12,6 +12,7 @@ include(CMakePackageConfigHelpers)
 set(media_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/media")
 set(media_libexec_dir "${CMAKE_INSTALL_LIBEXECDIR}/libmedia")
 set(media_worker "${media_libexec_dir}/media-worker")
+set(media_video_worker "${media_libexec_dir}/media-video-worker")
 
 # media_install(<target> static|shared): a library of libmedia/CMakeLists.txt with its export set.
 function(media_install target kind)
@@ -37,7 +38,7 @@ else()
   endif()
 endif()
 
-configure_package_config_file(cmake/mediaConfig.cmake.in "${PROJECT_BINARY_DIR}/mediaConfig.cmake" INSTALL_DESTINATION "${media_package_dir}" PATH_VARS media_worker)
+configure_package_config_file(cmake/mediaConfig.cmake.in "${PROJECT_BINARY_DIR}/mediaConfig.cmake" INSTALL_DESTINATION "${media_package_dir}" PATH_VARS media_worker media_video_worker)
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/mediaConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
 
 file(RELATIVE_PATH media_pc_to_prefix "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")

@@ -257,9 +257,13 @@ http::Response sheet_index_of(http::Request& request, RouteContext& context, con
       return error_response(400, set.error().message, request, {parameter.name, ""});
     }
   }
-  if (request.query_count("signature") == 0) {
+  if (transform.format == Format::gif) {
+    return error_response(400, "format: a sheet takes avif, webp, jpeg or png", request, {"format", "avif, webp, jpeg or png"});
+  }
+  const bool is_usual = canonical(transform).width == canonical(Transform{.frames = Frames::sheet}).width;
+  if (request.query_count("signature") == 0 && !is_usual) {
     const std::string_view costly = costly_parameter(transform, context.config.free_sizes);
-    if (!costly.empty() && transform.width != 0) return signature_wanted(costly, request, context);
+    if (!costly.empty()) return signature_wanted(costly, request, context);
   }
   const auto layout = sheet_layout(media.info);
   if (!layout) return error_response(404, layout.error().message, request);
