@@ -12,5 +12,8 @@ if(MEDIA_BUILD_CLI)
     LINK nlohmann_json::nlohmann_json SQLiteCpp SQLite::SQLite3
     TIMEOUT 600)
   # They run the programs, and do not link them.
-  add_dependencies(test_cli mediactl media-worker $<$<BOOL:${MEDIA_WITH_VIDEO}>:media-video-worker>)
+  add_dependencies(test_cli mediactl media-worker)
+  if(MEDIA_WITH_VIDEO)
+    add_dependencies(test_cli media-video-worker)
+  endif()
 endif()

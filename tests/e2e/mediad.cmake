@@ -16,5 +16,8 @@ if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI)
     $<$<BOOL:${MEDIA_WITH_VIDEO}>:${CMAKE_CURRENT_LIST_DIR}/mediad_video_test.cpp>
     ${PROJECT_SOURCE_DIR}/tests/support/tokens.cpp
     LINK OpenSSL::Crypto PkgConfig::httplib nlohmann_json::nlohmann_json)
-  add_dependencies(test_mediad mediad mediactl media-worker $<$<BOOL:${MEDIA_WITH_VIDEO}>:media-video-worker>)
+  add_dependencies(test_mediad mediad mediactl media-worker)
+  if(MEDIA_WITH_VIDEO)
+    add_dependencies(test_mediad media-video-worker)
+  endif()
 endif()
