@@ -5,7 +5,7 @@ RUN /src/packaging/install-packages.sh build
 COPY . /src
 RUN cmake -S /src -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release -DMEDIA_BUILD_TESTS=OFF -DMEDIA_BOTH_LIBRARIES=OFF \
     && cmake --build /build \
-    && for component in runtime tools server; do \
+    && for component in runtime video tools server; do \
          DESTDIR=/out cmake --install /build --prefix /usr/local --component "$component" --strip || exit 1; \
        done
 

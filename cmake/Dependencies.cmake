@@ -59,8 +59,12 @@ if(MEDIA_WITH_TIFF)
   media_package(FIND TIFF LIBS -ltiff)
 endif()
 
-# The worker program alone.
+# The worker programs alone.
 pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
+if(MEDIA_WITH_VIDEO)
+  # Of media-video-worker alone: nothing that is installed to be linked knows of it.
+  pkg_check_modules(ffmpeg REQUIRED IMPORTED_TARGET libavformat libavcodec libavutil libswscale)
+endif()
 
 if(MEDIA_BUILD_CLI OR MEDIA_BUILD_SERVER)
   find_package(nlohmann_json REQUIRED)

@@ -3,6 +3,7 @@
 #   static       libmedia.a and its CMake targets
 #   shared       the name by which a linker finds libmedia.so, and its CMake targets
 #   runtime      libmedia.so.*, and media-worker in libexec
+#   video        media-video-worker in libexec, beside media-worker: the only part that needs FFmpeg
 #   tools        mediactl
 #   server       mediad
 # Everything finds everything by relative paths: an installed tree can be moved.
@@ -11,6 +12,7 @@ include(CMakePackageConfigHelpers)
 set(media_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/media")
 set(media_libexec_dir "${CMAKE_INSTALL_LIBEXECDIR}/libmedia")
 set(media_worker "${media_libexec_dir}/media-worker")
+set(media_video_worker "${media_libexec_dir}/media-video-worker")
 
 # media_install(<target> static|shared): a library of libmedia/CMakeLists.txt with its export set.
 function(media_install target kind)
@@ -36,7 +38,7 @@ else()
   endif()
 endif()
 
-configure_package_config_file(cmake/mediaConfig.cmake.in "${PROJECT_BINARY_DIR}/mediaConfig.cmake" INSTALL_DESTINATION "${media_package_dir}" PATH_VARS media_worker)
+configure_package_config_file(cmake/mediaConfig.cmake.in "${PROJECT_BINARY_DIR}/mediaConfig.cmake" INSTALL_DESTINATION "${media_package_dir}" PATH_VARS media_worker media_video_worker)
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/mediaConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
 
 file(RELATIVE_PATH media_pc_to_prefix "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
@@ -50,6 +52,9 @@ install(FILES "${PROJECT_BINARY_DIR}/mediaConfig.cmake" "${PROJECT_BINARY_DIR}/m
 install(FILES "${PROJECT_BINARY_DIR}/media.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT development)
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT development)
 
+if(TARGET media-video-worker)
+  install(TARGETS media-video-worker RUNTIME DESTINATION "${media_libexec_dir}" COMPONENT video)
+endif()
 install(TARGETS media-worker RUNTIME DESTINATION "${media_libexec_dir}" COMPONENT runtime)
 if(TARGET mediactl)
   install(TARGETS mediactl RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT tools)

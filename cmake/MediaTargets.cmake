@@ -30,18 +30,20 @@ if(MEDIA_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_C_COMPILER_LAUNCHER "${MEDIA_CCACHE}")
 endif()
 
-# media_area(<name> SOURCES … [USES <areas>…] [LINK <targets>…])
+# media_area(<name> [SEPARATE] SOURCES … [USES <areas>…] [LINK <targets>…])
 # One area of libmedia: an object library `media_<name>`. USES are the areas it may call (the arrows of docs/architecture.md);
-# LINK are third-party targets, which the finished library links too.
+# LINK are third-party targets, which the finished library links too. A SEPARATE area is no part of the library.
 function(media_area name)
-  cmake_parse_arguments(PARSE_ARGV 1 area "" "" "SOURCES;USES;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 area "SEPARATE" "" "SOURCES;USES;LINK")
   add_library(media_${name} OBJECT ${area_SOURCES})
   set_target_properties(media_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   target_include_directories(media_${name} PUBLIC
     "${PROJECT_SOURCE_DIR}/libmedia/include" "${PROJECT_BINARY_DIR}/include" PRIVATE "${PROJECT_SOURCE_DIR}/libmedia/src")
   target_link_libraries(media_${name} PRIVATE media_flags PUBLIC tl::expected ${area_LINK})
-  set_property(GLOBAL APPEND PROPERTY MEDIA_AREAS media_${name})
-  set_property(GLOBAL APPEND PROPERTY MEDIA_AREA_LINKS ${area_LINK})
+  if(NOT area_SEPARATE)
+    set_property(GLOBAL APPEND PROPERTY MEDIA_AREAS media_${name})
+    set_property(GLOBAL APPEND PROPERTY MEDIA_AREA_LINKS ${area_LINK})
+  endif()
   set_property(TARGET media_${name} PROPERTY MEDIA_USES "${area_USES}")
 endfunction()
 

@@ -10,6 +10,8 @@
 #include "command.hpp"
 #include "derive_plan.hpp"
 #include "interrupt.hpp"
+#include "media/inspect.hpp"
+#include "media/video.hpp"
 #include "media_id.hpp"
 #include "open_store.hpp"
 #include "output_file.hpp"
@@ -26,6 +28,7 @@ struct DeriveOptions {
   unsigned jobs = 1;
   std::string isolation = "process";
   double search_seconds = 0;  ///< 0: no limit.
+  std::string index;          ///< Where a sheet's index goes; empty: nowhere.
 };
 
 /// One picture that is ready: stored before, or just made.
@@ -45,6 +48,22 @@ std::string chosen(const Picture& picture) {
   if (picture.score == 0) return text;
   const auto tenths = static_cast<unsigned>(std::lround(picture.score * 10));
   return text + ", score " + std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
+}
+
+/// A file name as it stands in a URL: what is not plainly allowed there is escaped (RFC 3986, section 2.3).
+std::string url_path(const std::string& name) {
+  constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string text;
+  for (const char c : name) {
+    if (kPlain.find(c) != std::string_view::npos) {
+      text += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      text += {'%', kHex[byte >> 4U], kHex[byte & 15U]};
+    }
+  }
+  return text;
 }
 
 bool same_file(const std::string& left, const std::string& right) {
@@ -126,7 +145,8 @@ class DeriveRun {
     if (!work.refusal.empty()) return media::Error{media::Errc::already_exists, work.refusal};
     if (work.id) return from_media(work);
     MEDIA_TRY_ASSIGN(const auto file, media::FileReader::open(work.operand));
-    return from_content(work, *file, transforms_, work.paths);
+    MEDIA_TRY(from_content(work, *file, transforms_, work.paths));
+    return options_.index.empty() ? media::Result<void>{} : keep_index(work, *file);
   }
 
   media::Result<void> from_media(const Work& work) {
@@ -151,8 +171,19 @@ class DeriveRun {
       MEDIA_TRY_ASSIGN(const auto bytes, media::read_all(*picture.content, budget_.max_output_bytes));
       MEDIA_TRY(keep(work, work.paths[i], transforms_[i].format, {picture.rendition.width, picture.rendition.height, bytes}));
     }
-    if (missing.empty()) return {};
-    return from_content(work, **content, missing, missing_paths);
+    if (!missing.empty()) MEDIA_TRY(from_content(work, **content, missing, missing_paths));
+    return options_.index.empty() ? media::Result<void>{} : keep_index(work, **content);
+  }
+
+  /// The index of the one sheet that was made. It names the sheet by its file name: both are meant to lie in one folder.
+  media::Result<void> keep_index(const Work& work, const media::ByteReader& content) {
+    MEDIA_TRY_ASSIGN(const media::MediaInfo info, media::probe(content));
+    MEDIA_TRY_ASSIGN(const media::SheetLayout layout, media::sheet_layout(info));
+    const std::string name = std::filesystem::path(work.paths.front()).filename().string();
+    MEDIA_TRY_ASSIGN(const std::string text, media::sheet_index(layout, sheet_.width, sheet_.height, url_path(name)));
+    MEDIA_TRY_ASSIGN(OutputFile file, OutputFile::open(options_.index));
+    MEDIA_TRY(file.write(std::as_bytes(std::span(text))));
+    return file.commit();
   }
 
   /// One decode, every picture.
@@ -173,6 +204,7 @@ class DeriveRun {
   }
 
   media::Result<void> keep(const Work& work, const std::string& path, media::Format format, const Picture& picture) {
+    sheet_ = {picture.width, picture.height};
     if (path == "-") {
       MEDIA_TRY(console_.content(picture.bytes));
     } else {
@@ -224,6 +256,10 @@ class DeriveRun {
   const std::stop_token stop_;
   const media::ProcessingBudget budget_;
   std::vector<media::Transform> transforms_;
+  struct {
+    std::uint32_t width = 0;
+    std::uint32_t height = 0;
+  } sheet_;  ///< The last picture that was made; asked for where there is one picture alone.
   OutputClaims claims_;
   std::vector<Work> work_list_;
   std::atomic<std::size_t> next_{0};
@@ -254,6 +290,9 @@ Exit run(Console& console, const Globals& globals, const DeriveOptions& options)
   if (auto checked = check_targets(options.text, options.operands.size(), console.json()); !checked) return console.fail(checked.error());
   auto outputs = plan_outputs(options.text);
   if (!outputs) return console.fail(outputs.error());
+  if (!options.index.empty() && (options.text.output.empty() || options.text.output == "-" || options.text.frames != "sheet")) {
+    return console.fail({media::Errc::invalid_argument, "--index goes with --frames sheet and -o FILE"});
+  }
 
   const Interrupt interrupt;
   std::unique_ptr<media::Library> library;
@@ -293,7 +332,7 @@ void add_derive(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<DeriveOptions>();
   options->jobs = default_jobs();
   DeriveText& text = options->text;
-  command->add_option("ID|FILE", options->operands, "Media ids (digits alone) or image files (./12 for a file called 12)")->required();
+  command->add_option("ID|FILE", options->operands, "Media ids (digits alone), pictures or videos (./12 for a file called 12)")->required();
   // A list is one argument: without this the option would take the files that follow it, too.
   command->add_option("-w,--width", text.widths, "Widths in pixels: 320,800 (default: by the height, or the source's own)")
       ->allow_extra_args(false);
@@ -304,7 +343,11 @@ void add_derive(CLI::App& app, Invocation& invocation) {
   command->add_flag("--enlarge", text.enlarge, "Make more pixels than the source has, where asked for");
   command->add_option("--bg,--background", text.background, "Colour behind transparent parts, and about what --fit pad pads: ffffff");
   for (KeyOption& edit : text.edits) command->add_option(edit.option, edit.value, edit.about);
-  command->add_option("--frames", text.frames, "Of an animation: first (default) or all, where the format can: avif, webp, gif");
+  command->add_option(
+      "--frames", text.frames,
+      "Of an animation: first (default) or all, where the format can: avif, webp, gif. Of a video: first, clip (3 s, in the same "
+      "formats) or sheet (tiles from all over it)");
+  command->add_option("--index", options->index, "With --frames sheet and -o: write the WebVTT index of its tiles to this file");
   command->add_option("--preset", text.presets, "thumb, medium or large, in AVIF, WebP and JPEG unless --format says else")
       ->allow_extra_args(false);
   command->add_option("-o,--output", text.output, "Write the one picture to this file, or to standard output (-)");

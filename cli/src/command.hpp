@@ -33,6 +33,7 @@ void add_init(CLI::App& app, Invocation& invocation);
 void add_ingest(CLI::App& app, Invocation& invocation);
 void add_ls(CLI::App& app, Invocation& invocation);
 void add_info(CLI::App& app, Invocation& invocation);
+void add_probe(CLI::App& app, Invocation& invocation);
 void add_cat(CLI::App& app, Invocation& invocation);
 void add_derive(CLI::App& app, Invocation& invocation);
 void add_similar(CLI::App& app, Invocation& invocation);

@@ -9,8 +9,12 @@ if(MEDIA_BUILD_CLI)
       ${CMAKE_CURRENT_LIST_DIR}/cli_similar_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_support.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_verify_test.cpp
+      $<$<BOOL:${MEDIA_WITH_VIDEO}>:${CMAKE_CURRENT_LIST_DIR}/cli_video_test.cpp>
     LINK nlohmann_json::nlohmann_json SQLiteCpp SQLite::SQLite3
     TIMEOUT 600)
   # They run the programs, and do not link them.
   add_dependencies(test_cli mediactl media-worker)
+  if(MEDIA_WITH_VIDEO)
+    add_dependencies(test_cli media-video-worker)
+  endif()
 endif()

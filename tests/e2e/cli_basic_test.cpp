@@ -267,7 +267,8 @@ TEST_CASE("cli: selftest shows that a worker can do nothing but decode") {
   if (test::kSanitized) return;
   const auto told = mediactl({"selftest"});
   CHECK(told.exit_code == 0);
-  CHECK_THAT(told.out, ContainsSubstring("refused  read a file (EPERM)\n"));
+  CHECK_THAT(told.out, ContainsSubstring("media-worker: refused  read a file (EPERM)\n"));
+  CHECK_THAT(told.out, ContainsSubstring("media-video-worker: refused  read a file (EPERM)\n"));
   CHECK_THAT(told.out, ContainsSubstring("locks: seccomp"));
   const auto report = json_lines(mediactl({"--json", "selftest"}).out);
   CHECK(report.summary["holds"] == true);

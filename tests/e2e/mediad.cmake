@@ -13,7 +13,11 @@ if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI)
     ${CMAKE_CURRENT_LIST_DIR}/mediad_tus_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_upload_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_waiting_test.cpp
+    $<$<BOOL:${MEDIA_WITH_VIDEO}>:${CMAKE_CURRENT_LIST_DIR}/mediad_video_test.cpp>
     ${PROJECT_SOURCE_DIR}/tests/support/tokens.cpp
     LINK OpenSSL::Crypto PkgConfig::httplib nlohmann_json::nlohmann_json)
   add_dependencies(test_mediad mediad mediactl media-worker)
+  if(MEDIA_WITH_VIDEO)
+    add_dependencies(test_mediad media-video-worker)
+  endif()
 endif()

@@ -44,6 +44,7 @@ UNSEEN = {
     ("header", ("components", "responses", "PictureNotYet"), "Retry-After"): "as above",
     ("status", "getRendition", "503"): "as above",
     ("status", "getPicture", "503"): "as above",
+    ("status", "getSheetIndex", "503"): "as above",
     ("status", "terminateUpload", "423"): "as above",
 }
 # Contents of another form than JSON that need files of a kind that is not made here.
@@ -71,6 +72,15 @@ def tiles(side):
     pixels = b"".join(b"\0" + bytes(value for x in range(side) for value in [shade(x, y)] * 3) for y in range(side))
     head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+
+
+def film():
+    """A second of H.264 that moves, its data before its headers."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "film.mp4")
+        subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=2", "-c:v", "libx264", "-pix_fmt", "yuv420p", path], check=True)
+        with open(path, "rb") as file:
+            return file.read()
 
 
 def moving_gif():
@@ -504,6 +514,33 @@ def drive_pictures(mediad):
     mediad.call("getPicture", 422, {"id": broken}, query=[("w", "320")])
 
 
+def drive_videos(mediad):
+    content = film()
+    shown = mediad.upload(content, "film.mp4", "video/mp4")["id"]
+    # Whole in its structure, and no frame in it.
+    begin, end = content.index(b"mdat") + 4, content.index(b"moov") - 4
+    hollow = mediad.upload(content[:begin] + b"\0" * (end - begin) + content[end:], "hollow.mp4", "video/mp4")["id"]
+    photo = mediad.upload(png(8, 8, 77), "still.png")["id"]
+    for one in (shown, hollow, photo):
+        mediad.wait(one)
+    expect_equal("renditions of a video", len(mediad.call("getMedia", 200, {"id": shown}).json()["renditions"]), 9)
+    for more in ([("at", "0.5")], [("frames", "clip")], [("frames", "sheet")]):
+        query = [("w", "40"), ("format", "webp")] + more
+        mediad.call("getPicture", 200, {"id": shown}, query=signed(f"/media/{shown}/image", query), caller=None)
+        mediad.call("getPicture", 401, {"id": shown}, query=query)
+    index = mediad.call("getSheetIndex", 200, {"id": shown})
+    url = index.body.decode().split("\n")[3].split("#")[0]
+    expect_equal("the sheet", mediad.follow("GET", url, 200, caller=None).field("Content-Type"), "image/webp")
+    for form in ("avif", "webp", "jpeg", "png"):
+        mediad.call("getSheetIndex", 200, {"id": shown}, query=[("w", "320"), ("format", form)])
+    mediad.call("getSheetIndex", 200, {"id": shown}, query=signed(f"/media/{shown}/sheet.vtt", [("w", "33")]), caller=None)
+    mediad.call("getSheetIndex", 401, {"id": shown}, query=[("w", "33")])
+    mediad.call("getSheetIndex", 400, {"id": shown}, query=[("w", "0")])
+    mediad.call("getSheetIndex", 400, {"id": shown}, query=[("format", "gif")])
+    mediad.call("getSheetIndex", 404, {"id": photo})
+    mediad.call("getSheetIndex", 422, {"id": hollow})
+
+
 def drive_links(mediad):
     one, two = (mediad.upload(png(8, 8, shade), f"link{shade}.png")["id"] for shade in (41, 42))
     for operations, subject in ((("listRecipeMedia", "attachToRecipe", "detachFromRecipe"), {"recipe": 7}),
@@ -684,6 +721,7 @@ def main():
             drive_promises(guarded)
             drive_media(guarded)
             drive_pictures(guarded)
+            drive_videos(guarded)
             drive_links(guarded)
             drive_tus(guarded)
             drive_credentials(guarded, binaries)

@@ -1,1 +1,1 @@
-media_fuzz(fuzz_cage SOURCES ${CMAKE_CURRENT_LIST_DIR}/fuzz_cage.cpp AREAS core image cage)
+media_fuzz(fuzz_cage SOURCES ${CMAKE_CURRENT_LIST_DIR}/fuzz_cage.cpp AREAS core inspect image cage)

@@ -45,6 +45,10 @@ class ScriptedProcessor final : public media::Processor {
     return derived;
   }
 
+  [[nodiscard]] bool handles(media::Format format) const noexcept override {
+    return media::is_video(format) ? shows_videos : media::Processor::handles(format);
+  }
+
   /// The same for the same content, and never near that of another one.
   static media::Appearance appearance_of(std::span<const std::byte> content) {
     const media::Digest digest = media::Digest::of(content);
@@ -54,6 +58,7 @@ class ScriptedProcessor final : public media::Processor {
   }
 
   std::atomic<int> calls{0};
+  bool shows_videos = false;
   std::string salt;  ///< Stands behind every output: what another encoder under the same name would do.
   std::function<media::Result<void>(const media::DeriveOptions&)> before;
 };

@@ -4,6 +4,7 @@
 
 using namespace media;
 using test::LibraryFixture;
+using test::mp4;
 using test::png;
 
 TEST_CASE("library: an image is processed into every preset and format") {
@@ -57,6 +58,33 @@ TEST_CASE("library: what cannot be decoded becomes Failed, with the reason") {
   CHECK(media.error_message == "the scan ends early");
   CHECK(f.content_of(media.id) == png(1));  // the original stays
   CHECK(f.processor->calls == 1);
+}
+
+TEST_CASE("library: a video has pictures where the processor makes them, and is none the worse where nothing can be shown") {
+  LibraryFixture f;
+  // As ever where nobody decodes videos: Complete at once, and no picture.
+  const auto plain = f.ingest(mp4(64, 48, 1000, 500), {.filename = "a.mp4"});
+  CHECK(plain.media.status == MediaStatus::complete);
+  CHECK(f.library->derive(plain.media.id, {.width = 32}).error().code == Errc::unsupported);
+  CHECK(f.processor->calls == 0);
+
+  f.processor->shows_videos = true;
+  const auto shown = f.ingest(mp4(64, 48, 1000, 501), {.filename = "b.mp4"});
+  CHECK(shown.media.status == MediaStatus::processing);
+  CHECK(f.library->process(shown.media.id)->status == MediaStatus::complete);
+  CHECK(f.library->renditions(shown.media.id)->size() == 9);
+  // What was there before has pictures on demand.
+  CHECK(f.library->derive(plain.media.id, {.width = 32}).has_value());
+
+  f.processor->before = [](const DeriveOptions&) -> Result<void> { return Error{Errc::unsupported, "the video is encrypted"}; };
+  const auto locked = f.library->process(f.ingest(mp4(64, 48, 1000, 502), {.filename = "c.mp4"}).media.id).value();
+  CHECK(locked.status == MediaStatus::complete);
+  CHECK(locked.error_message.empty());
+  CHECK(f.library->renditions(locked.id)->empty());
+  f.processor->before = [](const DeriveOptions&) -> Result<void> { return Error{Errc::corrupt, "no frame"}; };
+  const auto broken = f.library->process(f.ingest(mp4(64, 48, 1000, 503), {.filename = "d.mp4"}).media.id).value();
+  CHECK(broken.status == MediaStatus::failed);
+  CHECK(broken.error_message == "no frame");
 }
 
 TEST_CASE("library: a worker's death is tried once more, then it is the file's fault") {

@@ -16,14 +16,14 @@ AREAS = {
     "sign": set(),
     "inspect": set(),
     "image": set(),
-    "video": {"image"},
+    "video": {"inspect", "image"},
     "store": set(),
     "repository": set(),
-    "cage": {"image", "video"},
+    "cage": {"inspect", "image", "video"},
     "library": {"sign", "inspect", "image", "video", "store", "repository", "cage"},
 }
 # What media-worker (libmedia/worker) may include: it is the cage's other half.
-WORKER_AREAS = {"core", "image", "video", "cage"}
+WORKER_AREAS = {"core", "inspect", "image", "video", "cage"}
 
 # A header that matches is allowed below these folders only.
 ONLY_IN = [

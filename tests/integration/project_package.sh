@@ -75,6 +75,7 @@ case $step in
     "${CXX:-c++}" -std=c++20 $flags "$source/tests/consumer/main.cpp" -o "$work/pkgconfig-shared" $(pkg-config --cflags --libs media)
     expect_consumer env LD_LIBRARY_PATH="$prefix/lib" "$work/pkgconfig-shared"
     [ -x "$(pkg-config --variable=worker media)" ] || fail "media.pc names no worker"
+    [ -x "$(pkg-config --variable=video_worker media)" ] || fail "media.pc names no worker for videos"
     ;;
   refusals)
     # What find_package must not accept, each with a reason.

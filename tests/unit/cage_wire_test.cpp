@@ -75,6 +75,9 @@ TEST_CASE("cage: requests survive the wire with every field, and only whole") {
   edited.keep_profile = false;
   edited.keep_copyright = true;
   request.transforms.push_back(edited);
+  edited.frames = Frames::sheet;
+  edited.at = 12'500ms;
+  request.transforms.push_back(edited);
   const auto bytes = write_request(request);
   const auto back = parse_request(bytes);
   REQUIRE(back.has_value());
@@ -106,6 +109,9 @@ TEST_CASE("cage: a transform out of range does not come through") {
   CHECK_FALSE(comes_through([](Transform& t) { t.dpr_hundredths = 401; }));
   CHECK_FALSE(comes_through([](Transform& t) { t.sharpen_sigma_hundredths = 1001; }));
   CHECK_FALSE(comes_through([](Transform& t) { t.fit = static_cast<Fit>(6); }));
+  CHECK_FALSE(comes_through([](Transform& t) { t.frames = static_cast<Frames>(4); }));
+  CHECK_FALSE(comes_through([](Transform& t) { t.at = 100h + 1ms; }));
+  CHECK(comes_through([](Transform& t) { t.at = 100h; }));
 }
 
 TEST_CASE("cage: the largest request fits into a message") {

@@ -166,7 +166,7 @@ TEST_CASE("image: a transform that cannot be read names the key and what it acce
   CHECK_THAT(message("w=99999999999999999999"), ContainsSubstring("w takes"));
   CHECK_THAT(message("fit=stretch"), ContainsSubstring("contain, cover, fill, inside, none or pad"));
   CHECK_THAT(message("format=tiff"), ContainsSubstring("jpeg, png, webp, avif or gif"));
-  CHECK_THAT(message("frames=2"), ContainsSubstring("all or first"));
+  CHECK_THAT(message("frames=2"), ContainsSubstring("first, all, clip or sheet"));
   CHECK_THAT(message("q=0"), ContainsSubstring("1 to 100"));
   CHECK_THAT(message("q=101"), ContainsSubstring("1 to 100"));
   CHECK_THAT(message("enlarge=yes"), ContainsSubstring("1 or 0"));
@@ -174,7 +174,7 @@ TEST_CASE("image: a transform that cannot be read names the key and what it acce
   CHECK_THAT(message("bg=gggggg"), ContainsSubstring("rrggbb"));
   CHECK_THAT(message("colour=3"), ContainsSubstring("no key \"colour\""));
   CHECK_THAT(message("colour=3"), ContainsSubstring("there are w, h, fit, gravity, dpr, format, q, score, max_bytes, enlarge, bg, rotate, "
-                                                    "flip, trim, sharpen, blur, icc, meta and frames"));
+                                                    "flip, trim, sharpen, blur, icc, meta, frames and at"));
   CHECK_THAT(message("W=3"), ContainsSubstring("no key \"W\""));
   CHECK_THAT(message("w"), ContainsSubstring("key=value"));
   CHECK_THAT(message("w=1,"), ContainsSubstring("key=value"));

@@ -88,6 +88,8 @@ class MEDIA_EXPORT Processor {
   /// Decodes once, or once for each of few scales, and makes every output. The bytes of an output depend on the source and its transform,
   /// not on what else is asked for. An empty list of transforms just proves that the source decodes.
   virtual Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options) = 0;
+  /// True where it can make pictures of this format. Videos need media-video-worker.
+  [[nodiscard]] virtual bool handles(Format format) const noexcept;
 
  protected:
   Processor() = default;
@@ -96,10 +98,10 @@ class MEDIA_EXPORT Processor {
 /// Names the encoder that makes a format, its version and every setting that changes its bytes
 /// ("aom-3.6.0/s8/1"): part of a rendition's name. `unsupported` for a format that this build cannot write.
 MEDIA_EXPORT Result<std::string> encoder_version(Format format);
-/// True where this build can decode the format into pixels.
+/// True where this build can decode the picture format into pixels, in any process; of a video `Processor::handles` tells.
 MEDIA_EXPORT bool can_decode(Format format) noexcept;
 
-/// Does the work on the calling thread, in this process. For trusted bytes, or where the caller is caged itself.
+/// Does the work on the calling thread, in this process. For trusted bytes, or where the caller is caged itself. Pictures only.
 MEDIA_EXPORT std::unique_ptr<Processor> make_in_process_processor();
 
 struct WorkerPoolOptions {
@@ -109,12 +111,18 @@ struct WorkerPoolOptions {
   unsigned workers = 2;
   /// A worker is replaced after so many jobs, so that a leak has an end.
   unsigned jobs_per_worker = 500;
+  /// The media-video-worker binary; empty: searched by `find_video_worker`, and where there is none, videos are `unsupported`.
+  std::filesystem::path video_worker_path{};
+  /// Processes at most that decode videos, beside those for pictures; 0: half as many as `workers`, at least one.
+  unsigned video_workers = 0;
 };
 
 /// MEDIA_WORKER, then beside the running binary, then the installed libexec folder. `not_found` names them all.
 MEDIA_EXPORT Result<std::filesystem::path> find_worker();
+/// The same for media-video-worker, which holds FFmpeg and comes in a package of its own: MEDIA_VIDEO_WORKER names it.
+MEDIA_EXPORT Result<std::filesystem::path> find_video_worker();
 
-/// Does the work in a pool of media-worker processes, started at need and kept warm: one dies, one job fails.
+/// Does the work in pools of media-worker and media-video-worker processes, started at need and kept warm: one dies, one job fails.
 /// Errors: `not_found` (no worker binary), `io`.
 MEDIA_EXPORT Result<std::unique_ptr<Processor>> make_worker_processor(const WorkerPoolOptions& options);
 

@@ -1,6 +1,7 @@
-/// What to derive from an image: one value, one canonical spelling.
+/// What to derive from a picture or a video: one value, one canonical spelling.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -34,10 +35,12 @@ struct Gravity {
   friend bool operator==(const Gravity&, const Gravity&) = default;
 };
 
-/// Which frames of an animation are kept. A still has one.
+/// Which frames of an animation or a video are kept. A still has one.
 enum class Frames : std::uint8_t {
-  first,  ///< The first one, as a still.
-  all,    ///< All of them, with their times and the number of plays, where the output's format can hold them (`can_animate`).
+  first,  ///< One, as a still: the first of an animation; of a video the one that `Transform::at` says.
+  all,    ///< All of an animation, with their times and the number of plays, where the output's format can hold them (`can_animate`).
+  clip,   ///< Three seconds of a video as an animation without end, ten frames a second, where the output's format can hold them.
+  sheet,  ///< Frames from all over a video as tiles of one still, row by row; each meets the box. See `sheet_layout` for their times.
 };
 
 /// An opaque colour, 8 bits a channel, sRGB.
@@ -48,7 +51,7 @@ struct Colour {
   friend bool operator==(const Colour&, const Colour&) = default;
 };
 
-/// What to make of an image. Zero means "not given".
+/// What to make of an image, or of a video's frames. Zero means "not given".
 ///
 /// What is done comes in one order, whatever the order of the keys: the picture is turned upright (EXIF), rotated,
 /// mirrored, trimmed, cut and scaled to its box, sharpened, blurred, laid over its background, and padded. Turning goes
@@ -92,6 +95,9 @@ struct Transform {
   /// Bytes that the picture may have at most; quality goes down to keep within. 0: any.
   std::uint32_t max_bytes = 0;
   Frames frames = Frames::first;
+  /// Of a video: which frame is taken, or where a clip begins, from the beginning on, at most 100 hours. Absent: a frame that stands for
+  /// the video, found by looking at some. The last one where the video is shorter.
+  std::optional<std::chrono::milliseconds> at{};
 
   friend bool operator==(const Transform&, const Transform&) = default;
 };
@@ -100,7 +106,7 @@ struct Transform {
 /// Two transforms that mean the same are equal then.
 MEDIA_EXPORT Transform canonical(const Transform& transform);
 /// The one spelling, of the canonical transform:
-/// `w=320,h=240,fit=cover,gravity=north,format=avif,q=50,max_bytes=20000,enlarge=1,bg=ffffff,rotate=90,flip=h,trim=10,sharpen=1,blur=2.5,icc=keep,meta=copyright,frames=all`,
+/// `w=320,h=240,fit=cover,gravity=north,format=avif,q=50,max_bytes=20000,enlarge=1,bg=ffffff,rotate=90,flip=h,trim=10,sharpen=1,blur=2.5,icc=keep,meta=copyright,frames=all,at=12.5`,
 /// in this order, defaults left out (format is always there). Two transforms that mean the same spell the same.
 MEDIA_EXPORT std::string to_string(const Transform& transform);
 /// Reads what `to_string` writes, keys in any order. `invalid_argument` names the key and what it accepts.

@@ -1,7 +1,10 @@
 // The two ways to have untrusted bytes decoded, and where the worker is found.
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -9,20 +12,82 @@
 #include "cage/pool.hpp"
 #include "cage/source_file.hpp"
 #include "image/pipeline.hpp"
+#include "media/inspect.hpp"
 #include "media/processor.hpp"
 
 namespace media {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr const char* kWorkerName = "media-worker";
+
+/// A program that decodes: what it is called, and the variable that may name another one.
+struct Program {
+  const char* name;
+  const char* variable;
+};
+constexpr Program kWorker{"media-worker", "MEDIA_WORKER"};
+constexpr Program kVideoWorker{"media-video-worker", "MEDIA_VIDEO_WORKER"};
+
+Result<Format> format_of(const ByteReader& source) {
+  std::array<std::byte, kSniffBytes> head{};
+  MEDIA_TRY_ASSIGN(const std::size_t got, source.read_at(0, head));
+  return sniff(std::span(head).first(got));
+}
+
+Error no_video(const std::string& why) { return Error{Errc::unsupported, "no picture can be made of a video here: " + why}; }
 
 class InProcess final : public Processor {
  public:
-  Result<MediaInfo> probe(const ByteReader& source, const DeriveOptions& options) override { return image::probe(source, options); }
+  Result<MediaInfo> probe(const ByteReader& source, const DeriveOptions& options) override {
+    MEDIA_TRY(refuse_videos(source));
+    return image::probe(source, options);
+  }
   Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options) override {
+    MEDIA_TRY(refuse_videos(source));
     return image::derive(source, transforms, options);
   }
+
+ private:
+  static Result<void> refuse_videos(const ByteReader& source) {
+    MEDIA_TRY_ASSIGN(const Format format, format_of(source));
+    if (!is_video(format)) return {};
+    return no_video("videos are decoded by media-video-worker only; use worker processes instead of decoding in process");
+  }
+};
+
+/// Pictures go to one pool, videos to another, whose workers are larger and slower to start.
+///
+/// Thread-safety: as Processor's; the pools are safe, and nothing else changes.
+class Workers final : public Processor {
+ public:
+  Workers(cage::PoolOptions pictures, std::optional<cage::PoolOptions> videos, std::string why_no_videos)
+      : pictures_(std::move(pictures)), why_no_videos_(std::move(why_no_videos)) {
+    if (videos) videos_.emplace(std::move(*videos));
+  }
+
+  Result<MediaInfo> probe(const ByteReader& source, const DeriveOptions& options) override {
+    MEDIA_TRY_ASSIGN(cage::WorkerPool* const pool, pool_for(source));
+    return pool->probe(source, options);
+  }
+  Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options) override {
+    MEDIA_TRY_ASSIGN(cage::WorkerPool* const pool, pool_for(source));
+    return pool->derive(source, transforms, options);
+  }
+  [[nodiscard]] bool handles(Format format) const noexcept override {
+    return is_video(format) ? videos_.has_value() : Processor::handles(format);
+  }
+
+ private:
+  Result<cage::WorkerPool*> pool_for(const ByteReader& source) {
+    MEDIA_TRY_ASSIGN(const Format format, format_of(source));
+    if (!is_video(format)) return &pictures_;
+    if (!videos_) return no_video(why_no_videos_);
+    return &*videos_;
+  }
+
+  cage::WorkerPool pictures_;
+  std::optional<cage::WorkerPool> videos_;
+  std::string why_no_videos_;
 };
 
 bool is_program(const fs::path& path) {
@@ -31,52 +96,70 @@ bool is_program(const fs::path& path) {
 }
 
 /// Where a worker may be, the most particular place first.
-std::vector<fs::path> worker_places() {
+std::vector<fs::path> places_of(const char* name) {
   std::vector<fs::path> places;
   std::error_code failure;
   const fs::path self = fs::read_symlink("/proc/self/exe", failure);
   if (!failure && self.has_parent_path()) {
     const fs::path folder = self.parent_path();
-    places.push_back(folder / kWorkerName);
-    places.push_back(folder.parent_path() / "libexec" / "libmedia" / kWorkerName);
+    places.push_back(folder / name);
+    places.push_back(folder.parent_path() / "libexec" / "libmedia" / name);
   }
-  places.push_back(fs::path(MEDIA_LIBEXECDIR) / kWorkerName);
+  places.push_back(fs::path(MEDIA_LIBEXECDIR) / name);
   return places;
 }
 
 Error not_a_program(const std::string& what) { return Error{Errc::not_found, what + " is no program that can be run"}; }
 
-}  // namespace
-
-std::unique_ptr<Processor> make_in_process_processor() { return std::make_unique<InProcess>(); }
-
-Result<std::filesystem::path> find_worker() {
+Result<fs::path> find_program(const Program& program) {
   // What somebody has named must not be quietly replaced by something else.
-  if (const char* named = std::getenv("MEDIA_WORKER"); named != nullptr && *named != '\0') {
-    if (!is_program(named)) return not_a_program("MEDIA_WORKER=" + std::string(named));
+  if (const char* named = std::getenv(program.variable); named != nullptr && *named != '\0') {
+    if (!is_program(named)) return not_a_program(program.variable + std::string("=") + named);
     return fs::path(named);
   }
-  std::string tried = "MEDIA_WORKER (not set)";
-  for (const fs::path& place : worker_places()) {
+  std::string tried = program.variable + std::string(" (not set)");
+  for (const fs::path& place : places_of(program.name)) {
     if (is_program(place)) return place;
     tried += ", " + place.string();
   }
-  return Error{Errc::not_found, "media-worker is at none of: " + tried};
+  return Error{Errc::not_found, program.name + std::string(" is at none of: ") + tried};
 }
+
+/// The path that was given, or the one that is found.
+Result<fs::path> program_at(const fs::path& given, const Program& program) {
+  if (given.empty()) return find_program(program);
+  if (!is_program(given)) return not_a_program(given.string());
+  return given;
+}
+
+}  // namespace
+
+bool Processor::handles(Format format) const noexcept { return can_decode(format); }
+
+std::unique_ptr<Processor> make_in_process_processor() { return std::make_unique<InProcess>(); }
+
+Result<std::filesystem::path> find_worker() { return find_program(kWorker); }
+
+Result<std::filesystem::path> find_video_worker() { return find_program(kVideoWorker); }
 
 Result<std::unique_ptr<Processor>> make_worker_processor(const WorkerPoolOptions& options) {
   if (options.workers == 0) return Error{Errc::invalid_argument, "a pool of 0 workers"};
   if (options.jobs_per_worker == 0) return Error{Errc::invalid_argument, "workers that are replaced after 0 jobs"};
-  cage::PoolOptions pool{options.worker_path, options.workers, options.jobs_per_worker, {}, cage::kMaxMemorySource};
-  if (pool.worker_path.empty()) {
-    MEDIA_TRY_ASSIGN(pool.worker_path, find_worker());
-  } else if (!is_program(pool.worker_path)) {
-    return not_a_program(pool.worker_path.string());
-  }
+  cage::PoolOptions pictures{{}, options.workers, options.jobs_per_worker, {}, cage::kMaxMemorySource};
+  MEDIA_TRY_ASSIGN(pictures.worker_path, program_at(options.worker_path, kWorker));
   std::error_code failure;
-  pool.spool_folder = fs::temp_directory_path(failure);
+  pictures.spool_folder = fs::temp_directory_path(failure);
   if (failure) return Error{Errc::io, "the folder for temporary files: " + failure.message()};
-  return std::make_unique<cage::WorkerPool>(std::move(pool));
+
+  auto video_worker = program_at(options.video_worker_path, kVideoWorker);
+  // It may well not be installed; one that was named has to be there.
+  const bool named = !options.video_worker_path.empty() || std::getenv(kVideoWorker.variable) != nullptr;
+  if (!video_worker && named) return std::move(video_worker).error();
+  if (!video_worker) return std::make_unique<Workers>(std::move(pictures), std::nullopt, video_worker.error().message);
+  cage::PoolOptions videos = pictures;
+  videos.worker_path = std::move(*video_worker);
+  videos.workers = options.video_workers != 0 ? options.video_workers : std::max(options.workers / 2, 1U);
+  return std::make_unique<Workers>(std::move(pictures), std::move(videos), std::string());
 }
 
 }  // namespace media

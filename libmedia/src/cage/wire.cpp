@@ -174,6 +174,8 @@ void put_transform(Writer& writer, const Transform& transform) {
   writer.put(static_cast<std::uint8_t>(transform.keep_profile));
   writer.put(static_cast<std::uint8_t>(transform.keep_copyright));
   writer.put(static_cast<std::uint8_t>(transform.frames));
+  writer.put(static_cast<std::uint8_t>(transform.at.has_value()));
+  writer.put(to_wire(transform.at.value_or(std::chrono::milliseconds(0))));
 }
 
 Transform get_transform(Fields& fields) {
@@ -207,8 +209,11 @@ Transform get_transform(Fields& fields) {
   transform.blur_hundredths = fields.get<std::uint16_t>();
   transform.keep_profile = fields.get_bool();
   transform.keep_copyright = fields.get_bool();
+  transform.frames = get_enum(fields, Frames::sheet);
+  const bool has_moment = fields.get_bool();
+  const auto moment = get_milliseconds(fields);
+  if (has_moment) transform.at = moment;
   fields.require(image::edits_are_in_range(transform));
-  transform.frames = get_enum(fields, Frames::all);
   return transform;
 }
 

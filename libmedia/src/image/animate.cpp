@@ -182,7 +182,7 @@ class FrameDerivation {
 
 bool keeps_frames(const Transform& transform) noexcept {
   const Codec* codec = find_codec(transform.format);
-  return transform.frames == Frames::all && codec != nullptr && codec->animate != nullptr;
+  return (transform.frames == Frames::all || transform.frames == Frames::clip) && codec != nullptr && codec->animate != nullptr;
 }
 
 Result<Derived> derive_frames(const Decoder& decoder, FrameReader& reader, std::span<const Transform> transforms,

@@ -29,7 +29,7 @@ constexpr std::uint32_t kRowsBetweenChecks = 32;
 /// How far decoding is along the way, as far as progress is concerned.
 constexpr double kDecodeShare = 0.5;
 
-Result<std::unique_ptr<Decoder>> open_source(const ByteReader& source, const Control& control) {
+Result<std::unique_ptr<Decoder>> open_picture(const ByteReader& source, const Control& control) {
   if (source.size() > control.budget().max_source_bytes) {
     return Error{Errc::too_large, "the source has " + std::to_string(source.size()) + " bytes, more than " +
                                       std::to_string(control.budget().max_source_bytes)};
@@ -387,21 +387,21 @@ class Derivation {
   double told_ = 0;
 };
 
-Result<Derived> derive_all(const ByteReader& source, std::span<const Transform> transforms, bool keep_profile, const Control& control) {
-  MEDIA_TRY_ASSIGN(auto decoder, open_source(source, control));
-  const auto open_again = [&] { return open_source(source, control); };
+Result<Derived> derive_all(const OpenSource& open, std::span<const Transform> transforms, bool keep_profile, const Control& control) {
+  MEDIA_TRY_ASSIGN(auto decoder, open(control));
+  const auto open_again = [&] { return open(control); };
   MEDIA_TRY_ASSIGN(const auto placements, place(decoder->header(), transforms, control, open_again));
   return Derivation(std::move(decoder), open_again, transforms, placements, keep_profile, control).run();
 }
 
 using Moment = std::chrono::steady_clock::time_point;
 
-Result<Derived> derive_stills(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options,
+Result<Derived> derive_stills(const OpenSource& open, std::span<const Transform> transforms, const DeriveOptions& options,
                               Decoders decoders, Moment since) {
   const auto keeps = [](const Transform& transform) { return transform.keep_profile; };
   if (std::none_of(transforms.begin(), transforms.end(), keeps)) {
     const Control control(options, decoders, since);
-    return derive_all(source, transforms, false, control);
+    return derive_all(open, transforms, false, control);
   }
 
   // Outputs in the source's own colours are made of another decoding: what all outputs have in common is in sRGB, and so are
@@ -413,9 +413,9 @@ Result<Derived> derive_stills(const ByteReader& source, std::span<const Transfor
   DeriveOptions in_halves = options;
   if (options.progress) in_halves.progress = [&](double share) { options.progress(done + share / 2); };
   const Control control(in_halves, decoders, since);
-  MEDIA_TRY_ASSIGN(Derived derived, derive_all(source, in_srgb, false, control));
+  MEDIA_TRY_ASSIGN(Derived derived, derive_all(open, in_srgb, false, control));
   done = 0.5;
-  MEDIA_TRY_ASSIGN(Derived kept, derive_all(source, as_coded, true, control));
+  MEDIA_TRY_ASSIGN(Derived kept, derive_all(open, as_coded, true, control));
   std::vector<Encoded> outputs;
   auto next_in_srgb = derived.outputs.begin();
   auto next_kept = kept.outputs.begin();
@@ -435,18 +435,18 @@ DeriveOptions part_of(const DeriveOptions& options, double begin, double end) {
 }
 
 /// Some of the transforms keep frames, and there are frames: these are made one after the other, the others from the first one.
-Result<Derived> derive_both(const ByteReader& source, const Decoder& decoder, FrameReader& reader, std::span<const Transform> transforms,
+Result<Derived> derive_both(const OpenSource& open, const Decoder& decoder, FrameReader& reader, std::span<const Transform> transforms,
                             const DeriveOptions& options, Decoders decoders, Moment since) {
   std::vector<Transform> stills;
   std::vector<Transform> animations;
   for (const Transform& transform : transforms) (keeps_frames(transform) ? animations : stills).push_back(transform);
   Derived of_stills;
   if (!stills.empty()) {
-    MEDIA_TRY_ASSIGN(of_stills, derive_stills(source, stills, part_of(options, 0, kStillsShare), decoders, since));
+    MEDIA_TRY_ASSIGN(of_stills, derive_stills(open, stills, part_of(options, 0, kStillsShare), decoders, since));
   }
   const DeriveOptions rest = part_of(options, stills.empty() ? 0 : kStillsShare, 1);
   const Control control(rest, decoders, since);
-  MEDIA_TRY_ASSIGN(const auto placements, place(decoder.header(), animations, control, [&] { return open_source(source, control); }));
+  MEDIA_TRY_ASSIGN(const auto placements, place(decoder.header(), animations, control, [&] { return open(control); }));
   MEDIA_TRY_ASSIGN(Derived derived, derive_frames(decoder, reader, animations, placements, control));
   std::vector<Encoded> outputs;
   auto still = of_stills.outputs.begin();
@@ -456,37 +456,46 @@ Result<Derived> derive_both(const ByteReader& source, const Decoder& decoder, Fr
   return derived;
 }
 
-Result<Derived> derive_canonical(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options,
+Result<Derived> derive_canonical(const OpenSource& open, std::span<const Transform> transforms, const DeriveOptions& options,
                                  Decoders decoders) {
   const Moment since = std::chrono::steady_clock::now();
-  if (std::none_of(transforms.begin(), transforms.end(), keeps_frames)) return derive_stills(source, transforms, options, decoders, since);
+  if (std::none_of(transforms.begin(), transforms.end(), keeps_frames)) return derive_stills(open, transforms, options, decoders, since);
   for (const Transform& transform : transforms) {
     if (auto codec = encoder_of(transform); !codec) return std::move(codec).error();
   }
   const Control control(options, decoders, since);
-  MEDIA_TRY_ASSIGN(auto decoder, open_source(source, control));
+  MEDIA_TRY_ASSIGN(auto decoder, open(control));
   MEDIA_TRY_ASSIGN(const auto frames, decoder->frames());
-  if (frames) return derive_both(source, *decoder, *frames, transforms, options, decoders, since);
-  return derive_stills(source, transforms, options, decoders, since);
+  if (frames) return derive_both(open, *decoder, *frames, transforms, options, decoders, since);
+  return derive_stills(open, transforms, options, decoders, since);
 }
 
 }  // namespace
 
 Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options, Decoders decoders) {
+  for (const Transform& transform : transforms) {
+    if (transform.at || transform.frames == Frames::clip || transform.frames == Frames::sheet) {
+      return Error{Errc::invalid_argument, "transform: at, frames=clip and frames=sheet are of videos, and the source is a picture"};
+    }
+  }
+  return derive([&](const Control& control) { return open_picture(source, control); }, transforms, options, decoders);
+}
+
+Result<Derived> derive(const OpenSource& open, std::span<const Transform> transforms, const DeriveOptions& options, Decoders decoders) {
   // Renditions are named by the canonical text, so nothing that it leaves out may count.
   std::vector<Transform> meant;
   for (const Transform& transform : transforms) {
     if (!edits_are_in_range(transform)) return Error{Errc::invalid_argument, "transform: a member is out of its range"};
     meant.push_back(canonical(transform));
   }
-  MEDIA_TRY_ASSIGN(Derived derived, derive_canonical(source, meant, options, decoders));
+  MEDIA_TRY_ASSIGN(Derived derived, derive_canonical(open, meant, options, decoders));
   for (std::size_t i = 0; i < transforms.size(); ++i) derived.outputs[i].transform = transforms[i];
   return derived;
 }
 
 Result<MediaInfo> probe(const ByteReader& source, const DeriveOptions& options) {
   const Control control(options);
-  MEDIA_TRY_ASSIGN(auto decoder, open_source(source, control));
+  MEDIA_TRY_ASSIGN(auto decoder, open_picture(source, control));
   return decoder->header().info;
 }
 

@@ -13,6 +13,8 @@ namespace media {
 namespace {
 
 namespace limits = image::limits;
+/// Of a sheet's tiles, unless something else is asked for.
+constexpr std::uint32_t kTileWidth = 160;
 
 struct FitName {
   std::string_view name;
@@ -170,6 +172,23 @@ bool set_word(bool& into, std::string_view value, std::string_view clears, std::
   return true;
 }
 
+constexpr std::array<std::string_view, 4> kFrames{"first", "all", "clip", "sheet"};  // in the order of Frames
+
+bool set_frames(Transform& transform, std::string_view value) {
+  const auto* found = std::find(kFrames.begin(), kFrames.end(), value);
+  if (found == kFrames.end()) return false;
+  transform.frames = static_cast<Frames>(found - kFrames.begin());
+  return true;
+}
+
+/// "12.5", or "12.5s" as people type it.
+bool set_moment(Transform& transform, std::string_view value) {
+  if (value.ends_with('s')) value.remove_suffix(1);
+  const auto read = decimal(value, 3, 0, static_cast<std::uint32_t>(limits::kMaxAt.count()));
+  if (read) transform.at = std::chrono::milliseconds(*read);
+  return read.has_value();
+}
+
 template <class T>
 bool set_number(T& into, std::optional<std::uint32_t> value) {
   if (value) into = static_cast<T>(*value);
@@ -182,7 +201,7 @@ struct Key {
   std::string_view accepts;
   bool (*set)(Transform&, std::string_view);
 };
-constexpr std::array<Key, 19> kKeys{{
+constexpr std::array<Key, 20> kKeys{{
     {"w", "a whole number of pixels from 1 to 16384", [](Transform& t, std::string_view v) { return set_side(t.width, v); }},
     {"h", "a whole number of pixels from 1 to 16384", [](Transform& t, std::string_view v) { return set_side(t.height, v); }},
     {"fit", "contain, cover, fill, inside, none or pad", set_fit},
@@ -218,12 +237,8 @@ constexpr std::array<Key, 19> kKeys{{
      [](Transform& t, std::string_view v) { return set_number(t.blur_hundredths, decimal(v, 2, limits::kMinSigma, limits::kMaxBlur)); }},
     {"icc", "srgb or keep", [](Transform& t, std::string_view v) { return set_word(t.keep_profile, v, "srgb", "keep"); }},
     {"meta", "none or copyright", [](Transform& t, std::string_view v) { return set_word(t.keep_copyright, v, "none", "copyright"); }},
-    {"frames", "all or first",
-     [](Transform& t, std::string_view v) {
-       if (v != "all" && v != "first") return false;
-       t.frames = v == "all" ? Frames::all : Frames::first;
-       return true;
-     }},
+    {"frames", "first, all, clip or sheet", set_frames},
+    {"at", "a number of seconds from 0 to 360000 with at most three decimals", set_moment},
 }};
 
 std::string all_keys() {
@@ -245,6 +260,20 @@ void settle_turns(Transform& transform) {
   transform.flip_vertical = way == 4;
 }
 
+/// A sheet's tiles are whole frames as they are seen: only its size and what it is encoded as are to be said.
+void settle_sheet(Transform& transform) {
+  const Transform given = transform;
+  transform = {};
+  transform.width = given.width;
+  transform.height = given.height;
+  if (transform.width == 0 && transform.height == 0) transform.width = kTileWidth;
+  transform.format = given.format;
+  transform.quality = given.quality;
+  transform.score = given.score;
+  transform.max_bytes = given.max_bytes;
+  transform.frames = Frames::sheet;
+}
+
 std::string gravity_text(const Gravity& gravity) {
   const auto* found = std::find_if(kGravities.begin(), kGravities.end(), [&](const GravityName& row) { return row.gravity == gravity; });
   if (found != kGravities.end()) return std::string(found->name);
@@ -258,6 +287,7 @@ Transform canonical(const Transform& transform) {
   out.width = multiplied(transform.width, transform.dpr_hundredths);
   out.height = multiplied(transform.height, transform.dpr_hundredths);
   out.dpr_hundredths = 100;
+  if (out.frames == Frames::sheet) settle_sheet(out);
   // With one side given there is no box to fit into, and `contain` says what `inside` says.
   const bool boxed = out.width != 0 && out.height != 0;
   if (!boxed || out.fit == Fit::contain) out.fit = Fit::inside;
@@ -268,7 +298,7 @@ Transform canonical(const Transform& transform) {
   if (image::default_quality(out.format) == 0) out.score = 0;
   if (out.quality == image::default_quality(out.format) || image::default_quality(out.format) == 0 || out.score != 0) out.quality = 0;
   if (out.format == Format::jpeg && out.background == Colour{}) out.background.reset();
-  if (!can_animate(out.format)) out.frames = Frames::first;
+  if (!can_animate(out.format) && out.frames != Frames::sheet) out.frames = Frames::first;
   // A GIF has no place for either, and is in sRGB therefore.
   if (out.format == Format::gif) out.keep_profile = out.keep_copyright = false;
   settle_turns(out);
@@ -306,7 +336,8 @@ std::string to_string(const Transform& given) {
   if (transform.blur_hundredths != 0) out += ",blur=" + spelled(transform.blur_hundredths, 2);
   if (transform.keep_profile) out += ",icc=keep";
   if (transform.keep_copyright) out += ",meta=copyright";
-  if (transform.frames == Frames::all) out += ",frames=all";
+  if (transform.frames != Frames::first) out += ",frames=" + std::string(kFrames[static_cast<std::size_t>(transform.frames)]);
+  if (transform.at) out += ",at=" + spelled(static_cast<std::uint32_t>(transform.at->count()), 3);
   return out;
 }
 

@@ -1,6 +1,7 @@
 /// The ranges of a transform's members, for texts, for messages between processes, and for programs that fill in a struct.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 #include "media/transform.hpp"
@@ -18,6 +19,7 @@ inline constexpr std::uint32_t kMaxSharpenSigma = 1000;
 inline constexpr std::uint32_t kMaxBlur = 10'000;
 inline constexpr std::uint32_t kMaxScore = 999;  ///< In tenths: a picture is not told to be equal.
 inline constexpr std::uint32_t kMaxBytes = 1U << 30U;
+inline constexpr std::chrono::milliseconds kMaxAt = std::chrono::hours(100);
 }  // namespace limits
 
 /// True where everything that has to be done to the pixels is within what `set_transform_key` would take.
@@ -28,7 +30,8 @@ constexpr bool edits_are_in_range(const Transform& transform) noexcept {
          transform.gravity.y <= limits::kWholeShare && transform.dpr_hundredths >= 100 && transform.dpr_hundredths <= limits::kMaxDpr &&
          transform.rotate_degrees % 90 == 0 && transform.rotate_degrees < 360 && transform.trim <= limits::kMaxTrim &&
          transform.sharpen_hundredths <= limits::kMaxSharpen && is_sigma(transform.sharpen_sigma_hundredths, limits::kMaxSharpenSigma) &&
-         (transform.blur_hundredths == 0 || is_sigma(transform.blur_hundredths, limits::kMaxBlur));
+         (transform.blur_hundredths == 0 || is_sigma(transform.blur_hundredths, limits::kMaxBlur)) &&
+         (!transform.at || (transform.at->count() >= 0 && *transform.at <= limits::kMaxAt));
 }
 
 }  // namespace media::image

@@ -5,6 +5,7 @@
 
 #include "inspect/bytes.hpp"
 #include "inspect/cursor.hpp"
+#include "media/details.hpp"
 #include "media/media_info.hpp"
 #include "media/result.hpp"
 
@@ -17,6 +18,8 @@ struct FormatReader {
   /// Fills in what the headers state, as soon as they state it: after an error, `info` keeps what was read till then.
   /// `info.format` is what `sniff` said. Errors: `corrupt`, and the reader's own.
   Result<void> (*read)(Cursor& cursor, MediaInfo& info);
+  /// Adds the tracks of a video, as far as they can be read; null for pictures. Errors as `read`'s.
+  Result<void> (*read_tracks)(Cursor& cursor, MediaDetails& details) = nullptr;
 };
 
 /// All formats, the most telling signatures first.

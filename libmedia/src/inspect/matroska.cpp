@@ -1,10 +1,10 @@
 // WebM and Matroska (RFC 8794, RFC 9559): EBML elements of the segment, down to the first video track.
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <optional>
 
+#include "inspect/ebml.hpp"
 #include "inspect/formats.hpp"
+#include "inspect/matroska_details.hpp"
 
 namespace media::inspect {
 namespace {
@@ -24,23 +24,6 @@ constexpr std::uint32_t kPixelHeight = 0xba;
 constexpr std::uint32_t kAlphaMode = 0x53c0;
 constexpr std::uint32_t kCluster = 0x1f43b675;
 constexpr std::uint64_t kVideoTrack = 1;
-
-/// An EBML variable-size number at the beginning of `bytes`: its first byte's leading zeros say how long it is.
-struct Number {
-  std::uint64_t value = 0;
-  std::size_t width = 0;  ///< 0 where there is none of at most `longest` bytes.
-  bool all_ones = false;  ///< As a size: unknown.
-};
-
-Number read_number(Bytes bytes, std::size_t longest, bool keep_marker) noexcept {
-  if (bytes.empty()) return {};
-  const std::uint8_t first = u8(bytes, 0);
-  const auto width = static_cast<std::size_t>(std::countl_zero(first)) + 1;
-  if (width > longest || width > bytes.size()) return {};
-  const std::uint64_t raw = big(bytes, 0, width);
-  const std::uint64_t mask = (std::uint64_t{1} << 7U * width) - 1;
-  return {keep_marker ? raw : raw & mask, width, (raw & mask) == mask};
-}
 
 /// The document type of an EBML header that `head` holds whole; empty where there is none.
 std::string_view document_type(Bytes head) noexcept {
@@ -67,67 +50,6 @@ std::string_view document_type(Bytes head) noexcept {
 Format sniff(Bytes head) noexcept {
   const std::string_view type = document_type(head);
   return type == "webm" ? Format::webm : type == "matroska" ? Format::mkv : Format::unknown;
-}
-
-struct Element {
-  std::uint32_t id = 0;
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;  ///< The limit, where the size is unknown.
-  bool fits = true;
-  bool unknown_size = false;
-};
-
-/// The element at the cursor, which is left at its body.
-Result<Element> read_element(Cursor& cursor) {
-  MEDIA_TRY(cursor.step());
-  Element element;
-  element.begin = cursor.position();
-  MEDIA_TRY_ASSIGN(const Bytes bytes,
-                   cursor.ahead(static_cast<std::size_t>(std::min<std::uint64_t>(12, cursor.remaining())), "an EBML element"));
-  const Number id = read_number(bytes, 4, true);
-  if (id.width == 0) return corrupt_at("something that is no EBML element", element.begin);
-  const Number size = read_number(bytes.subspan(id.width), 8, false);
-  if (size.width == 0) return corrupt_at("an EBML element without a size", element.begin);
-  element.id = static_cast<std::uint32_t>(id.value);
-  MEDIA_TRY(cursor.skip(id.width + size.width, "an EBML element"));
-  element.unknown_size = size.all_ones;
-  element.fits = size.all_ones || size.value <= cursor.remaining();
-  element.end = size.all_ones || !element.fits ? cursor.limit() : cursor.position() + size.value;
-  return element;
-}
-
-Error misfit(const Element& element) {
-  return corrupt_at("an EBML element runs past the end of what holds it, which begins", element.begin);
-}
-
-template <class Visit>
-Result<void> for_each_element(Cursor& cursor, const Element& parent, Visit&& visit) {
-  const Cursor::Within all(cursor, parent.end);
-  while (cursor.remaining() > 0) {
-    MEDIA_TRY_ASSIGN(const Element element, read_element(cursor));
-    if (!element.fits || element.unknown_size) return misfit(element);
-    {
-      const Cursor::Within one(cursor, element.end);
-      MEDIA_TRY(visit(element));
-    }
-    MEDIA_TRY(cursor.seek(element.end, "an EBML element"));
-  }
-  return {};
-}
-
-Result<std::uint64_t> take_unsigned(Cursor& cursor) {
-  if (cursor.remaining() > 8) return corrupt_at("an EBML number of more than eight bytes", cursor.position());
-  const auto width = static_cast<std::size_t>(cursor.remaining());
-  MEDIA_TRY_ASSIGN(const Bytes bytes, cursor.ahead(width, "an EBML number"));
-  return big(bytes, 0, width);
-}
-
-Result<double> take_float(Cursor& cursor) {
-  const auto width = static_cast<std::size_t>(std::min<std::uint64_t>(cursor.remaining(), 9));
-  if (width != 0 && width != 4 && width != 8) return corrupt_at("an EBML float of an impossible width", cursor.position());
-  MEDIA_TRY_ASSIGN(const Bytes bytes, cursor.ahead(width, "an EBML float"));
-  if (width == 4) return static_cast<double>(std::bit_cast<float>(be32(bytes, 0)));
-  return width == 8 ? std::bit_cast<double>(be64(bytes, 0)) : 0.0;
 }
 
 class MatroskaWalk {
@@ -244,6 +166,6 @@ Result<void> read(Cursor& cursor, MediaInfo& info) { return MatroskaWalk(cursor,
 }  // namespace
 
 extern const FormatReader kMatroska;
-const FormatReader kMatroska{sniff, read};
+const FormatReader kMatroska{sniff, read, read_matroska_details};
 
 }  // namespace media::inspect

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "inspect/formats.hpp"
+#include "inspect/movie_details.hpp"
 #include "inspect/movie_tracks.hpp"
 
 namespace media::inspect {
@@ -73,6 +74,6 @@ Result<void> read(Cursor& cursor, MediaInfo& info) {
 }  // namespace
 
 extern const FormatReader kMovie;
-const FormatReader kMovie{sniff, read};
+const FormatReader kMovie{sniff, read, read_movie_details};
 
 }  // namespace media::inspect

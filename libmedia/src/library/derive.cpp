@@ -106,14 +106,15 @@ Result<Picture> LibraryImpl::make_picture(const Media& media, const Transform& t
 
 Result<Derivation> LibraryImpl::begin_derive(const Media& media, const Transform& transform, std::function<void()> on_ready) {
   if (!media.digest) return Error{Errc::not_found, "there is no media " + std::to_string(media.id) + " with content"};
-  if (!can_decode(media.info.format)) {
-    return Error{Errc::unsupported, "no picture can be made of media " + std::to_string(media.id) + " (" + media.media_type + ")"};
-  }
   const std::string spelling = to_string(transform);
   MEDIA_TRY_ASSIGN(std::string encoder, encoder_version(transform.format));
   Derivation derivation;
   MEDIA_TRY_ASSIGN(derivation.picture, find_picture(*media.digest, spelling, encoder));
   if (derivation.picture) return derivation;
+  // What another process made of it is handed out all the same.
+  if (!processor_->handles(media.info.format)) {
+    return Error{Errc::unsupported, "no picture can be made of media " + std::to_string(media.id) + " (" + media.media_type + ")"};
+  }
   if (options_.read_only) return Error{Errc::denied, "derive: the library is open for reading only"};
   auto work = [this, media, transform, encoder = std::move(encoder)](DerivationQueue::Making& making) {
     return make_picture(media, transform, encoder, making);

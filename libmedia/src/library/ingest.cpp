@@ -17,7 +17,7 @@ constexpr std::chrono::seconds kSameUpload{60};
 /// How long the parts of a joined upload live on.
 constexpr std::chrono::minutes kPartsAfterwards{10};
 
-Media media_from(const IngestRequest& request, const Verdict& verdict, const Keeping& keeping, Timestamp now) {
+Media media_from(const IngestRequest& request, const Verdict& verdict, const Keeping& keeping, bool has_pictures, Timestamp now) {
   Media media;
   media.owner = request.owner;
   media.digest = keeping.digest;
@@ -29,7 +29,7 @@ Media media_from(const IngestRequest& request, const Verdict& verdict, const Kee
   media.info = verdict.info;
   media.uploaded_at = now;
   media.updated_at = now;
-  if (is_image(verdict.info.format) && can_decode(verdict.info.format)) {
+  if (has_pictures) {
     media.status = MediaStatus::processing;
   } else {
     media.status = MediaStatus::complete;
@@ -109,7 +109,7 @@ Result<void> fill_promised(Transaction& transaction, const PendingIngest& ingest
     outcome.media = std::move(*waiting);
     return {};
   }
-  outcome.media = media_from(ingest.request, *ingest.verdict, keeping, now);
+  outcome.media = media_from(ingest.request, *ingest.verdict, keeping, ingest.has_pictures, now);
   outcome.media.id = waiting->id;
   outcome.media.idempotency_key = waiting->idempotency_key;
   // Renamed, tagged or opened to others while it waited: that stands.
@@ -176,7 +176,7 @@ Result<IngestOutcome> catalogue(Transaction& transaction, const PendingIngest& i
   }
   MEDIA_TRY_ASSIGN(const auto known, find_by_content(transaction, ingest.request.owner, keeping.digest, std::nullopt, now));
   outcome.deduplicated = known.has_value();
-  outcome.media = media_from(ingest.request, *ingest.verdict, keeping, now);
+  outcome.media = media_from(ingest.request, *ingest.verdict, keeping, ingest.has_pictures, now);
   MEDIA_TRY_ASSIGN(outcome.media.id, transaction.insert_media(outcome.media));
   MEDIA_TRY(note_completed(transaction, ingest, outcome.media.id));
   MEDIA_TRY(queue_derivation(transaction, outcome.media, now));
@@ -290,6 +290,7 @@ Result<std::optional<IngestOutcome>> LibraryImpl::judge(PendingIngest& ingest, K
     MEDIA_TRY_ASSIGN(ingest.verdict, admit(options_.policy, content, Claim{ingest.request.declared_type, ingest.request.filename}));
   }
   if (!ingest.verdict) ingest.verdict = Verdict{};  // any content: no format, no limits, served as an attachment
+  ingest.has_pictures = processor_->handles(ingest.verdict->info.format);
   if (ingest.verdict->admitted()) return std::optional<IngestOutcome>();
   IngestOutcome refused;
   refused.status = IngestStatus::refused;

@@ -109,7 +109,10 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
     Derived derived;
     const bool is_described = media->appearance.known();
     if (!wanted.empty() || media->placeholder.empty() || !is_described) {
-      MEDIA_TRY_ASSIGN(derived, derive_in_turn(*content, wanted, options, [&] { options.progress(noted); }));
+      auto made = derive_in_turn(*content, wanted, options, [&] { options.progress(noted); });
+      // A video that nothing can be shown of (encrypted, a codec of its own) can still be downloaded and played.
+      if (!made && !(made.error().code == Errc::unsupported && is_video(media->info.format))) return std::move(made).error();
+      if (made) derived = std::move(*made);
     }
     std::vector<StagedOutput> outputs;
     for (const Encoded& output : derived.outputs) {
@@ -126,6 +129,10 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
       if (!derived.placeholder.empty()) current->placeholder = derived.placeholder;
       if (derived.appearance.known()) current->appearance = derived.appearance;
       current->info.has_alpha = current->info.has_alpha || derived.source.has_alpha;
+      if (current->info.width == 0 && derived.source.width != 0) {
+        current->info.width = derived.source.width;
+        current->info.height = derived.source.height;
+      }
       current->updated_at = clock_->now();
       current->completed_at = current->updated_at;
       current->processing_time_ms = elapsed_ms();

@@ -55,6 +55,7 @@ class PendingIngest final : public Ingest {
   const ByteReader* content = nullptr;
   std::optional<Digest> hashed;
   std::optional<Verdict> verdict;
+  bool has_pictures = false;  ///< The processor can make some of it.
 };
 
 }  // namespace media

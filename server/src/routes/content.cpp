@@ -9,6 +9,7 @@
 
 #include "base64.hpp"
 #include "errors.hpp"
+#include "media/video.hpp"
 #include "negotiate.hpp"
 #include "routes.hpp"
 
@@ -229,7 +230,7 @@ http::Response image(http::Request& request, RouteContext& context, const Media&
     static const std::vector<Format> kFormats = {Format::avif, Format::webp, Format::jpeg, Format::png};
     transform.format = negotiate(request.header("Accept"), kFormats, media.info.has_alpha);
     // Everybody can show a GIF; and what was asked for is that it moves.
-    const bool moves = transform.frames == Frames::all && media.info.frames > 1;
+    const bool moves = (transform.frames == Frames::all && media.info.frames > 1) || transform.frames == Frames::clip;
     if (moves && !can_animate(transform.format)) transform.format = Format::gif;
   }
   return serve_picture(request, context, media, transform, negotiated);
@@ -237,11 +238,61 @@ http::Response image(http::Request& request, RouteContext& context, const Media&
 
 }  // namespace
 
+/// Who may see the sheet may see its index: the cues hold a URL of the sheet that is signed for a while.
+constexpr std::chrono::hours kSheetUrlLifetime{1};
+
+http::Response sheet_index_of(http::Request& request, RouteContext& context, const Media& media) {
+  Transform transform;
+  transform.frames = Frames::sheet;
+  transform.format = Format::webp;
+  for (const http::Parameter& parameter : request.query) {
+    if (is_about_the_url(parameter.name)) continue;
+    if (request.query_count(parameter.name) != 1) {
+      return error_response(400, parameter.name + ": once", request, {parameter.name, "one value"});
+    }
+    if (parameter.name != "w" && parameter.name != "format") {
+      return error_response(400, parameter.name + ": an index takes w and format", request, {parameter.name, "w or format"});
+    }
+    if (auto set = set_transform_key(transform, parameter.name, parameter.value); !set) {
+      return error_response(400, set.error().message, request, {parameter.name, ""});
+    }
+  }
+  if (transform.format == Format::gif) {
+    return error_response(400, "format: a sheet takes avif, webp, jpeg or png", request, {"format", "avif, webp, jpeg or png"});
+  }
+  const bool is_usual = canonical(transform).width == canonical(Transform{.frames = Frames::sheet}).width;
+  if (request.query_count("signature") == 0 && !is_usual) {
+    const std::string_view costly = costly_parameter(transform, context.config.free_sizes);
+    if (!costly.empty()) return signature_wanted(costly, request, context);
+  }
+  const auto layout = sheet_layout(media.info);
+  if (!layout) return error_response(404, layout.error().message, request);
+  const auto answer = find_or_begin(request, context, media, transform);
+  if (!answer) return http::Response::later(picture_key(media, transform));
+  const Result<Picture>& picture = *answer;
+  if (!picture) return derive_failure(picture.error(), media, request, context);
+
+  const Transform meant = canonical(transform);
+  const std::string url = context.signer.delivery_url(context.base_url(request), "/media/" + std::to_string(media.id) + "/image",
+                                                      {{"w", std::to_string(meant.width)},
+                                                       {"frames", "sheet"},
+                                                       {"format", std::string(to_string(meant.format))},
+                                                       {"v", picture->rendition.digest.to_hex()}},
+                                                      context.signer.rounded_expiry(kSheetUrlLifetime));
+  auto index = sheet_index(*layout, picture->rendition.width, picture->rendition.height, url);
+  if (!index) return error_response(index.error(), request, context.log);
+  auto response = http::Response::text(200, std::move(*index), "text/vtt; charset=utf-8");
+  response.headers.set("Cache-Control", "private, max-age=600");
+  harden(response);
+  return response;
+}
+
 void add_content_routes(http::Router& router, RouteContext& context) {
   const std::string base(kBasePath);
   router.add("GET", base + "/media/{id}/download", with_media(context, download), {.tag = tag_of(Access::by_media, Tier::delivery)});
   router.add("GET", base + "/media/{id}/renditions/{preset}", with_media(context, rendition),
              {.tag = tag_of(Access::by_media, Tier::delivery)});
+  router.add("GET", base + "/media/{id}/sheet.vtt", with_media(context, sheet_index_of), {.tag = tag_of(Access::by_media, Tier::delivery)});
   router.add("GET", base + "/media/{id}/image", with_media(context, image), {.tag = tag_of(Access::by_media, Tier::delivery)});
 }
 

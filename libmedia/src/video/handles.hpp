@@ -1,0 +1,47 @@
+/// FFmpeg's objects, which free themselves; its errors as ours.
+#pragma once
+
+extern "C" {
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libavutil/frame.h>
+#include <libswscale/swscale.h>
+}
+
+#include <memory>
+
+namespace media::video {
+
+struct FreeFormat {
+  void operator()(AVFormatContext* context) const noexcept { avformat_close_input(&context); }
+};
+struct FreeAvio {
+  void operator()(AVIOContext* context) const noexcept {
+    av_freep(&context->buffer);  // FFmpeg may have replaced the one that it was given.
+    avio_context_free(&context);
+  }
+};
+struct FreeCodec {
+  void operator()(AVCodecContext* context) const noexcept { avcodec_free_context(&context); }
+};
+struct FreePacket {
+  void operator()(AVPacket* packet) const noexcept { av_packet_free(&packet); }
+};
+struct FreeFrame {
+  void operator()(AVFrame* frame) const noexcept { av_frame_free(&frame); }
+};
+struct FreeScaler {
+  void operator()(SwsContext* context) const noexcept { sws_freeContext(context); }
+};
+struct FreeDictionary {
+  void operator()(AVDictionary* dictionary) const noexcept { av_dict_free(&dictionary); }
+};
+
+using FormatHandle = std::unique_ptr<AVFormatContext, FreeFormat>;
+using AvioHandle = std::unique_ptr<AVIOContext, FreeAvio>;
+using CodecHandle = std::unique_ptr<AVCodecContext, FreeCodec>;
+using PacketHandle = std::unique_ptr<AVPacket, FreePacket>;
+using FrameHandle = std::unique_ptr<AVFrame, FreeFrame>;
+using ScalerHandle = std::unique_ptr<SwsContext, FreeScaler>;
+
+}  // namespace media::video

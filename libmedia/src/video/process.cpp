@@ -1,0 +1,45 @@
+#include "video/process.hpp"
+
+extern "C" {
+#include <libavutil/cpu.h>
+#include <libavutil/log.h>
+#include <libavutil/mem.h>
+}
+
+#include <array>
+
+#include "video/handles.hpp"
+
+namespace media::video {
+namespace {
+
+/// One plane of the largest frame, and more than any packet: what asks for more is lying.
+constexpr std::size_t kMaxAllocation = std::size_t{512} << 20U;
+
+void open_once(AVCodecID id) noexcept {
+  const AVCodec* const codec = avcodec_find_decoder(id);
+  if (codec == nullptr) return;
+  const CodecHandle context(avcodec_alloc_context3(codec));
+  if (!context) return;
+  context->thread_count = 1;
+  context->width = 64;
+  context->height = 64;
+  // Some will not without the file's own headers: their tables are made all the same.
+  static_cast<void>(avcodec_open2(context.get(), codec, nullptr));
+}
+
+}  // namespace
+
+void get_ready() noexcept {
+  av_log_set_level(AV_LOG_QUIET);
+  av_max_alloc(kMaxAllocation);
+  static_cast<void>(av_get_cpu_flags());
+  static_cast<void>(av_cpu_count());
+  for (const AVCodecID id : {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_AV1, AV_CODEC_ID_VP8, AV_CODEC_ID_VP9, AV_CODEC_ID_MPEG4,
+                             AV_CODEC_ID_H263, AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_MJPEG, AV_CODEC_ID_THEORA, AV_CODEC_ID_PRORES}) {
+    open_once(id);
+  }
+  const ScalerHandle scaler(sws_getContext(64, 64, AV_PIX_FMT_YUV420P, 32, 32, AV_PIX_FMT_RGB24, SWS_AREA, nullptr, nullptr, nullptr));
+}
+
+}  // namespace media::video
