@@ -64,8 +64,8 @@ struct LibraryOptions {
   /// Pictures that callers of `derive` have asked for and that wait for their turn; beyond it `unavailable`.
   std::size_t derivation_queue = 256;
   /// Bytes of renditions that were made on demand (`Rendition::on_demand`): beyond it the least recently used ones are dropped, some
-  /// hundreds whenever one is made, and as many as it takes by `collect`, which gives their bytes back after the grace period. Presets' renditions neither count nor go. 0: no
-  /// limit.
+  /// hundreds whenever one is made, and as many as it takes by `collect`, which gives their bytes back after the grace period. Presets'
+  /// renditions neither count nor go. 0: no limit.
   std::uint64_t rendition_budget_bytes = 0;
   bool read_only = false;
   /// Says what is to be told to others of a change: kept in the transaction of the change itself, and handed to `send_notifications` until

@@ -208,6 +208,13 @@ class MEDIA_EXPORT Repository : public RepositoryReader {
   /// is told its own outcome. Errors: the closure's; `io`, `no_space`, `unavailable`, `corrupt`, `denied` (opened for reading
   /// only), `invalid_argument` (called by a closure).
   virtual Result<void> write(const Closure& closure) = 0;
+  /// As `write`, for a closure that does nothing but claim, renew, finish and release jobs. Each of these decides by itself, so that a
+  /// catalog which many processes share need not keep such closures apart.
+  virtual Result<void> write_jobs(const Closure& closure) { return write(closure); }
+  /// Calls `wake`, from a thread of its own, when another process may have queued a job. One watcher at most: another one takes its place,
+  /// an empty one ends the watching, and after that no call is under way. A catalog that cannot tell never calls it, and a call may be
+  /// missed: the queue must be looked at from time to time anyway.
+  virtual void watch_jobs(std::function<void()> wake) { static_cast<void>(wake); }
   /// Proves that the catalog answers (a health check).
   virtual Result<void> check() const = 0;
 };

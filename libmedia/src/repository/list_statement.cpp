@@ -22,6 +22,24 @@ std::string end_of_prefix(std::string prefix) {
   return prefix;
 }
 
+/// Matches the hexadecimal digits of whatever contains `text`, ASCII case ignored: PostgreSQL has no text that holds every name, and
+/// changes no letters of bytes.
+std::string hex_pattern(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string pattern = "^(?:..)*";
+  for (const char c : ascii_lower(std::string(text))) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c >= 'a' && c <= 'z') {
+      // The case of a letter is one bit of its first digit.
+      pattern += byte < 0x70 ? "[46]" : "[57]";
+      pattern += kHex[byte & 15U];
+    } else {
+      pattern += {kHex[byte >> 4U], kHex[byte & 15U]};
+    }
+  }
+  return pattern;
+}
+
 class Builder {
  public:
   /// `before` and `after` surround the parameter's number.
@@ -71,7 +89,7 @@ std::string ascii_lower(std::string text) {
   return text;
 }
 
-ListStatement list_media_statement(const MediaQuery& query) {
+ListStatement list_media_statement(const MediaQuery& query, std::size_t rows, Dialect dialect) {
   Builder builder;
   builder.text("SELECT id, ");
   if (query.status && !query.owner) builder.filter("status = ", static_cast<std::int64_t>(*query.status));
@@ -83,15 +101,24 @@ ListStatement list_media_statement(const MediaQuery& query) {
     }
   }
   if (!query.filename_contains.empty()) {
-    // As bytes, for text functions count characters, which a name that is not UTF-8 does not have. (PostgreSQL: position().)
-    builder.filter("instr(CAST(lower(filename) AS BLOB), ", BytesParameter{ascii_lower(query.filename_contains)}, ") > 0");
+    // As bytes, for text functions count characters, which a name that is not UTF-8 does not have.
+    if (dialect == Dialect::sqlite) {
+      builder.filter("instr(CAST(lower(filename) AS BLOB), ", BytesParameter{ascii_lower(query.filename_contains)}, ") > 0");
+    } else {
+      builder.filter("encode(filename, 'hex') ~ ", TextParameter{hex_pattern(query.filename_contains)});
+    }
   }
   if (query.uploaded_from) builder.filter("uploaded_at >= ", query.uploaded_from->time_since_epoch().count());
   if (query.uploaded_to) builder.filter("uploaded_at < ", query.uploaded_to->time_since_epoch().count());
   if (!query.tag.empty()) {
     // No tag has a line feed, and none is empty.
     const bool possible = query.tag.find('\n') == std::string::npos;
-    builder.filter("instr(tags, ", BytesParameter{possible ? joined_tags({query.tag}) : "\n\n"}, ") > 0");
+    const BytesParameter tag{possible ? joined_tags({query.tag}) : "\n\n"};
+    if (dialect == Dialect::sqlite) {
+      builder.filter("instr(tags, ", tag, ") > 0");
+    } else {
+      builder.filter("position(", tag, " IN tags) > 0");
+    }
   }
   if (query.alive_at) builder.filter("(expires_at IS NULL OR expires_at > ", query.alive_at->time_since_epoch().count(), ")");
   builder.end_filters();
@@ -107,8 +134,7 @@ ListStatement list_media_statement(const MediaQuery& query) {
   if (query.owner) builder.part(" AND owner = ", TextParameter{*query.owner});
   if (query.owner && query.status) builder.part(" AND status = ", static_cast<std::int64_t>(*query.status));
   builder.text(query.descending ? " ORDER BY id DESC" : " ORDER BY id");
-  // One more tells whether the walk is at its end.
-  builder.part(" LIMIT ", clamped(query.scan_limit == SIZE_MAX ? SIZE_MAX : query.scan_limit + 1));
+  builder.part(" LIMIT ", clamped(rows));
   return builder.take();
 }
 
