@@ -94,11 +94,14 @@ ListStatement list_media_statement(const MediaQuery& query, std::size_t rows, Di
   builder.text("SELECT id, ");
   if (query.status && !query.owner) builder.filter("status = ", static_cast<std::int64_t>(*query.status));
   if (!query.media_type_prefix.empty()) {
-    // A range and not LIKE: bytewise, and no character of the prefix is special.
-    builder.filter("media_type >= ", TextParameter{query.media_type_prefix});
-    if (std::string end = end_of_prefix(query.media_type_prefix); !end.empty()) {
-      builder.filter("media_type < ", TextParameter{std::move(end)});
-    }
+    // A range and not LIKE: bytewise, and no character of the prefix is special. PostgreSQL takes as text what is UTF-8 alone.
+    const std::string column = dialect == Dialect::sqlite ? "media_type" : "convert_to(media_type, 'UTF8')";
+    const auto parameter = [&](std::string text) -> Parameter {
+      if (dialect == Dialect::sqlite) return TextParameter{std::move(text)};
+      return BytesParameter{std::move(text)};
+    };
+    builder.filter(column + " >= ", parameter(query.media_type_prefix));
+    if (std::string end = end_of_prefix(query.media_type_prefix); !end.empty()) builder.filter(column + " < ", parameter(std::move(end)));
   }
   if (!query.filename_contains.empty()) {
     // As bytes, for text functions count characters, which a name that is not UTF-8 does not have.
