@@ -51,10 +51,14 @@ class Builder {
     if (first_filter_) text("1");
   }
   void part(std::string_view before, Parameter parameter, std::string_view after = {}) {
-    statement_.parameters.push_back(std::move(parameter));
     statement_.text += before;
-    statement_.text += "?" + std::to_string(statement_.parameters.size());
+    statement_.text += number(std::move(parameter));
     statement_.text += after;
+  }
+  /// "?7", to be used any number of times.
+  std::string number(Parameter parameter) {
+    statement_.parameters.push_back(std::move(parameter));
+    return "?" + std::to_string(statement_.parameters.size());
   }
   void text(std::string_view text) { statement_.text += text; }
   ListStatement take() { return std::move(statement_); }
@@ -63,6 +67,22 @@ class Builder {
   ListStatement statement_;
   bool first_filter_ = true;
 };
+
+std::int64_t bound(const MediaQuery& query) noexcept {
+  return query.descending && query.after == 0 ? std::numeric_limits<std::int64_t>::max() : query.after;
+}
+
+/// The same rows in the same order as with `owner = …`, in words that the index of owners alone can follow: PostgreSQL's planner would
+/// rather walk the ids of everybody, and pass over those of others, than believe that an owner has few.
+void walk_of_owner(Builder& builder, const MediaQuery& query) {
+  const std::string columns = query.status ? "owner, status" : "owner";
+  std::string values = builder.number(TextParameter{*query.owner});
+  if (query.status) values += ", " + builder.number(static_cast<std::int64_t>(*query.status));
+  const std::string after = builder.number(bound(query));
+  builder.text("(" + columns + ", id) " + (query.descending ? "<" : ">") + " (" + values + ", " + after + ") AND (" + columns + ") " +
+               (query.descending ? ">=" : "<=") + " (" + values + ") ORDER BY ");
+  builder.text(!query.descending ? columns + ", id" : query.status ? "owner DESC, status DESC, id DESC" : "owner DESC, id DESC");
+}
 
 }  // namespace
 
@@ -128,15 +148,15 @@ ListStatement list_media_statement(const MediaQuery& query, std::size_t rows, Di
   builder.text(", ");
   builder.text(sql::kMediaColumns);
   builder.text(" FROM media WHERE ");
-  // Always a bound on the id, so that the first page and the others are one prepared statement.
-  if (query.descending) {
-    builder.part("id < ", query.after == 0 ? std::numeric_limits<std::int64_t>::max() : query.after);
+  if (dialect == Dialect::postgres && query.owner) {
+    walk_of_owner(builder, query);
   } else {
-    builder.part("id > ", query.after);
+    // Always a bound on the id, so that the first page and the others are one prepared statement.
+    builder.part(query.descending ? "id < " : "id > ", bound(query));
+    if (query.owner) builder.part(" AND owner = ", TextParameter{*query.owner});
+    if (query.owner && query.status) builder.part(" AND status = ", static_cast<std::int64_t>(*query.status));
+    builder.text(query.descending ? " ORDER BY id DESC" : " ORDER BY id");
   }
-  if (query.owner) builder.part(" AND owner = ", TextParameter{*query.owner});
-  if (query.owner && query.status) builder.part(" AND status = ", static_cast<std::int64_t>(*query.status));
-  builder.text(query.descending ? " ORDER BY id DESC" : " ORDER BY id");
   builder.part(" LIMIT ", clamped(rows));
   return builder.take();
 }

@@ -16,8 +16,8 @@ namespace postgres {
 namespace {
 
 constexpr std::size_t kLongestSchema = 40;
-/// A health check has less patience than who needs an answer.
-constexpr std::chrono::milliseconds kCheckPatience{1500};
+/// A health check has less patience than who needs an answer: with the grace that a silent server gets it is through within 2 s.
+constexpr std::chrono::milliseconds kCheckPatience{800};
 
 class PostgresRepository final : public sql::Reads<Engine, Repository> {
  public:

@@ -34,10 +34,12 @@ bool await(int socket, short events, Deadline deadline) noexcept {
 
 std::string session_settings(const PostgresRepositoryOptions& options) {
   const auto limit = std::to_string(options.statement_timeout.count());
-  // Without sequential scans, for a serializable transaction that reads a small table whole is in the way of everyone who writes to it.
+  // Without sequential scans, for a serializable transaction that reads a small table whole is in the way of everyone who writes to it; and
+  // without sorting what an index has half sorted, for there is another one that has it whole.
   return "SET search_path = " + quoted_identifier(options.schema) + "; SET statement_timeout = " + limit + "; SET lock_timeout = " + limit +
          "; SET idle_in_transaction_session_timeout = " + limit +
-         "; SET synchronous_commit = on; SET enable_seqscan = off; SET jit = off; SET client_min_messages = error" +
+         "; SET synchronous_commit = on; SET enable_seqscan = off; SET enable_incremental_sort = off; SET jit = off; SET "
+         "client_min_messages = error" +
          (options.read_only ? "; SET default_transaction_read_only = on" : "");
 }
 

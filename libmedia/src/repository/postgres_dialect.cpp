@@ -97,7 +97,7 @@ std::string adapted(std::string_view shared) {
         "AND other.idempotency_key <> '' AND other.id <> ?27))";
   }
   if (shared == sql::kFindMediaByContentAndName) {
-    replace(text, "filename = ?3", "substring(filename FROM 1 FOR 255) = substring(?3 FROM 1 FOR 255) AND filename = ?3");
+    replace(text, "filename = ?3", "substring(filename FROM 1 FOR 255) = substring(CAST(?3 AS BYTEA) FROM 1 FOR 255) AND filename = ?3");
   }
   if (shared == sql::kInsertJob) return only_of_a_media(shared, "?2");
   if (shared == sql::kPutUpload) return only_of_a_media(shared, "?2");

@@ -10,6 +10,8 @@ namespace {
 constexpr std::string_view kHasSchema = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = ?1)";
 constexpr std::string_view kHasTable =
     "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = ?1 AND tablename = 'media_schema_migration')";
+constexpr std::string_view kMayUseSchema =
+    "SELECT pg_catalog.has_schema_privilege(oid, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname = ?1";
 constexpr std::string_view kListMigrations = "SELECT number, checksum, name FROM schema_migration ORDER BY number";
 constexpr std::string_view kNoteMigration = "INSERT INTO schema_migration (number, name, checksum) VALUES (?1, ?2, ?3)";
 /// The first half names us ("medi"), the second the schema: catalogs in several schemas of a database do not wait for each other.
@@ -30,17 +32,18 @@ bool yes(Connection& connection, std::string_view text, const std::string& schem
 
 Result<std::size_t> count_applied(Connection& connection, const std::string& schema, std::span<const Migration> migrations) {
   if (!yes(connection, kHasTable, schema)) return std::size_t{0};
+  if (!yes(connection, kMayUseSchema, schema)) return Error{Errc::denied, "permission denied for schema " + schema};
   std::size_t applied = 0;
   Query query(connection, kListMigrations);
   while (query.next()) {
     const std::int64_t number = query.integer();
     if (number > static_cast<std::int64_t>(migrations.size())) {
-      return Error{Errc::unsupported, "the catalog was made by a newer version: it has migration " + std::to_string(number) +
+      return Error{Errc::unsupported, "it was made by a newer version: it has migration " + std::to_string(number) +
                                           ", this program knows " + std::to_string(migrations.size())};
     }
-    if (number != static_cast<std::int64_t>(applied) + 1) return Error{Errc::corrupt, "the catalog's list of migrations has a gap"};
+    if (number != static_cast<std::int64_t>(applied) + 1) return Error{Errc::corrupt, "its list of migrations has a gap"};
     if (query.digest() != checksum_of(migrations[applied])) {
-      return Error{Errc::corrupt, "migration " + query.string() + " of the catalog is not the one that this program knows"};
+      return Error{Errc::corrupt, "migration " + query.string() + " is not the one that this program knows"};
     }
     ++applied;
   }
@@ -63,10 +66,15 @@ Result<void> apply_missing(Connection& connection, const std::string& schema, st
   return {};
 }
 
+Result<void> opening(Result<void> done) {
+  if (!done) done.error().message = "open catalog: " + done.error().message;
+  return done;
+}
+
 }  // namespace
 
 Result<void> bring_up_to_date(Connection& connection, const std::string& schema, std::span<const Migration> migrations) {
-  auto done = guarded(connection, "open catalog", [&]() -> Result<void> {
+  auto done = guarded(connection, "make its tables", [&]() -> Result<void> {
     MEDIA_TRY_ASSIGN(const std::size_t applied, count_applied(connection, schema, migrations));
     if (applied == migrations.size()) return {};
     connection.wait_until(std::chrono::steady_clock::now() + kPatience);
@@ -75,15 +83,15 @@ Result<void> bring_up_to_date(Connection& connection, const std::string& schema,
   if (!done && done.error().code == Errc::denied) {
     done.error().message += " (the schema \"" + schema + "\" and its tables are made at the first start, by a role that may)";
   }
-  return done;
+  return opening(std::move(done));
 }
 
 Result<void> require_up_to_date(Connection& connection, const std::string& schema, std::span<const Migration> migrations) {
-  return guarded(connection, "open catalog", [&]() -> Result<void> {
+  return opening(guarded(connection, "look at its tables", [&]() -> Result<void> {
     MEDIA_TRY_ASSIGN(const std::size_t applied, count_applied(connection, schema, migrations));
-    if (applied < migrations.size()) return Error{Errc::unsupported, "the catalog needs a migration: open it for writing once"};
+    if (applied < migrations.size()) return Error{Errc::unsupported, "it needs a migration: open it for writing once"};
     return {};
-  });
+  }));
 }
 
 }  // namespace media::postgres

@@ -35,6 +35,8 @@ namespace media::sql {
 
 inline constexpr std::string_view kMediaColumns = MEDIA_SQL_MEDIA;
 inline constexpr std::string_view kFindMedia = "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE id = ?1";
+// PostgreSQL's; SQLite has nothing to gain by it.
+inline constexpr std::string_view kFindSeveralMedia = "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE id = ANY (?1)";
 inline constexpr std::string_view kFindMediaByContent =
     "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE owner = ?1 AND digest = ?2 AND status <> 0 ORDER BY id DESC LIMIT 1";
 inline constexpr std::string_view kFindMediaByContentAndName =

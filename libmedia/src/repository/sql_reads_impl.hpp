@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <unordered_map>
 #include <variant>
 
 #include "repository/list_statement.hpp"
@@ -113,6 +114,19 @@ void search_quarters_at_once(Connection& connection, const SimilarQuery& query, 
 }
 
 template <class Query, class Connection>
+std::unordered_map<MediaId, Media> find_several(Connection& connection, const Nearest& nearest) {
+  std::vector<std::int64_t> ids;
+  for (const auto& [distance, id] : nearest.ranks()) ids.push_back(id);
+  std::unordered_map<MediaId, Media> found;
+  Query rows(connection, kFindSeveralMedia, ids);
+  while (rows.next()) {
+    Media media = read_media<Query>(rows);
+    found.emplace(media.id, std::move(media));
+  }
+  return found;
+}
+
+template <class Query, class Connection>
 void search_all(Connection& connection, const SimilarQuery& query, Nearest& nearest) {
   const SimilarParameters parameters(query);
   Query rows(connection, kFindFarSimilarMedia);
@@ -213,6 +227,13 @@ Result<std::vector<SimilarMedia>> Reads<Engine, Base>::list_similar_media(const 
       search_all<typename Engine::Query>(connection, query, nearest);
     }
     std::vector<SimilarMedia> found;
+    if constexpr (!Engine::kRowsAreLazy) {
+      auto rows = find_several<typename Engine::Query>(connection, nearest);
+      for (const auto& [distance, id] : nearest.ranks()) {
+        if (const auto row = rows.find(id); row != rows.end()) found.push_back({distance, std::move(row->second)});
+      }
+      return found;
+    }
     for (const auto& [distance, id] : nearest.ranks()) {
       typename Engine::Query row(connection, kFindMedia, id);
       if (auto media = first(row, read_media<typename Engine::Query>)) found.push_back({distance, std::move(*media)});
