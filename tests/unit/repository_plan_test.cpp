@@ -54,6 +54,7 @@ TEST_CASE("repository: no statement of the hot path walks a table or sorts") {
                                      sql::kFinishJob,
                                      sql::kRequeueJob,
                                      sql::kBuryJob,
+                                     sql::kRetryJob,
                                      sql::kFindUpload,
                                      sql::kListExpiredUploads,
                                      sql::kChangeUploadState,

@@ -33,6 +33,8 @@ struct PostgresRepositoryOptions {
   std::chrono::milliseconds statement_timeout{10'000};
   /// How long a call that found the server down, or lost it, goes on trying.
   std::chrono::milliseconds outage_patience{5'000};
+  /// False: `not_found` where the schema holds no catalog yet.
+  bool create = true;
   /// Nothing is written; a catalog that needs a migration is refused.
   bool read_only = false;
 };

@@ -173,6 +173,8 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   /// Gives a job back: queued again from `run_after` on, or dead where that is absent. False as above.
   virtual Result<bool> release_job(std::int64_t id, const std::string& lease_owner, std::optional<Timestamp> run_after,
                                    const std::string& error) = 0;
+  /// Queues a dead job again, due at `run_after`, as if it had never been tried. False where there is no such dead job.
+  virtual Result<bool> retry_job(std::int64_t id, Timestamp run_after) = 0;
 
   /// Inserts or replaces by token. `not_found` where there is no such media.
   virtual Result<void> put_upload(const UploadSession& session) = 0;

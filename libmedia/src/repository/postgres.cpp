@@ -16,8 +16,9 @@ namespace postgres {
 namespace {
 
 constexpr std::size_t kLongestSchema = 40;
-/// A health check has less patience than who needs an answer: with the grace that a silent server gets it is through within 2 s.
-constexpr std::chrono::milliseconds kCheckPatience{800};
+/// A health check has less patience than who needs an answer, and asks once: a server that is down is told of at once, one that says
+/// nothing after the 2 s which a health check may take.
+constexpr std::chrono::milliseconds kCheckPatience{2500};
 
 class PostgresRepository final : public sql::Reads<Engine, Repository> {
  public:
@@ -32,7 +33,7 @@ class PostgresRepository final : public sql::Reads<Engine, Repository> {
   }
 
   Result<void> check() const override {
-    MEDIA_TRY_ASSIGN(const auto lease, pool_.acquire(std::chrono::steady_clock::now() + kCheckPatience));
+    MEDIA_TRY_ASSIGN(const auto lease, pool_.acquire(std::chrono::steady_clock::now() + kCheckPatience, Pool::Outage::tell));
     return guarded(*lease, "check catalog", [&]() -> Result<void> {
       Query query(*lease, sql::kCheck);
       if (!query.next() || query.integer() == 0) return Error{Errc::corrupt, "check catalog: it has no tables"};
@@ -76,7 +77,7 @@ Result<void> PostgresRepository::prepare() {
   const auto migrations = postgres_migrations();
   MEDIA_TRY_ASSIGN(const auto lease, pool_.acquire(pool_.deadline()));
   if (options.read_only) return require_up_to_date(*lease, options.schema, migrations);
-  MEDIA_TRY(bring_up_to_date(*lease, options.schema, migrations));
+  MEDIA_TRY(bring_up_to_date(*lease, options.schema, migrations, options.create));
   // Connections that died left their rows; one lives for an hour at most.
   MEDIA_TRY(guarded(*lease, "open catalog", [&]() -> Result<void> {
     lease->run_script("DELETE FROM media_writer WHERE made_at < now() - interval '7 days'");

@@ -29,12 +29,16 @@ bool is_word(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c 
 /// Names and parameters; what is between quotes stays.
 std::string renamed(std::string_view text) {
   std::string out;
-  bool quoted = false;
+  char quote = '\0';
   for (std::size_t at = 0; at < text.size();) {
     const char c = text[at];
-    if (c == '\'') quoted = !quoted;
-    if (quoted || !is_word(c)) {
-      out += !quoted && c == '?' ? '$' : c;
+    if (quote == '\0' && (c == '\'' || c == '"')) {
+      quote = c;
+    } else if (c == quote) {
+      quote = '\0';
+    }
+    if (quote != '\0' || !is_word(c)) {
+      out += quote == '\0' && c == '?' ? '$' : c;
       ++at;
       continue;
     }

@@ -29,4 +29,9 @@ Result<std::int64_t> PostgresTransaction::insert_job(const Job& job) {
   return SqlTransaction::insert_job(job);
 }
 
+Result<bool> PostgresTransaction::retry_job(std::int64_t id, Timestamp run_after) {
+  queued_jobs_ = true;
+  return SqlTransaction::retry_job(id, run_after);
+}
+
 }  // namespace media::postgres

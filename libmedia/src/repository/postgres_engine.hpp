@@ -32,6 +32,7 @@ class PostgresTransaction final : public sql::SqlTransaction<Engine> {
 
   Result<MediaId> insert_media(const Media& media) override;
   Result<std::int64_t> insert_job(const Job& job) override;
+  Result<bool> retry_job(std::int64_t id, Timestamp run_after) override;
 
   /// Did it queue work for others?
   [[nodiscard]] bool queued_jobs() const noexcept { return queued_jobs_; }

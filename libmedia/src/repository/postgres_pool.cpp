@@ -19,11 +19,11 @@ Lease::~Lease() {
 
 Pool::Pool(PostgresRepositoryOptions options) : options_(std::move(options)) { free_.reserve(options_.max_connections); }
 
-Result<Lease> Pool::acquire(Deadline deadline) {
+Result<Lease> Pool::acquire(Deadline deadline, Outage outage) {
   const auto by = std::min(deadline, std::chrono::steady_clock::now() + options_.acquire_timeout);
   MEDIA_TRY_ASSIGN(auto connection, take(by));
   if (!connection) {
-    auto opened = connect(deadline);
+    auto opened = connect(deadline, outage);
     if (!opened) {
       give_back(nullptr);
       return std::move(opened).error();
@@ -51,15 +51,15 @@ Result<std::unique_ptr<Connection>> Pool::take(Deadline deadline) {
   return std::unique_ptr<Connection>();
 }
 
-Result<std::unique_ptr<Connection>> Pool::connect(Deadline deadline) {
-  const auto patience = std::min(deadline, std::chrono::steady_clock::now() + options_.outage_patience);
+Result<std::unique_ptr<Connection>> Pool::connect(Deadline deadline, Outage outage) {
+  const auto patience = outage == Outage::tell ? deadline : std::min(deadline, std::chrono::steady_clock::now() + options_.outage_patience);
   for (;;) {
     Deadline attempt;
     {
       const std::lock_guard lock(mutex_);
       attempt = next_attempt_;
     }
-    if (attempt < patience) std::this_thread::sleep_until(attempt);
+    if (outage == Outage::wait && attempt < patience) std::this_thread::sleep_until(attempt);
     auto opened = Connection::open(options_, patience);
     if (opened) {
       const std::lock_guard lock(mutex_);
@@ -69,7 +69,7 @@ Result<std::unique_ptr<Connection>> Pool::connect(Deadline deadline) {
     }
     note_outage();
     const auto now = std::chrono::steady_clock::now();
-    if (opened.error().code != Errc::unavailable || now + kFirstPause >= patience) return opened;
+    if (outage == Outage::tell || opened.error().code != Errc::unavailable || now + kFirstPause >= patience) return opened;
   }
 }
 

@@ -40,6 +40,11 @@ class Lease {
 /// Thread-safety: `acquire` may be called concurrently; each connection is with one thread at a time.
 class Pool {
  public:
+  enum class Outage : std::uint8_t {
+    wait,
+    tell,  ///< One attempt to connect, and its error.
+  };
+
   explicit Pool(PostgresRepositoryOptions options);
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -47,7 +52,7 @@ class Pool {
 
   /// A free connection, or a new one below the limit, or the next to become free; what is done with it ends by `deadline`. A server that
   /// is down is tried again and again, with longer and longer pauses that all callers share, as long as the options' patience lasts.
-  Result<Lease> acquire(Deadline deadline);
+  Result<Lease> acquire(Deadline deadline, Outage outage = Outage::wait);
   [[nodiscard]] const PostgresRepositoryOptions& options() const noexcept { return options_; }
   /// By when a call that starts now must be through.
   [[nodiscard]] Deadline deadline() const noexcept { return std::chrono::steady_clock::now() + options_.statement_timeout; }
@@ -56,7 +61,7 @@ class Pool {
   friend class Lease;
   /// Waits for a place. Null: there is one for a new connection.
   Result<std::unique_ptr<Connection>> take(Deadline deadline);
-  Result<std::unique_ptr<Connection>> connect(Deadline deadline);
+  Result<std::unique_ptr<Connection>> connect(Deadline deadline, Outage outage);
   void give_back(std::unique_ptr<Connection> connection) noexcept;
   /// Until when nobody tries to connect, after a failure.
   void note_outage();

@@ -73,10 +73,11 @@ Result<void> opening(Result<void> done) {
 
 }  // namespace
 
-Result<void> bring_up_to_date(Connection& connection, const std::string& schema, std::span<const Migration> migrations) {
+Result<void> bring_up_to_date(Connection& connection, const std::string& schema, std::span<const Migration> migrations, bool create) {
   auto done = guarded(connection, "make its tables", [&]() -> Result<void> {
     MEDIA_TRY_ASSIGN(const std::size_t applied, count_applied(connection, schema, migrations));
     if (applied == migrations.size()) return {};
+    if (applied == 0 && !create) return Error{Errc::not_found, "there is none in the schema \"" + schema + "\""};
     connection.wait_until(std::chrono::steady_clock::now() + kPatience);
     return apply_missing(connection, schema, migrations);
   });

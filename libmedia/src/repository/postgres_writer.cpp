@@ -23,10 +23,10 @@ void back_off(unsigned collisions) {
   std::this_thread::sleep_for(std::chrono::microseconds(std::uniform_int_distribution<unsigned>(0, most)(random)));
 }
 
-/// What broke a transaction that was believed to keep all constraints is somebody else's commit.
-bool may_be_a_collision(const Failure& failure, Isolation isolation) {
-  return is_collision(failure.state()) || (isolation == Isolation::serializable && failure.state() == "23505") ||
-         failure.state() == "23503";
+/// A constraint that the closure had made sure of was broken by somebody else's commit; of one that ran alone it is a fault of its own.
+bool is_worth_another_run(const Failure& failure, Isolation isolation, bool alone) {
+  if (is_collision(failure.state())) return true;
+  return !alone && isolation == Isolation::serializable && (failure.state() == "23505" || failure.state() == "23503");
 }
 
 void roll_back(Connection& connection) noexcept {
@@ -65,7 +65,7 @@ Writer::Attempt Writer::attempt(Connection& connection, const Repository::Closur
   const auto ended = [&](Result<void> result) -> Attempt {
     if (connection.lost()) return {connection.timed_out() ? Ending::done : Ending::lost, std::move(result)};
     const auto& failure = connection.failure();
-    const bool collided = failure && may_be_a_collision(*failure, isolation);
+    const bool collided = failure && is_worth_another_run(*failure, isolation, alone);
     return {collided ? Ending::collision : Ending::done, std::move(result)};
   };
   auto begun = guarded(connection, "write to the catalog", [&]() -> Result<void> {
@@ -122,7 +122,7 @@ Writer::Attempt Writer::commit(Connection& connection, const PostgresTransaction
   }
   if (connection.lost()) {
     attempt.ending = Ending::unknown;
-  } else if (connection.failure() && may_be_a_collision(*connection.failure(), Isolation::serializable)) {
+  } else if (connection.failure() && is_collision(connection.failure()->state())) {
     attempt.ending = Ending::collision;
   }
   return attempt;

@@ -143,6 +143,7 @@ inline constexpr std::string_view kRequeueJob =
     "WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
 inline constexpr std::string_view kBuryJob =
     "UPDATE job SET state = 2, lease_owner = '', lease_until = NULL, last_error = ?3 WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
+inline constexpr std::string_view kRetryJob = "UPDATE job SET state = 0, attempts = 0, run_after = ?2 WHERE id = ?1 AND state = 2";
 
 // upload
 

@@ -33,6 +33,7 @@ class SqlTransaction : public Reads<Engine, Transaction> {
   Result<bool> finish_job(std::int64_t id, const std::string& lease_owner) override;
   Result<bool> release_job(std::int64_t id, const std::string& lease_owner, std::optional<Timestamp> run_after,
                            const std::string& error) override;
+  Result<bool> retry_job(std::int64_t id, Timestamp run_after) override;
 
   Result<void> put_upload(const UploadSession& session) override;
   Result<bool> change_upload_state(const std::string& token, UploadState from, UploadState to) override;

@@ -159,6 +159,11 @@ Result<bool> SqlTransaction<Engine>::release_job(std::int64_t id, const std::str
 }
 
 template <class Engine>
+Result<bool> SqlTransaction<Engine>::retry_job(std::int64_t id, Timestamp run_after) {
+  return change_one("retry job", kRetryJob, id, run_after);
+}
+
+template <class Engine>
 Result<void> SqlTransaction<Engine>::put_upload(const UploadSession& session) {
   return guarded(connection_, "put upload", [&]() -> Result<void> {
     typename Engine::Query query(connection_, kPutUpload);
