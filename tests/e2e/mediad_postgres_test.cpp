@@ -79,7 +79,8 @@ TEST_CASE("mediad: with its catalog in PostgreSQL it takes, processes, lists, re
 
   const auto rendition = client.get("/media/" + std::to_string(id) + "/renditions/thumb?format=webp");
   REQUIRE(rendition);
-  CHECK((rendition->status == 200 || rendition->status == 404));
+  CHECK(rendition->status == 200);
+  CHECK(rendition->get_header_value("Content-Type") == "image/webp");
   const auto original = client.get("/media/" + std::to_string(id) + "/download");
   REQUIRE(original);
   CHECK(original->body == a_picture(1));
@@ -178,6 +179,43 @@ TEST_CASE("mediad: api and worker processes on one database and one folder divid
   const auto missing = run({Mediad::mediactl(), "--store", first.store().string(), "ls"}, elsewhere);
   CHECK(missing.exit_code == 3);
   CHECK(missing.err.find(PostgresServer::kPassword) == std::string::npos);
+}
+
+TEST_CASE("mediactl jobs: lists what waits and what was given up with its error, and queues that again") {
+  auto& server = PostgresServer::shared();
+  const auto environment = catalog_in(server, {"MEDIA_SERVICE_PROCESSING_JOB_THREADS=0"});
+  Mediad mediad(environment);
+  Client client(mediad.port);
+  const std::int64_t id = upload(client, 31, "waits.png");
+  const auto value_of = [](const std::string& variable) { return variable.substr(variable.find('=') + 1); };
+  const std::string schema = value_of(environment[3]);
+  server.ask("INSERT INTO " + schema +
+             ".media_job (id, kind, state, attempts, run_after, lease_owner, progress, last_error, created_at, payload) OVERRIDING SYSTEM "
+             "VALUE VALUES (900, 'notify', 2, 12, 0, '', 0, 'the receiver said 410', 0, '')");
+  const std::vector<std::string> catalog = {
+      "MEDIA_CATALOG=host=127.0.0.1 user=postgres dbname=postgres port=" + std::to_string(server.port()), "MEDIA_CATALOG_SCHEMA=" + schema,
+      std::string("PGPASSWORD=") + PostgresServer::kPassword, "MEDIA_STORE=" + mediad.store().string()};
+  const auto jobs = [&](const std::vector<std::string>& arguments) {
+    std::vector<std::string> command = {Mediad::mediactl(), "jobs"};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return run(command, catalog);
+  };
+  const auto waiting = jobs({"list", "--state", "queued", "--json"});
+  INFO(waiting.err);
+  CHECK(waiting.exit_code == 0);
+  const Json first = Json::parse(waiting.out.substr(0, waiting.out.find('\n')));
+  CHECK(first["kind"] == "derive");
+  CHECK(first["media_id"] == id);
+  const auto dead = jobs({"list", "--state", "dead"});
+  CHECK(dead.out.find("900  dead  notify") == 0);
+  CHECK(dead.out.find("attempts 12  the receiver said 410") != std::string::npos);
+  CHECK(jobs({"retry"}).exit_code == 2);
+  CHECK(jobs({"retry", "--all", "900"}).exit_code == 2);
+  CHECK(jobs({"retry", "901"}).exit_code == 1);
+  CHECK(jobs({"retry", "--all"}).exit_code == 0);
+  CHECK(jobs({"list", "--state", "dead", "--json"}).out == "{\"summary\":{\"count\":0}}\n");
+  CHECK(jobs({"list", "--json"}).out.find("\"id\":900,\"kind\":\"notify\",\"media_id\":null,\"state\":\"queued\",\"attempts\":0") !=
+        std::string::npos);
 }
 
 TEST_CASE("mediad: health tells of a database that is gone or silent, and it is used again once it is back") {
