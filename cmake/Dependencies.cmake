@@ -58,6 +58,10 @@ endif()
 if(MEDIA_WITH_TIFF)
   media_package(FIND TIFF LIBS -ltiff)
 endif()
+if(MEDIA_WITH_POSTGRES)
+  # Debian 12's libpq.pc, asked with --static, names archives of the server that only its -dev package for extensions has.
+  media_package(FIND PostgreSQL LIBS -lpq)
+endif()
 
 # The worker programs alone.
 pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)

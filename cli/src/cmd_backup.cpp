@@ -20,6 +20,9 @@ Exit back_up(Console& console, const Globals& globals, const std::string& path) 
 
 Exit restore(Console& console, const Globals& globals, const std::string& path) {
   if (globals.store.empty()) return console.fail({media::Errc::invalid_argument, "no store given: use --store DIR or set MEDIA_STORE"});
+  if (!globals.catalog.empty()) {
+    return console.fail({media::Errc::unsupported, "a catalog in PostgreSQL is restored by its own tools (pg_restore)"});
+  }
   const auto former = media::restore_sqlite_catalog(path, std::filesystem::absolute(globals.store) / "catalog.db");
   if (!former) return console.fail(former.error());
   console.summary(Json{{"restored", path}, {"former", former->empty() ? Json() : Json(former->string())}},

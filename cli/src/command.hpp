@@ -14,7 +14,9 @@ namespace mediactl {
 
 /// Options that every command takes, before or after its name.
 struct Globals {
-  std::string store;  ///< Empty: none given.
+  std::string store;    ///< Empty: none given.
+  std::string catalog;  ///< Of PostgreSQL; empty: the one in the store's folder.
+  std::string schema = "recipe_manager";
   std::uint64_t pack_below_bytes = media::FilesystemStoreOptions{}.pack_below_bytes;
   bool json = false;
   bool quiet = false;
@@ -29,6 +31,8 @@ struct Invocation {
 /// Adds the command to the program; when it is chosen, it sets `invocation.run`. One a file, listed in main.cpp.
 using AddCommand = void (*)(CLI::App& app, Invocation& invocation);
 
+void add_adopt(CLI::App& app, Invocation& invocation);
+void add_jobs(CLI::App& app, Invocation& invocation);
 void add_init(CLI::App& app, Invocation& invocation);
 void add_ingest(CLI::App& app, Invocation& invocation);
 void add_ls(CLI::App& app, Invocation& invocation);

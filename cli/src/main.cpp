@@ -14,13 +14,14 @@ namespace mediactl {
 namespace {
 
 /// The one list of commands, in the order of --help.
-constexpr std::array<AddCommand, 23> kCommands = {add_init,    add_ingest,     add_ls,      add_info,     add_cat,     add_probe,
-                                                  add_derive,  add_renditions, add_similar, add_describe, add_verify,  add_gc,
-                                                  add_pack,    add_unpack,     add_rm,      add_erase,    add_receipt, add_backup,
-                                                  add_restore, add_reindex,    add_apikey,  add_sign,     add_selftest};
+constexpr std::array<AddCommand, 25> kCommands = {
+    add_init,     add_ingest,  add_ls,      add_info,   add_cat,    add_probe, add_derive,  add_renditions, add_similar,
+    add_describe, add_verify,  add_gc,      add_pack,   add_unpack, add_jobs,  add_rm,      add_erase,      add_receipt,
+    add_backup,   add_restore, add_reindex, add_apikey, add_sign,   add_adopt, add_selftest};
 
 constexpr const char* kGlobalsHelp =
-    "Options of every command: --store DIR (or MEDIA_STORE), --pack-below BYTES, --json, --quiet; `mediactl --help` explains them and the "
+    "Options of every command: --store DIR (or MEDIA_STORE), --catalog URL, --schema NAME, --pack-below BYTES, --json, --quiet; `mediactl "
+    "--help` explains them and the "
     "exit codes.";
 
 /// Two things that CLI11 does with operands are undone by writing a path as "./path", which is the same file: it reads one of the
@@ -48,6 +49,14 @@ void describe(CLI::App& app, Invocation& invocation) {
   app.set_version_flag("--version", std::string("mediactl ") + MEDIA_VERSION);
   app.set_help_flag("-h,--help", "Show this help");
   app.add_option("--store", invocation.globals.store, "The store's folder (environment: MEDIA_STORE)")->type_name("DIR");
+  app.add_option("--catalog", invocation.globals.catalog,
+                 "The catalog in PostgreSQL instead of the store's folder, as postgresql://USER@HOST/DATABASE; a password is better in the "
+                 "environment or in ~/.pgpass, where nobody sees it (environment: MEDIA_CATALOG)")
+      ->envname("MEDIA_CATALOG")
+      ->type_name("URL");
+  app.add_option("--schema", invocation.globals.schema, "Where its tables are (default recipe_manager; environment: MEDIA_CATALOG_SCHEMA)")
+      ->envname("MEDIA_CATALOG_SCHEMA")
+      ->type_name("NAME");
   app.add_option("--pack-below", invocation.globals.pack_below_bytes,
                  "Keep smaller contents many to a file, 0: each in its own (default 262144; environment: MEDIA_PACK_BELOW)")
       ->envname("MEDIA_PACK_BELOW")

@@ -1,5 +1,8 @@
 #include "open_store.hpp"
 
+#include <filesystem>
+
+#include "media/postgres_repository.hpp"
 #include "text.hpp"
 
 namespace mediactl {
@@ -17,16 +20,33 @@ media::LibraryOptions library_options(const Globals& globals, const OpenStore& h
   return options;
 }
 
+/// The library with the catalog that the command line names.
+media::Result<std::unique_ptr<media::Library>> open_library(const Globals& globals, const OpenStore& how, bool read_only) {
+  media::LibraryOptions options = library_options(globals, how, read_only);
+  if (globals.catalog.empty()) return media::Library::open(std::move(options));
+  std::error_code failure;
+  if (!options.create && !std::filesystem::is_directory(globals.store, failure)) {
+    return media::Error{media::Errc::not_found, "there is no such folder"};
+  }
+  media::PostgresRepositoryOptions catalog;
+  catalog.connection = globals.catalog;
+  catalog.schema = globals.schema;
+  catalog.create = options.create;
+  catalog.read_only = read_only;
+  MEDIA_TRY_ASSIGN(options.repository, media::open_postgres_repository(catalog));
+  return media::Library::open(std::move(options));
+}
+
 }  // namespace
 
 media::Result<std::unique_ptr<media::Library>> open_store(const Globals& globals, const OpenStore& how) {
   if (globals.store.empty()) return media::Error{media::Errc::invalid_argument, "no store given: use --store DIR or set MEDIA_STORE"};
   if (how.isolation == media::Isolation::process) MEDIA_TRY(check_worker());
-  auto library = media::Library::open(library_options(globals, how, false));
+  auto library = open_library(globals, how, false);
   // Reading is better done on a store open for writing, which can note what it verified; but it must work on a read-only
   // filesystem too.
   if (!library && library.error().code == media::Errc::denied && how.access == Access::read) {
-    library = media::Library::open(library_options(globals, how, true));
+    library = open_library(globals, how, true);
   }
   if (library) return library;
   media::Error error = std::move(library).error();

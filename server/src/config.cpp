@@ -159,13 +159,21 @@ void read_auth(const Environment& environment, bool production, LoadedConfig& lo
   }
 }
 
-/// Known to deployments of the earlier service, about things that this version does not have: refused rather than ignored.
-bool is_contradicting(const std::string& name, const std::string& value, std::string& fault) {
-  if (name == "POSTGRES_HOST" && !value.empty()) {
-    fault = "POSTGRES_HOST: this version keeps its catalog in SQLite below the base path; leave it unset";
-    return true;
+void read_postgres_password(const Environment& environment, LoadedConfig& loaded) {
+  const auto ours = find_secret(environment, std::string(kPostgresPassword), loaded.faults);
+  const auto earlier = find_secret(environment, std::string(kEarlierPostgresPassword), loaded.faults);
+  if (ours && earlier && *ours != *earlier) {
+    loaded.faults.push_back(std::string(kPostgresPassword) + ": accepts the same as " + std::string(kEarlierPostgresPassword) +
+                            ", or either alone");
   }
-  return false;
+  loaded.config.postgres.password = ours ? *ours : earlier.value_or("");
+}
+
+void check_postgres(LoadedConfig& loaded) {
+  const auto& postgres = loaded.config.postgres;
+  if (postgres.min_connections > postgres.max_connections) {
+    loaded.faults.emplace_back("POSTGRES_MIN_CONNECTIONS: accepts at most POSTGRES_MAX_CONNECTIONS");
+  }
 }
 
 }  // namespace
@@ -237,8 +245,6 @@ LoadedConfig load_config(Environment environment, const std::filesystem::path& w
   config.workers = config.job_threads = std::clamp(std::thread::hardware_concurrency(), 1U, 64U);
 
   for (const auto& [name, value] : environment) {
-    std::string contradiction;
-    if (is_contradicting(name, value, contradiction)) loaded.faults.push_back(contradiction);
     const auto known = std::find_if(settings().begin(), settings().end(), [&](const Setting& setting) { return setting.name == name; });
     if (known == settings().end()) {
       if (name.starts_with(kPrefix) && !is_secret(name))
@@ -254,6 +260,8 @@ LoadedConfig load_config(Environment environment, const std::filesystem::path& w
     loaded.faults.emplace_back(
         "MEDIA_SERVICE_WEBHOOK_URL: accepts a URL beside MEDIA_SERVICE_WEBHOOK_SECRET, and neither without the other");
   }
+  read_postgres_password(environment, loaded);
+  check_postgres(loaded);
   if (config.metrics_port != 0 && config.metrics_port == config.port) {
     loaded.faults.emplace_back(
         "MEDIA_SERVICE_MIDDLEWARE_METRICS_PORT: accepts another port than MEDIA_SERVICE_SERVER_PORT, or 0 for the same");

@@ -15,8 +15,16 @@
 #include "edge/rate_limiter.hpp"
 #include "edge/security_headers.hpp"
 #include "media/library.hpp"
+#include "media/postgres_repository.hpp"
 
 namespace media::server {
+
+/// Which part of the work a process does; those that share a catalog may divide it.
+enum class Role : std::uint8_t {
+  all,
+  api,     ///< Requests. Nothing is processed, collected or told to others here.
+  worker,  ///< Jobs, collections and webhooks; of requests health and metrics alone.
+};
 
 enum class RunMode : std::uint8_t { local, production };
 enum class LogFormat : std::uint8_t { pretty, json };
@@ -25,6 +33,7 @@ struct Config {
   RunMode run_mode = RunMode::local;
   std::string host;  ///< Default by mode: 127.0.0.1, 0.0.0.0.
   std::uint16_t port = 3000;
+  Role role = Role::all;
   std::string public_url;  ///< Without a trailing slash; empty: by the request's Host.
   std::uint64_t max_upload_bytes = 524'288'000;
   std::size_t max_connections = 8192;
@@ -37,6 +46,8 @@ struct Config {
   std::size_t body_threads = 32;
   std::chrono::seconds shutdown_grace{8};
 
+  /// No host: the catalog is in SQLite below the base path.
+  PostgresRepositoryOptions postgres{.port = 5432};
   std::filesystem::path base_path;  ///< Default by mode: ./media, /app/media.
   std::filesystem::path temp_path;  ///< Empty: below the base.
   std::uint64_t pack_below_bytes = media::LibraryOptions{}.pack_below_bytes;

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <sstream>
 
+#include "config_reading.hpp"
 #include "edge/cors.hpp"
 #include "http/message.hpp"
 #include "url.hpp"
@@ -17,22 +17,6 @@ bool read_bool(const std::string& text, bool& into) {
   if (text == "true" || text == "1" || text == "yes" || text == "on") return into = true, true;
   if (text == "false" || text == "0" || text == "no" || text == "off") return into = false, true;
   return false;
-}
-
-template <class Number>
-bool read_number(const std::string& text, Number& into, std::uint64_t least, std::uint64_t most) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most) return false;
-  into = static_cast<Number>(value);
-  return true;
-}
-
-bool read_seconds(const std::string& text, std::chrono::seconds& into, std::uint64_t least, std::uint64_t most) {
-  std::uint64_t value = 0;
-  if (!read_number(text, value, least, most)) return false;
-  into = std::chrono::seconds{value};
-  return true;
 }
 
 std::string write_bool(bool value) { return value ? "true" : "false"; }
@@ -145,12 +129,31 @@ bool read_scope_map(const std::string& text, std::vector<std::pair<std::string, 
 }  // namespace
 
 const std::vector<Setting>& settings() {
+  static const std::vector<Setting> kSettings = [] {
+    std::vector<Setting> all = server_settings();
+    all.insert(all.end(), postgres_settings().begin(), postgres_settings().end());
+    return all;
+  }();
+  return kSettings;
+}
+
+const std::vector<Setting>& server_settings() {
   static const std::vector<Setting> kSettings = {
       {"MEDIA_SERVICE_SERVER_HOST", "where it listens", "an address to listen on",
        [](Config& c, const std::string& text) { return !text.empty() && (c.host = text, true); }, [](const Config& c) { return c.host; }},
       {"MEDIA_SERVICE_SERVER_PORT", "the port; `--port-file` tells which where it is 0", "0 (a free one) to 65535",
        [](Config& c, const std::string& text) { return read_number(text, c.port, 0, 65535); },
        [](const Config& c) { return std::to_string(c.port); }},
+      {"MEDIA_SERVICE_SERVER_ROLE",
+       "what this process does: answers requests (api), works off jobs and clears up (worker), or both; `--role` says it too",
+       "api, worker or all",
+       [](Config& c, const std::string& text) {
+         c.role = text == "api" ? Role::api : text == "worker" ? Role::worker : Role::all;
+         return text == "api" || text == "worker" || text == "all";
+       },
+       [](const Config& c) {
+         return std::string(c.role == Role::api ? "api" : c.role == Role::worker ? "worker" : "all");
+       }},
       {"MEDIA_SERVICE_SERVER_PUBLIC_URL",
        "the URL under which clients reach the service, without `/api/v1/…`; it stands in every URL that is handed out",
        "an http or https URL without a query", [](Config& c, const std::string& text) { return read_url(text, c.public_url); },
@@ -433,6 +436,9 @@ const std::vector<Secret>& secrets() {
        [](const Config& c) { return !c.oauth2_client_secret.empty(); }},
       {kWebhookSecret, "signs what the webhook sends", "as `UPLOAD_URL_SECRET`; `whsec_` and base64 is decoded first",
        [](const Config& c) { return !c.webhook_secret.empty(); }},
+      {kPostgresPassword, "the role's password", "what the database accepts", [](const Config& c) { return !c.postgres.password.empty(); }},
+      {kEarlierPostgresPassword, "the same, by the name that it had for the earlier service", "either this or `POSTGRES_PASSWORD`",
+       [](const Config& c) { return !c.postgres.password.empty(); }, "`POSTGRES_PASSWORD`"},
   };
   return kSecrets;
 }

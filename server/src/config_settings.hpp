@@ -11,6 +11,8 @@
 namespace media::server {
 
 inline constexpr std::string_view kWebhookSecret = "MEDIA_SERVICE_WEBHOOK_SECRET";
+inline constexpr std::string_view kPostgresPassword = "POSTGRES_PASSWORD";
+inline constexpr std::string_view kEarlierPostgresPassword = "MEDIA_MANAGEMENT_DB_PASSWORD";
 
 /// One variable: what it is for, how it is read into the config, and how it is written out again. docs/configuration.md is made of these.
 struct Setting {
@@ -34,5 +36,9 @@ struct Secret {
 /// In the order in which they are shown. RUN_MODE is none of them: the others' defaults depend on it.
 const std::vector<Setting>& settings();
 const std::vector<Secret>& secrets();
+
+// What they are put together of, one function a file.
+const std::vector<Setting>& server_settings();
+const std::vector<Setting>& postgres_settings();
 
 }  // namespace media::server

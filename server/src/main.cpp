@@ -29,8 +29,9 @@ constexpr int kExitStart = 3;
 
 constexpr const char* kHelp = R"(mediad: keeps photos and videos, proves them intact and serves them in every size.
 
-usage: mediad [--port-file FILE] [--check-config | --print-config | --list-settings | --version | --help]
+usage: mediad [--role ROLE] [--port-file FILE] [--check-config | --print-config | --list-settings | --version | --help]
 
+  --role ROLE        api: answer requests; worker: work off jobs; all: both (the default, see MEDIA_SERVICE_SERVER_ROLE)
   --port-file FILE   write the port to FILE once requests are answered
   --check-config     say what is wrong with the configuration, if anything, and exit
   --print-config     print the configuration in force and exit
@@ -43,6 +44,7 @@ SIGTERM or SIGINT drains and stops. Exit codes: 0 stopped as told, 2 configurati
 
 struct Arguments {
   std::optional<std::string> port_file;
+  std::optional<std::string> role;
   enum class Action { serve, check, print, list, version, help } action = Action::serve;
 };
 
@@ -54,6 +56,10 @@ std::optional<Arguments> read_arguments(int argc, char** argv) {
       arguments.port_file = argv[++i];
     } else if (argument.starts_with("--port-file=")) {
       arguments.port_file = argument.substr(12);
+    } else if (argument == "--role" && i + 1 < argc) {
+      arguments.role = argv[++i];
+    } else if (argument.starts_with("--role=")) {
+      arguments.role = argument.substr(7);
     } else if (argument == "--check-config") {
       arguments.action = Arguments::Action::check;
     } else if (argument == "--print-config") {
@@ -149,6 +155,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   Environment environment = process_environment();
+  if (arguments->role) environment["MEDIA_SERVICE_SERVER_ROLE"] = *arguments->role;
   const bool in_container = runs_in_container(environment);
   std::error_code failure;
   const auto loaded = load_config(std::move(environment), std::filesystem::current_path(failure), in_container);

@@ -25,6 +25,11 @@ bool RouteContext::may_change(const http::Request& request, const Media& media) 
 Result<http::Router> make_router(RouteContext& context) {
   http::Router router;
   add_health_routes(router, context);
+  const bool with_metrics = context.config.metrics_enabled && context.config.metrics_port == 0;
+  if (context.config.role == Role::worker) {
+    if (with_metrics) MEDIA_TRY(add_metrics_routes(router, context));
+    return router;
+  }
   add_media_routes(router, context);
   add_upload_routes(router, context);
   add_promised_upload_routes(router, context);
@@ -33,7 +38,7 @@ Result<http::Router> make_router(RouteContext& context) {
   add_link_routes(router, context);
   add_content_routes(router, context);
   add_document_routes(router, context);
-  if (context.config.metrics_enabled && context.config.metrics_port == 0) MEDIA_TRY(add_metrics_routes(router, context));
+  if (with_metrics) MEDIA_TRY(add_metrics_routes(router, context));
   return router;
 }
 

@@ -52,7 +52,8 @@ http::Handler with_own_media(RouteContext& context, MediaHandler handler);
 /// What requests that wait for a change of a media are woken by.
 std::string waiting_key(MediaId id);
 
-/// Every route of the contract that this version has; metrics only where they have no port of their own.
+/// Every route of the contract that this version has, or those of health alone for a worker; metrics only where they have no port of their
+/// own.
 /// Errors: `invalid_argument` where the configured path of the metrics is another route's.
 Result<http::Router> make_router(RouteContext& context);
 

@@ -201,6 +201,9 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
         std::make_unique<Webhook>(Webhook::Options{config.webhook_url, config.webhook_secret, config.webhook_timeout}, parts->clock);
     options.describe_event = [self](MediaEvent event, const Media& media) { return webhook_body(event, media, self->clock.now()); };
   }
+  if (!config.postgres.host.empty()) {
+    MEDIA_TRY_ASSIGN(options.repository, open_postgres_repository(config.postgres));
+  }
   MEDIA_TRY_ASSIGN(parts->library, Library::open(std::move(options)));
   Library& library = *parts->library;
   parts->health = std::make_unique<HealthChecks>(std::vector<HealthChecks::Dependency>{
@@ -256,6 +259,7 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
                                        make_hooks(parts->config, parts->authenticator.get(), parts->limiter, *parts->metrics, log)));
   parts->started = parts->server.get();
 
+  if (config.role == Role::api) return std::unique_ptr<Service>(new Service(std::move(parts)));
   for (unsigned i = 0; i < config.job_threads; ++i) {
     parts->threads.emplace_back([self](const std::stop_token& stop) { self->run_jobs(stop); });
   }

@@ -1,5 +1,9 @@
 #include "repository_contract.hpp"
 
+#ifdef MEDIA_TEST_POSTGRES
+#include "postgres.hpp"
+#endif
+
 using namespace media;
 
 namespace {
@@ -25,6 +29,16 @@ void on_each(void (*check)(const test::MakeRepository&)) {
     Sqlite sqlite;
     check([&] { return sqlite(); });
   }
+#ifdef MEDIA_TEST_POSTGRES
+  SECTION("postgres") {
+    check([] {
+      auto opened = open_postgres_repository(test::PostgresServer::shared().fresh_catalog());
+      INFO((opened ? std::string() : opened.error().message));
+      REQUIRE(opened.has_value());
+      return std::move(opened).value();
+    });
+  }
+#endif
 }
 
 }  // namespace

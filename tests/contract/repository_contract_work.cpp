@@ -185,6 +185,23 @@ void check_jobs(const MakeRepository& make) {
   CHECK_FALSE(finish(first, "e"));
   CHECK_FALSE(repository->find_job_of_media(one, "derive").value().has_value());
 
+  // A dead one may be tried again, as if it were new; none that is not dead.
+  const auto retry = [&](std::int64_t id) {
+    return in_write(*repository, [&](Transaction& transaction) { return transaction.retry_job(id, at(7777)); });
+  };
+  CHECK_FALSE(retry(first));
+  CHECK_FALSE(retry(early));
+  CHECK_FALSE(retry(999));
+  CHECK(retry(second));
+  CHECK_FALSE(retry(second));
+  const auto tried_again = claim(*repository, 7776, "h", 99'000);
+  CHECK(tried_again.empty());
+  const auto due_again = claim(*repository, 7777, "h", 99'000);
+  REQUIRE(ids_of(due_again) == std::vector{second});
+  CHECK(due_again[0].attempts == 1);
+  CHECK(due_again[0].last_error == "it failed");
+  CHECK(finish(second, "h"));
+
   // Of one media only.
   const auto mine = insert_job(*repository, a_job(two, 1));
   insert_job(*repository, a_job(one, 1));

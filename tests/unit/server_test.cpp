@@ -169,11 +169,42 @@ TEST_CASE("server: every wrong variable gets a line of its own that says what it
                             {"MEDIA_SERVICE_SERVER_TRUSTED_PROXIES", "10.0.0.1/8"},
                             {"MEDIA_SERVICE_MIDDLEWARE_CORS_ALLOWED_ORIGINS", "https://app.example/"},
                             {"MEDIA_SERVICE_MIDDLEWARE_SECURITY_CSP", "a\nb"},
-                            {"POSTGRES_HOST", "db"},
+                            {"POSTGRES_PORT", "0"},
                             {"OAUTH2_SERVICE_ENABLED", "perhaps"},
                             {"PATH", "/bin"}});
   CHECK(loaded.faults.size() == 15);
   for (const auto& fault : loaded.faults) CHECK(fault.find(": ") != std::string::npos);
+}
+
+TEST_CASE("server: the database is read by the names that deployments set, its password from a file too, and never printed") {
+  const test::TempFolder folder;
+  test::write_file(folder / "password", std::string_view("from-a-file\n"));
+  const auto loaded = load({{"POSTGRES_HOST", "db"},
+                            {"POSTGRES_PORT", "5433"},
+                            {"POSTGRES_DB", "media"},
+                            {"POSTGRES_SCHEMA", "gallery"},
+                            {"POSTGRES_MAX_CONNECTIONS", "7"},
+                            {"POSTGRES_MIN_CONNECTIONS", "0"},
+                            {"POSTGRES_ACQUIRE_TIMEOUT_SECONDS", "3"},
+                            {"MEDIA_MANAGEMENT_DB_USER", "cook"},
+                            {"MEDIA_MANAGEMENT_DB_PASSWORD_FILE", (folder / "password").string()}});
+  CHECK(loaded.faults.empty());
+  const auto& postgres = loaded.config.postgres;
+  CHECK(postgres.host == "db");
+  CHECK(postgres.port == 5433);
+  CHECK(postgres.database == "media");
+  CHECK(postgres.schema == "gallery");
+  CHECK(postgres.max_connections == 7);
+  CHECK(postgres.min_connections == 0);
+  CHECK(postgres.acquire_timeout == std::chrono::seconds(3));
+  CHECK(postgres.user == "cook");
+  CHECK(postgres.password == "from-a-file");
+  CHECK(print_config(loaded.config).find("from-a-file") == std::string::npos);
+  CHECK(load({{"POSTGRES_USER", "a"}, {"MEDIA_MANAGEMENT_DB_USER", "a"}}).faults.empty());
+  CHECK(load({{"POSTGRES_USER", "a"}, {"MEDIA_MANAGEMENT_DB_USER", "b"}}).faults.size() == 1);
+  CHECK(load({{"POSTGRES_PASSWORD", "a"}, {"MEDIA_MANAGEMENT_DB_PASSWORD", "b"}}).faults.size() == 1);
+  CHECK(load({{"POSTGRES_MIN_CONNECTIONS", "11"}}).faults.size() == 1);
+  CHECK(load({}).config.postgres.host.empty());
 }
 
 TEST_CASE("server: limits, proxies and origins are read and printed, and production limits by itself") {

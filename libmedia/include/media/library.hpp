@@ -447,6 +447,10 @@ class MEDIA_EXPORT Library {
   Result<std::vector<SimilarMedia>> similar(MediaId id, SimilarQuery query) const;
   /// The job that is working, or will work, on a media.
   virtual Result<std::optional<Job>> find_job(MediaId id) const = 0;
+  /// What waits, runs or was given up, ascending by id; of one state where one is given.
+  virtual Result<std::vector<Job>> list_jobs(std::optional<JobState> state, std::size_t limit) const = 0;
+  /// Queues a job that was given up again, at once, as if it had never been tried. False where there is no such job.
+  virtual Result<bool> retry_job(std::int64_t id) = 0;
   virtual Result<std::vector<Rendition>> renditions(MediaId id) const = 0;
 
   /// Opens a media's original. A blob not verified within the interval is hashed first: `corrupt` where it is damaged (it is

@@ -173,6 +173,8 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   /// Gives a job back: queued again from `run_after` on, or dead where that is absent. False as above.
   virtual Result<bool> release_job(std::int64_t id, const std::string& lease_owner, std::optional<Timestamp> run_after,
                                    const std::string& error) = 0;
+  /// Queues a dead job again, due at `run_after`, as if it had never been tried. False where there is no such dead job.
+  virtual Result<bool> retry_job(std::int64_t id, Timestamp run_after) = 0;
 
   /// Inserts or replaces by token. `not_found` where there is no such media.
   virtual Result<void> put_upload(const UploadSession& session) = 0;
@@ -208,6 +210,13 @@ class MEDIA_EXPORT Repository : public RepositoryReader {
   /// is told its own outcome. Errors: the closure's; `io`, `no_space`, `unavailable`, `corrupt`, `denied` (opened for reading
   /// only), `invalid_argument` (called by a closure).
   virtual Result<void> write(const Closure& closure) = 0;
+  /// As `write`, for a closure that does nothing but claim, renew, finish and release jobs. Each of these decides by itself, so that a
+  /// catalog which many processes share need not keep such closures apart.
+  virtual Result<void> write_jobs(const Closure& closure) { return write(closure); }
+  /// Calls `wake`, from a thread of its own, when another process may have queued a job. One watcher at most: another one takes its place,
+  /// an empty one ends the watching, and after that no call is under way. A catalog that cannot tell never calls it, and a call may be
+  /// missed: the queue must be looked at from time to time anyway.
+  virtual void watch_jobs(std::function<void()> wake) { static_cast<void>(wake); }
   /// Proves that the catalog answers (a health check).
   virtual Result<void> check() const = 0;
   /// Leaves nothing of rows that were removed, as far as that is this process's to do: what a log still holds of them. Nothing where an

@@ -55,7 +55,7 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
   };
   MEDIA_TRY_ASSIGN(auto media, find_alive(*repository_, job.media_id));
   if (!media || !media->digest) {
-    return repository_->write([&](Transaction& transaction) -> Result<void> {
+    return repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
       MEDIA_TRY(transaction.finish_job(job.id, job.lease_owner));
       return {};
     });
@@ -93,7 +93,7 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
     renewed_at = now;
     noted = share;
     bool mine = true;
-    const auto renewed = repository_->write([&](Transaction& transaction) -> Result<void> {
+    const auto renewed = repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
       MEDIA_TRY_ASSIGN(mine, transaction.renew_job(job.id, job.lease_owner, clock_->now() + lease(), share));
       return {};
     });
@@ -147,7 +147,7 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
 
   const Error& error = outcome.error();
   if (error.code == Errc::cancelled && stop.stop_requested()) {
-    MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY(repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
       MEDIA_TRY(transaction.release_job(job.id, job.lease_owner, clock_->now(), "stopped"));
       return {};
     }));
@@ -155,7 +155,7 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
   }
   if (worth_another_try(error, job.attempts)) {
     const Timestamp again = clock_->now() + (error.code == Errc::internal ? std::chrono::milliseconds{0} : backoff(job.attempts));
-    return repository_->write([&](Transaction& transaction) -> Result<void> {
+    return repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
       MEDIA_TRY(transaction.release_job(job.id, job.lease_owner, again, error.message));
       return {};
     });
@@ -175,7 +175,7 @@ Result<void> LibraryImpl::run_description(const Job& job, std::stop_token stop) 
     options.stop = stop;
     // Its lease was made for the looking, not for waiting for a place.
     const auto renew = [&] {
-      const auto renewed = repository_->write([&](Transaction& transaction) -> Result<void> {
+      const auto renewed = repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
         MEDIA_TRY(transaction.renew_job(job.id, job.lease_owner, clock_->now() + lease(), 0));
         return {};
       });
@@ -189,7 +189,7 @@ Result<void> LibraryImpl::run_description(const Job& job, std::stop_token stop) 
   const bool stopped = !outcome && outcome.error().code == Errc::cancelled && stop.stop_requested();
   if (!outcome && (stopped || worth_another_try(outcome.error(), job.attempts))) {
     const Timestamp again = clock_->now() + (stopped ? std::chrono::milliseconds{0} : backoff(job.attempts));
-    MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY(repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
       MEDIA_TRY(transaction.release_job(job.id, job.lease_owner, again, outcome.error().message));
       return {};
     }));
@@ -211,6 +211,16 @@ Result<void> LibraryImpl::run_description(const Job& job, std::stop_token stop) 
   return {};
 }
 
+Result<bool> LibraryImpl::retry_job(std::int64_t id) {
+  bool retried = false;
+  MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY_ASSIGN(retried, transaction.retry_job(id, clock_->now()));
+    return {};
+  }));
+  if (retried) wake_workers();
+  return retried;
+}
+
 void LibraryImpl::wake_workers() {
   {
     const std::lock_guard lock(jobs_mutex_);
@@ -222,6 +232,7 @@ void LibraryImpl::wake_workers() {
 Result<std::size_t> LibraryImpl::work_off(std::span<const std::string> kinds, std::chrono::milliseconds lease,
                                           const RunJobsOptions& options, const std::function<Result<void>(const Job&)>& run) {
   std::size_t ended = 0;
+  if (!options.until_idle) std::call_once(watching_jobs_, [&] { repository_->watch_jobs([this] { wake_workers(); }); });
   while (ended < options.limit && !options.stop.stop_requested()) {
     std::uint64_t seen = 0;
     if (uses_.is_due()) flush_uses();
@@ -231,7 +242,7 @@ Result<std::size_t> LibraryImpl::work_off(std::span<const std::string> kinds, st
     }
     std::vector<Job> claimed;
     const std::string owner = random_hex(16);
-    const auto claim = repository_->write([&](Transaction& transaction) -> Result<void> {
+    const auto claim = repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
       const Timestamp now = clock_->now();
       claimed.clear();
       for (const std::string& kind : kinds) {
@@ -277,7 +288,7 @@ Result<Media> LibraryImpl::process(MediaId id, std::stop_token stop) {
     if (stop.stop_requested()) return Error{Errc::cancelled, "media " + std::to_string(id) + " is still being processed"};
     std::vector<Job> claimed;
     const std::string owner = random_hex(16);
-    MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY(repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
       const Timestamp now = clock_->now();
       MEDIA_TRY_ASSIGN(claimed, transaction.claim_jobs(kDerive, now, owner, now + lease(), 1, id));
       return {};

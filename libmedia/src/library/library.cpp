@@ -155,6 +155,10 @@ Result<std::vector<Link>> LibraryImpl::links(const std::string& subject) const {
   return alive;
 }
 
+Result<std::vector<Job>> LibraryImpl::list_jobs(std::optional<JobState> state, std::size_t limit) const {
+  return repository_->list_jobs(state, limit);
+}
+
 Result<std::optional<Job>> LibraryImpl::find_job(MediaId id) const { return repository_->find_job_of_media(id, "derive"); }
 
 Result<std::vector<Rendition>> LibraryImpl::renditions(MediaId id) const {

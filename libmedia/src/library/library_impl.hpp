@@ -47,7 +47,10 @@ class LibraryImpl final : public Library {
  public:
   LibraryImpl(LibraryOptions options, std::unique_ptr<BlobStore> store, std::unique_ptr<Repository> repository,
               std::unique_ptr<UploadSpool> spool, std::unique_ptr<Processor> processor);
-  ~LibraryImpl() override { flush_uses(); }
+  ~LibraryImpl() override {
+    repository_->watch_jobs({});
+    flush_uses();
+  }
 
   Result<std::unique_ptr<Ingest>> begin(IngestRequest request) override;
   Result<std::unique_ptr<Ingest>> prepare(const ByteReader& content, IngestRequest request) override;
@@ -71,6 +74,8 @@ class LibraryImpl final : public Library {
   using Library::similar;
   Result<std::vector<SimilarMedia>> similar(SimilarQuery query) const override;
   Result<std::optional<Job>> find_job(MediaId id) const override;
+  Result<std::vector<Job>> list_jobs(std::optional<JobState> state, std::size_t limit) const override;
+  Result<bool> retry_job(std::int64_t id) override;
   Result<std::vector<Rendition>> renditions(MediaId id) const override;
   Result<std::shared_ptr<const ByteReader>> read(MediaId id) const override;
   Result<std::shared_ptr<const ByteReader>> read(const Media& media) const override;
@@ -220,6 +225,7 @@ class LibraryImpl final : public Library {
   /// Woken when jobs were queued by this process.
   std::mutex jobs_mutex_;
   std::condition_variable_any jobs_queued_;
+  std::once_flag watching_jobs_;  ///< Once somebody waits for jobs.
   std::uint64_t jobs_generation_ = 0;
 
   DerivationQueue derivations_;  // last: its threads end before what they use goes

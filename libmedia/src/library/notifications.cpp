@@ -40,7 +40,7 @@ Result<std::size_t> LibraryImpl::send_notifications(const NotificationSender& se
   return work_off(std::span(&kNotify, 1), kLease, options, [&](const Job& job) -> Result<void> {
     const auto sent = send({job.id, job.payload, job.attempts, job.created_at});
     const bool again = !sent && is_retryable(sent.error().code) && job.attempts < kMaxAttempts;
-    return repository_->write([&](Transaction& transaction) -> Result<void> {
+    return repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
       if (sent) {
         MEDIA_TRY(transaction.finish_job(job.id, job.lease_owner));
       } else {

@@ -1,4 +1,4 @@
-# cmake -D OUTPUT=… -D FILES=a.sql,b.sql -P embed_migrations.cmake
+# cmake -D OUTPUT=… -D FUNCTION=… -D FILES=a.sql,b.sql -P embed_migrations.cmake
 # Writes a .cpp that holds the migrations as string literals, in the order given.
 
 string(REPLACE "," ";" FILES "${FILES}")
@@ -21,7 +21,7 @@ constexpr Migration kMigrations[] = {
 ${entries}};
 }  // namespace
 
-std::span<const Migration> catalog_migrations() noexcept { return kMigrations; }
+std::span<const Migration> ${FUNCTION}() noexcept { return kMigrations; }
 
 }  // namespace media
 ")

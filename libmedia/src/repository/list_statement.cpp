@@ -22,6 +22,24 @@ std::string end_of_prefix(std::string prefix) {
   return prefix;
 }
 
+/// Matches the hexadecimal digits of whatever contains `text`, ASCII case ignored: PostgreSQL has no text that holds every name, and
+/// changes no letters of bytes.
+std::string hex_pattern(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string pattern = "^(?:..)*";
+  for (const char c : ascii_lower(std::string(text))) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c >= 'a' && c <= 'z') {
+      // The case of a letter is one bit of its first digit.
+      pattern += byte < 0x70 ? "[46]" : "[57]";
+      pattern += kHex[byte & 15U];
+    } else {
+      pattern += {kHex[byte >> 4U], kHex[byte & 15U]};
+    }
+  }
+  return pattern;
+}
+
 class Builder {
  public:
   /// `before` and `after` surround the parameter's number.
@@ -33,10 +51,14 @@ class Builder {
     if (first_filter_) text("1");
   }
   void part(std::string_view before, Parameter parameter, std::string_view after = {}) {
-    statement_.parameters.push_back(std::move(parameter));
     statement_.text += before;
-    statement_.text += "?" + std::to_string(statement_.parameters.size());
+    statement_.text += number(std::move(parameter));
     statement_.text += after;
+  }
+  /// "?7", to be used any number of times.
+  std::string number(Parameter parameter) {
+    statement_.parameters.push_back(std::move(parameter));
+    return "?" + std::to_string(statement_.parameters.size());
   }
   void text(std::string_view text) { statement_.text += text; }
   ListStatement take() { return std::move(statement_); }
@@ -45,6 +67,22 @@ class Builder {
   ListStatement statement_;
   bool first_filter_ = true;
 };
+
+std::int64_t bound(const MediaQuery& query) noexcept {
+  return query.descending && query.after == 0 ? std::numeric_limits<std::int64_t>::max() : query.after;
+}
+
+/// The same rows in the same order as with `owner = …`, in words that the index of owners alone can follow: PostgreSQL's planner would
+/// rather walk the ids of everybody, and pass over those of others, than believe that an owner has few.
+void walk_of_owner(Builder& builder, const MediaQuery& query) {
+  const std::string columns = query.status ? "owner, status" : "owner";
+  std::string values = builder.number(TextParameter{*query.owner});
+  if (query.status) values += ", " + builder.number(static_cast<std::int64_t>(*query.status));
+  const std::string after = builder.number(bound(query));
+  builder.text("(" + columns + ", id) " + (query.descending ? "<" : ">") + " (" + values + ", " + after + ") AND (" + columns + ") " +
+               (query.descending ? ">=" : "<=") + " (" + values + ") ORDER BY ");
+  builder.text(!query.descending ? columns + ", id" : query.status ? "owner DESC, status DESC, id DESC" : "owner DESC, id DESC");
+}
 
 }  // namespace
 
@@ -71,44 +109,55 @@ std::string ascii_lower(std::string text) {
   return text;
 }
 
-ListStatement list_media_statement(const MediaQuery& query) {
+ListStatement list_media_statement(const MediaQuery& query, std::size_t rows, Dialect dialect) {
   Builder builder;
   builder.text("SELECT id, ");
   if (query.status && !query.owner) builder.filter("status = ", static_cast<std::int64_t>(*query.status));
   if (!query.media_type_prefix.empty()) {
-    // A range and not LIKE: bytewise, and no character of the prefix is special.
-    builder.filter("media_type >= ", TextParameter{query.media_type_prefix});
-    if (std::string end = end_of_prefix(query.media_type_prefix); !end.empty()) {
-      builder.filter("media_type < ", TextParameter{std::move(end)});
-    }
+    // A range and not LIKE: bytewise, and no character of the prefix is special. PostgreSQL takes as text what is UTF-8 alone.
+    const std::string column = dialect == Dialect::sqlite ? "media_type" : "convert_to(media_type, 'UTF8')";
+    const auto parameter = [&](std::string text) -> Parameter {
+      if (dialect == Dialect::sqlite) return TextParameter{std::move(text)};
+      return BytesParameter{std::move(text)};
+    };
+    builder.filter(column + " >= ", parameter(query.media_type_prefix));
+    if (std::string end = end_of_prefix(query.media_type_prefix); !end.empty()) builder.filter(column + " < ", parameter(std::move(end)));
   }
   if (!query.filename_contains.empty()) {
-    // As bytes, for text functions count characters, which a name that is not UTF-8 does not have. (PostgreSQL: position().)
-    builder.filter("instr(CAST(lower(filename) AS BLOB), ", BytesParameter{ascii_lower(query.filename_contains)}, ") > 0");
+    // As bytes, for text functions count characters, which a name that is not UTF-8 does not have.
+    if (dialect == Dialect::sqlite) {
+      builder.filter("instr(CAST(lower(filename) AS BLOB), ", BytesParameter{ascii_lower(query.filename_contains)}, ") > 0");
+    } else {
+      builder.filter("encode(filename, 'hex') ~ ", TextParameter{hex_pattern(query.filename_contains)});
+    }
   }
   if (query.uploaded_from) builder.filter("uploaded_at >= ", query.uploaded_from->time_since_epoch().count());
   if (query.uploaded_to) builder.filter("uploaded_at < ", query.uploaded_to->time_since_epoch().count());
   if (!query.tag.empty()) {
     // No tag has a line feed, and none is empty.
     const bool possible = query.tag.find('\n') == std::string::npos;
-    builder.filter("instr(tags, ", BytesParameter{possible ? joined_tags({query.tag}) : "\n\n"}, ") > 0");
+    const BytesParameter tag{possible ? joined_tags({query.tag}) : "\n\n"};
+    if (dialect == Dialect::sqlite) {
+      builder.filter("instr(tags, ", tag, ") > 0");
+    } else {
+      builder.filter("position(", tag, " IN tags) > 0");
+    }
   }
   if (query.alive_at) builder.filter("(expires_at IS NULL OR expires_at > ", query.alive_at->time_since_epoch().count(), ")");
   builder.end_filters();
   builder.text(", ");
   builder.text(sql::kMediaColumns);
   builder.text(" FROM media WHERE ");
-  // Always a bound on the id, so that the first page and the others are one prepared statement.
-  if (query.descending) {
-    builder.part("id < ", query.after == 0 ? std::numeric_limits<std::int64_t>::max() : query.after);
+  if (dialect == Dialect::postgres && query.owner) {
+    walk_of_owner(builder, query);
   } else {
-    builder.part("id > ", query.after);
+    // Always a bound on the id, so that the first page and the others are one prepared statement.
+    builder.part(query.descending ? "id < " : "id > ", bound(query));
+    if (query.owner) builder.part(" AND owner = ", TextParameter{*query.owner});
+    if (query.owner && query.status) builder.part(" AND status = ", static_cast<std::int64_t>(*query.status));
+    builder.text(query.descending ? " ORDER BY id DESC" : " ORDER BY id");
   }
-  if (query.owner) builder.part(" AND owner = ", TextParameter{*query.owner});
-  if (query.owner && query.status) builder.part(" AND status = ", static_cast<std::int64_t>(*query.status));
-  builder.text(query.descending ? " ORDER BY id DESC" : " ORDER BY id");
-  // One more tells whether the walk is at its end.
-  builder.part(" LIMIT ", clamped(query.scan_limit == SIZE_MAX ? SIZE_MAX : query.scan_limit + 1));
+  builder.part(" LIMIT ", clamped(rows));
   return builder.take();
 }
 

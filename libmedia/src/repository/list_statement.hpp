@@ -20,7 +20,7 @@ struct BytesParameter {
 };
 using Parameter = std::variant<std::int64_t, TextParameter, BytesParameter>;
 
-/// Rows (id, does it match, every field of the media) in the order of the walk, one more than may be looked at. What narrows the walk is in
+/// Rows (id, does it match, every field of the media) in the order of the walk. What narrows the walk is in
 /// the index; every other filter is a column, so that the rows it leaves out are counted too and the reader can stop at any of them.
 ///
 /// Parameters are numbered from 1 in this order. The text depends on which filters are set and never on their values, so that
@@ -30,7 +30,11 @@ struct ListStatement {
   std::vector<Parameter> parameters;
 };
 
-ListStatement list_media_statement(const MediaQuery& query);
+/// What the databases do not have in common.
+enum class Dialect : std::uint8_t { sqlite, postgres };
+
+/// At most `rows` of them.
+ListStatement list_media_statement(const MediaQuery& query, std::size_t rows, Dialect dialect = Dialect::sqlite);
 
 /// Counts what a page looks at, and knows when to stop.
 class PageScan {
@@ -47,6 +51,7 @@ class PageScan {
     last_ = id;
     return true;
   }
+  [[nodiscard]] std::size_t looked() const noexcept { return looked_; }
   /// For a row that matches: is it on the page, or passed over?
   bool takes() noexcept { return skip_ == 0 || skip_-- == 0; }
   void add(Media media) { page_.media.push_back(std::move(media)); }

@@ -135,6 +135,16 @@ class MemoryTransaction final : public Reads<Transaction> {
       job.last_error = error;
     });
   }
+  Result<bool> retry_job(std::int64_t id, Timestamp run_after) override {
+    const auto found = tables_.jobs.find(id);
+    if (found == tables_.jobs.end() || found->second.state != JobState::dead) return false;
+    Job job = found->second;
+    job.state = JobState::queued;
+    job.attempts = 0;
+    job.run_after = run_after;
+    tables_.put(job);
+    return true;
+  }
 
   Result<void> put_upload(const UploadSession& session) override {
     MEDIA_TRY(require_media("put upload", session.media_id));

@@ -12,7 +12,9 @@ struct Migration {
   std::string_view sql;   ///< Any number of statements.
 };
 
-/// All that this program knows, ascending; embedded from migrations/ when it was built.
+/// All that this program knows for SQLite, ascending; embedded from migrations/ when it was built.
 std::span<const Migration> catalog_migrations() noexcept;
+/// The same for PostgreSQL, from migrations/postgres/.
+std::span<const Migration> postgres_migrations() noexcept;
 
 }  // namespace media

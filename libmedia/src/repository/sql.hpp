@@ -35,6 +35,8 @@ namespace media::sql {
 
 inline constexpr std::string_view kMediaColumns = MEDIA_SQL_MEDIA;
 inline constexpr std::string_view kFindMedia = "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE id = ?1";
+// PostgreSQL's; SQLite has nothing to gain by it.
+inline constexpr std::string_view kFindSeveralMedia = "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE id = ANY (?1)";
 inline constexpr std::string_view kFindMediaByContent =
     "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE owner = ?1 AND digest = ?2 AND status <> 0 ORDER BY id DESC LIMIT 1";
 inline constexpr std::string_view kFindMediaByContentAndName =
@@ -141,6 +143,7 @@ inline constexpr std::string_view kRequeueJob =
     "WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
 inline constexpr std::string_view kBuryJob =
     "UPDATE job SET state = 2, lease_owner = '', lease_until = NULL, last_error = ?3 WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
+inline constexpr std::string_view kRetryJob = "UPDATE job SET state = 0, attempts = 0, run_after = ?2 WHERE id = ?1 AND state = 2";
 
 // upload
 

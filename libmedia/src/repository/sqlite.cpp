@@ -12,9 +12,10 @@
 #include "media/repository.hpp"
 #include "repository/network_filesystem.hpp"
 #include "repository/sql.hpp"
+#include "repository/sql_reads.hpp"
 #include "repository/sqlite_change_mark.hpp"
+#include "repository/sqlite_engine.hpp"
 #include "repository/sqlite_read_pool.hpp"
-#include "repository/sqlite_reads.hpp"
 #include "repository/sqlite_schema.hpp"
 #include "repository/sqlite_writer.hpp"
 
@@ -22,7 +23,7 @@ namespace media {
 namespace sqlite {
 namespace {
 
-class SqliteRepository final : public Reads<Repository> {
+class SqliteRepository final : public sql::Reads<Engine, Repository> {
  public:
   /// `writer` absent: read-only.
   SqliteRepository(std::unique_ptr<Writer> writer, const std::filesystem::path& path, Access access, unsigned read_connections)

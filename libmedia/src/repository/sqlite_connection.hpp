@@ -22,6 +22,7 @@
 #include "media/clock.hpp"
 #include "media/digest.hpp"
 #include "media/result.hpp"
+#include "repository/sql_values.hpp"
 
 namespace media::sqlite {
 
@@ -101,11 +102,6 @@ auto guarded(Connection& connection, std::string_view what, const Work& work) ->
 /// Gives a connection the functions that the statements of sql.hpp call. Throws SQLite::Exception.
 void add_functions(sqlite3* handle);
 
-/// A value that is bound as BLOB although it is in a string: bytes that need not be UTF-8.
-struct Bytes {
-  std::string_view value;
-};
-
 /// One run of a kept statement: parameters in their order, then rows column by column. Its end resets the statement.
 ///
 /// Strings and bytes bound are not copied: they must live as long as the query. Everything throws SQLite::Exception.
@@ -130,7 +126,7 @@ class Query {
     const void* const bytes = value.empty() ? static_cast<const void*>("") : value.data();
     statement_.bindNoCopy(++bound_, bytes, static_cast<int>(value.size()));
   }
-  void add(Bytes value) { statement_.bindNoCopy(++bound_, value.value.data(), static_cast<int>(value.value.size())); }
+  void add(sql::Bytes value) { statement_.bindNoCopy(++bound_, value.value.data(), static_cast<int>(value.value.size())); }
   void add(const Digest& value) { statement_.bind(++bound_, value.bytes().data(), static_cast<int>(Digest::kSize)); }
   void add(Timestamp value) { add(static_cast<std::int64_t>(value.time_since_epoch().count())); }
   template <class T>
@@ -149,6 +145,9 @@ class Query {
   }
   /// Runs a statement without rows; the number of rows that it changed itself (cascades not counted).
   std::size_t run() { return static_cast<std::size_t>(statement_.exec()); }
+
+  /// A value cannot be what it should.
+  [[noreturn]] static void corrupt(const char* what) { throw SQLite::Exception(what, SQLITE_CORRUPT); }
 
   // The next column of the current row. A value that cannot be what it should is SQLITE_CORRUPT.
   std::int64_t integer() { return statement_.getColumn(column_++).getInt64(); }

@@ -6,7 +6,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "repository/sqlite_transaction.hpp"
+#include "repository/sql_transaction.hpp"
+#include "repository/sqlite_engine.hpp"
 
 namespace media::sqlite {
 namespace {
@@ -156,7 +157,7 @@ void Writer::run_closure(Request& request, bool alone) {
     request.outcome = std::move(marked);
     return connection_->roll_back();
   }
-  SqliteTransaction transaction(*connection_);
+  sql::SqlTransaction<Engine> transaction(*connection_);
   try {
     request.outcome = request.closure(transaction);
   } catch (...) {

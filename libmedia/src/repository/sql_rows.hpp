@@ -1,13 +1,20 @@
-#include "repository/sqlite_rows.hpp"
+/// Records as rows of an SQL database and back.
+///
+/// `Query` is a backend's: parameters are added in their order, columns are read in theirs, and `Query::corrupt` throws what the backend's
+/// `guarded` turns into Errc::corrupt. The columns are those of sql.hpp in their order.
+#pragma once
 
 #include <limits>
 #include <sstream>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "media/records.hpp"
 #include "repository/list_statement.hpp"
+#include "repository/sql_values.hpp"
 
-namespace media::sqlite {
-namespace {
+namespace media::sql {
 
 // Enumerations are in catalogs by these numbers. Who inserts a name in the middle must hear of it here.
 static_assert(static_cast<int>(MediaStatus::pending) == 0 && static_cast<int>(MediaStatus::processing) == 1 &&
@@ -22,39 +29,39 @@ static_assert(static_cast<int>(UploadState::open) == 0 && static_cast<int>(Uploa
 static_assert(static_cast<int>(ResumableKind::whole) == 0 && static_cast<int>(ResumableKind::partial) == 1 &&
               static_cast<int>(ResumableKind::joined) == 2);
 
-template <class Enum>
+template <class Query, class Enum>
 Enum enumeration(std::int64_t value, Enum last) {
-  if (value < 0 || value > static_cast<std::int64_t>(last)) throw SQLite::Exception("an enumeration is out of range", SQLITE_CORRUPT);
+  if (value < 0 || value > static_cast<std::int64_t>(last)) Query::corrupt("an enumeration is out of range");
   return static_cast<Enum>(value);
 }
 
-template <class Unsigned>
+template <class Unsigned, class Query>
 Unsigned small(std::int64_t value) {
   if (value < 0 || std::cmp_greater(value, std::numeric_limits<Unsigned>::max())) {
-    throw SQLite::Exception("a number is out of range", SQLITE_CORRUPT);
+    Query::corrupt("a number is out of range");
   }
   return static_cast<Unsigned>(value);
 }
 
 // Sizes and hashes use all 64 bits of the column; those beyond 2^63 come back as they went in.
-std::uint64_t size_of(std::int64_t value) noexcept { return static_cast<std::uint64_t>(value); }
-std::int64_t column_of(std::uint64_t size) noexcept { return static_cast<std::int64_t>(size); }
+inline std::uint64_t size_of(std::int64_t value) noexcept { return static_cast<std::uint64_t>(value); }
+inline std::int64_t column_of(std::uint64_t size) noexcept { return static_cast<std::int64_t>(size); }
 
 template <class Enum>
 std::int64_t number(Enum value) noexcept {
   return static_cast<std::int64_t>(value);
 }
 
-std::optional<std::int64_t> null_for_zero(MediaId id) noexcept { return id == 0 ? std::nullopt : std::optional<std::int64_t>(id); }
+inline std::optional<std::int64_t> null_for_zero(MediaId id) noexcept { return id == 0 ? std::nullopt : std::optional<std::int64_t>(id); }
 
-std::vector<std::string> words_of(const std::string& text) {
+inline std::vector<std::string> words_of(const std::string& text) {
   std::vector<std::string> words;
   std::istringstream stream(text);
   for (std::string word; stream >> word;) words.push_back(std::move(word));
   return words;
 }
 
-std::string joined(const std::vector<std::string>& words) {
+inline std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
   return text;
@@ -62,26 +69,27 @@ std::string joined(const std::vector<std::string>& words) {
 
 // Formats are stored by their word, which stays when the enumeration grows. Members are initialized in their order,
 // which is that of the columns.
+template <class Query>
 MediaInfo read_info(Query& row) {
   MediaInfo info{.format = format_from_name(row.string()),
-                 .width = small<std::uint32_t>(row.integer()),
-                 .height = small<std::uint32_t>(row.integer()),
-                 .frames = small<std::uint32_t>(row.integer()),
-                 .orientation = small<std::uint8_t>(row.integer()),
+                 .width = small<std::uint32_t, Query>(row.integer()),
+                 .height = small<std::uint32_t, Query>(row.integer()),
+                 .frames = small<std::uint32_t, Query>(row.integer()),
+                 .orientation = small<std::uint8_t, Query>(row.integer()),
                  .has_alpha = row.integer() != 0,
                  .duration = std::nullopt};
   if (const auto duration = row.optional(&Query::integer)) info.duration = std::chrono::milliseconds(*duration);
   return info;
 }
 
+template <class Query>
 Appearance read_appearance(Query& row) {
   Appearance appearance{.thumbhash = row.bytes(), .dominant_colour = row.string(), .perceptual_hash = std::nullopt};
   if (const auto bits = row.optional(&Query::integer)) appearance.perceptual_hash = PerceptualHash{static_cast<std::uint64_t>(*bits)};
   return appearance;
 }
 
-}  // namespace
-
+template <class Query>
 Media read_media(Query& row) {
   return {.id = row.integer(),
           .owner = row.string(),
@@ -89,9 +97,9 @@ Media read_media(Query& row) {
           .filename = row.string(),
           .media_type = row.string(),
           .size_bytes = size_of(row.integer()),
-          .status = enumeration(row.integer(), MediaStatus::failed),
+          .status = enumeration<Query>(row.integer(), MediaStatus::failed),
           .error_message = row.string(),
-          .visibility = enumeration(row.integer(), Visibility::is_public),
+          .visibility = enumeration<Query>(row.integer(), Visibility::is_public),
           .info = read_info(row),
           .placeholder = row.string(),
           .idempotency_key = row.string(),
@@ -104,6 +112,8 @@ Media read_media(Query& row) {
           .appearance = read_appearance(row)};
 }
 
+/// Binds every field but the id.
+template <class Query>
 void bind_media(Query& query, const Media& media) {
   query.add(media.owner);
   query.add(media.digest);
@@ -133,21 +143,24 @@ void bind_media(Query& query, const Media& media) {
   query.add(media.appearance.perceptual_hash ? std::optional(column_of(media.appearance.perceptual_hash->bits)) : std::nullopt);
 }
 
+template <class Query>
 Blob read_blob(Query& row) {
   return {.digest = row.digest(),
           .size_bytes = size_of(row.integer()),
-          .state = enumeration(row.integer(), BlobState::deleting),
+          .state = enumeration<Query>(row.integer(), BlobState::deleting),
           .location = row.string(),
           .identity = row.string(),
           .verified_at = row.optional(&Query::time),
           .condemned_at = row.optional(&Query::time)};
 }
 
+template <class Query>
 StorageUsage read_usage(Query& row) {
   const auto blobs = static_cast<std::uint64_t>(row.integer());
   return {.blobs = blobs, .size_bytes = size_of(row.integer())};
 }
 
+template <class Query>
 void bind_blob(Query& query, const Blob& blob) {
   query.add(blob.digest);
   query.add(column_of(blob.size_bytes));
@@ -158,25 +171,28 @@ void bind_blob(Query& query, const Blob& blob) {
   query.add(blob.condemned_at);
 }
 
+template <class Query>
 Rendition read_rendition(Query& row) {
   return {.source = row.digest(),
           .transform = row.string(),
           .encoder = row.string(),
           .digest = row.digest(),
           .format = format_from_name(row.string()),
-          .width = small<std::uint32_t>(row.integer()),
-          .height = small<std::uint32_t>(row.integer()),
+          .width = small<std::uint32_t, Query>(row.integer()),
+          .height = small<std::uint32_t, Query>(row.integer()),
           .size_bytes = size_of(row.integer()),
           .created_at = row.time(),
           .on_demand = row.integer() != 0,
           .used_at = row.time()};
 }
 
+template <class Query>
 RenditionUsage read_rendition_usage(Query& row) {
   const auto renditions = static_cast<std::uint64_t>(row.integer());
   return {.renditions = renditions, .size_bytes = size_of(row.integer())};
 }
 
+template <class Query>
 void bind_rendition(Query& query, const Rendition& rendition) {
   query.add(rendition.source);
   query.add(rendition.transform);
@@ -191,12 +207,13 @@ void bind_rendition(Query& query, const Rendition& rendition) {
   query.add(rendition.used_at);
 }
 
+template <class Query>
 Job read_job(Query& row) {
   return {.id = row.integer(),
           .kind = row.string(),
           .media_id = row.optional(&Query::integer).value_or(0),
-          .state = enumeration(row.integer(), JobState::dead),
-          .attempts = small<std::uint32_t>(row.integer()),
+          .state = enumeration<Query>(row.integer(), JobState::dead),
+          .attempts = small<std::uint32_t, Query>(row.integer()),
           .run_after = row.time(),
           .lease_owner = row.string(),
           .lease_until = row.optional(&Query::time),
@@ -206,6 +223,8 @@ Job read_job(Query& row) {
           .payload = row.string()};
 }
 
+/// Binds every field but the id.
+template <class Query>
 void bind_job(Query& query, const Job& job) {
   query.add(job.kind);
   query.add(null_for_zero(job.media_id));
@@ -220,6 +239,7 @@ void bind_job(Query& query, const Job& job) {
   query.add(Bytes{job.payload});
 }
 
+template <class Query>
 UploadSession read_upload(Query& row) {
   return {.token = row.string(),
           .media_id = row.integer(),
@@ -228,11 +248,12 @@ UploadSession read_upload(Query& row) {
           .media_type = row.string(),
           .size_bytes = size_of(row.integer()),
           .digest = row.optional(&Query::digest),
-          .state = enumeration(row.integer(), UploadState::complete),
+          .state = enumeration<Query>(row.integer(), UploadState::complete),
           .created_at = row.time(),
           .expires_at = row.time()};
 }
 
+template <class Query>
 void bind_upload(Query& query, const UploadSession& session) {
   query.add(session.token);
   query.add(session.media_id);
@@ -246,10 +267,11 @@ void bind_upload(Query& query, const UploadSession& session) {
   query.add(session.expires_at);
 }
 
+template <class Query>
 ResumableUpload read_resumable_upload(Query& row) {
   return {.id = row.string(),
           .owner = row.string(),
-          .kind = enumeration(row.integer(), ResumableKind::joined),
+          .kind = enumeration<Query>(row.integer(), ResumableKind::joined),
           .filename = row.string(),
           .media_type = row.string(),
           .metadata = row.string(),
@@ -260,6 +282,7 @@ ResumableUpload read_resumable_upload(Query& row) {
           .expires_at = row.time()};
 }
 
+template <class Query>
 void bind_resumable_upload(Query& query, const ResumableUpload& upload) {
   query.add(upload.id);
   query.add(upload.owner);
@@ -274,8 +297,12 @@ void bind_resumable_upload(Query& query, const ResumableUpload& upload) {
   query.add(upload.expires_at);
 }
 
-Link read_link(Query& row) { return {.subject = row.string(), .media_id = row.integer(), .position = row.integer()}; }
+template <class Query>
+Link read_link(Query& row) {
+  return {.subject = row.string(), .media_id = row.integer(), .position = row.integer()};
+}
 
+template <class Query>
 ApiKey read_api_key(Query& row) {
   return {.id = row.string(),
           .secret_digest = row.digest(),
@@ -287,6 +314,7 @@ ApiKey read_api_key(Query& row) {
           .revoked_at = row.optional(&Query::time)};
 }
 
+template <class Query>
 void bind_api_key(Query& query, const ApiKey& key) {
   query.add(key.id);
   query.add(key.secret_digest);
@@ -298,4 +326,4 @@ void bind_api_key(Query& query, const ApiKey& key) {
   query.add(key.revoked_at);
 }
 
-}  // namespace media::sqlite
+}  // namespace media::sql

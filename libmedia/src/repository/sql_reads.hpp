@@ -1,13 +1,19 @@
 /// Every reading method of the interface, over whichever connection the derived class lends.
 #pragma once
 
+#include <string_view>
+#include <type_traits>
+
 #include "media/repository.hpp"
-#include "repository/sqlite_read_pool.hpp"
 
-namespace media::sqlite {
+namespace media::sql {
 
-/// `Base` is Repository or Transaction.
-template <class Base>
+/// `Engine` names what a backend has: `Connection`, `Query`, `Lease` (a connection for as long as it is needed), `kRowsAreLazy` (rows that
+/// are not asked for cost nothing), `kDialect` (of list_media_statement) and `try_again` (after a failure: is another connection worth
+/// it?). `Base` is Repository or Transaction.
+///
+/// A backend includes sql_reads_impl.hpp in the one file that instantiates it.
+template <class Engine, class Base>
 class Reads : public Base {
  public:
   Result<std::optional<Media>> find_media(MediaId id) const override;
@@ -50,10 +56,20 @@ class Reads : public Base {
   Result<std::vector<ApiKey>> list_api_keys() const final;
 
  protected:
-  virtual Result<Lease> connection() const = 0;
+  virtual Result<typename Engine::Lease> connection() const = 0;
+
+ private:
+  /// Runs `work(connection)`, which throws what the backend's library throws.
+  template <class Work>
+  auto run(std::string_view what, const Work& work) const -> std::invoke_result_t<const Work&, typename Engine::Connection&>;
+  template <class Row, class... Values>
+  Result<std::optional<Row>> find(std::string_view what, Row (*read)(typename Engine::Query&), std::string_view text,
+                                  const Values&... values) const;
+  template <class Row, class... Values>
+  Result<std::vector<Row>> list(std::string_view what, Row (*read)(typename Engine::Query&), std::string_view text,
+                                const Values&... values) const;
+  template <class... Values>
+  Result<bool> ask(std::string_view what, std::string_view text, const Values&... values) const;
 };
 
-extern template class Reads<Repository>;
-extern template class Reads<Transaction>;
-
-}  // namespace media::sqlite
+}  // namespace media::sql

@@ -1,15 +1,17 @@
-/// What a closure sees: the interface's changes, over the writer's connection.
+/// What a closure sees: the interface's changes, over one connection.
 #pragma once
 
 #include "media/repository.hpp"
-#include "repository/sqlite_reads.hpp"
+#include "repository/sql_reads.hpp"
 
-namespace media::sqlite {
+namespace media::sql {
 
-/// Begins and ends nothing: the writer does. One object for each run of a closure.
-class SqliteTransaction final : public Reads<Transaction> {
+/// Begins and ends nothing: the writer does. Nothing here fails with an SQL error where the interface names an outcome, as far as a backend
+/// ends its transaction by one. One object for each run of a closure.
+template <class Engine>
+class SqlTransaction : public Reads<Engine, Transaction> {
  public:
-  explicit SqliteTransaction(Connection& connection) noexcept : connection_(connection) {}
+  explicit SqlTransaction(typename Engine::Connection& connection) noexcept : connection_(connection) {}
 
   Result<MediaId> insert_media(const Media& media) override;
   Result<void> update_media(const Media& media) override;
@@ -31,6 +33,7 @@ class SqliteTransaction final : public Reads<Transaction> {
   Result<bool> finish_job(std::int64_t id, const std::string& lease_owner) override;
   Result<bool> release_job(std::int64_t id, const std::string& lease_owner, std::optional<Timestamp> run_after,
                            const std::string& error) override;
+  Result<bool> retry_job(std::int64_t id, Timestamp run_after) override;
 
   Result<void> put_upload(const UploadSession& session) override;
   Result<bool> change_upload_state(const std::string& token, UploadState from, UploadState to) override;
@@ -46,14 +49,14 @@ class SqliteTransaction final : public Reads<Transaction> {
   Result<bool> revoke_api_key(const std::string& id, Timestamp now) override;
 
  private:
-  Result<Lease> connection() const override { return Lease(connection_); }
+  Result<typename Engine::Lease> connection() const override { return typename Engine::Lease(connection_); }
   /// Runs a statement without rows; the number of rows that it changed.
   template <class... Values>
   Result<std::size_t> change(std::string_view what, std::string_view sql, const Values&... values);
   template <class... Values>
   Result<bool> change_one(std::string_view what, std::string_view sql, const Values&... values);
 
-  Connection& connection_;
+  typename Engine::Connection& connection_;
 };
 
-}  // namespace media::sqlite
+}  // namespace media::sql

@@ -1,0 +1,15 @@
+// A build without PostgreSQL.
+#include "media/postgres_repository.hpp"
+#include "repository/earlier_catalog.hpp"
+
+namespace media {
+
+Result<std::unique_ptr<Repository>> open_postgres_repository(const PostgresRepositoryOptions&) {
+  return Error{Errc::unsupported, "open catalog: this build is without PostgreSQL (MEDIA_WITH_POSTGRES)"};
+}
+
+Result<std::unique_ptr<EarlierCatalog>> open_earlier_catalog(const PostgresRepositoryOptions&) {
+  return Error{Errc::unsupported, "open the earlier catalog: this build is without PostgreSQL (MEDIA_WITH_POSTGRES)"};
+}
+
+}  // namespace media
