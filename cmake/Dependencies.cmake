@@ -58,6 +58,11 @@ endif()
 if(MEDIA_WITH_TIFF)
   media_package(FIND TIFF LIBS -ltiff)
 endif()
+if(MEDIA_WITH_S3)
+  # libcurl.pc, asked with --static, names libraries that its package does not bring along (libssh2 and others).
+  media_package(FIND CURL 7.85 LIBS -lcurl)
+  media_package(FIND EXPAT PC expat)
+endif()
 
 if(MEDIA_BUILD_CLI OR MEDIA_BUILD_SERVER)
   find_package(nlohmann_json REQUIRED)

@@ -1,0 +1,3 @@
+if(MEDIA_WITH_S3)
+  media_test(test_s3 AREAS core store SOURCES ${CMAKE_CURRENT_LIST_DIR}/s3_test.cpp)
+endif()
