@@ -163,7 +163,8 @@ TEST_CASE("store: wrong bytes of the right length are not handed out as the blob
     const auto read = read_all(*reader, size);
     REQUIRE_FALSE(read);
     CHECK(read.error().code == Errc::corrupt);
-    // The blob itself is whole: it stays, and comes the next time.
+    // The blob itself is whole: it stays, and comes the next time, to this reader too.
+    CHECK(read_all(*reader, size).value() == content);
     CHECK_FALSE(store->quarantine(digest).value());
     CHECK(test::get(*store, digest) == content);
   }

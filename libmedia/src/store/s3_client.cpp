@@ -37,7 +37,7 @@ Result<HttpAnswer> whole_range(Result<HttpAnswer> answer) {
   if (!answer || answer->status != 206) return answer;
   const auto range = parse_content_range(answer->header("content-range"));
   if (!range) return Error{Errc::io, "an answer without the range that it is"};
-  if (answer->received != range->last - range->first + 1) return Error{Errc::unavailable, "not all bytes arrived"};
+  if (answer->received + answer->text.size() != range->last - range->first + 1) return Error{Errc::unavailable, "not all bytes arrived"};
   return answer;
 }
 

@@ -177,23 +177,18 @@ class ObjectReader final : public ByteReader {
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const override {
     if (offset >= size()) return std::size_t{0};
     const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size() - offset));
-    const std::shared_ptr<Slot> slot = pick(offset);
+    Bytes first;
+    const std::shared_ptr<Slot> slot = pick(offset, first);
     const std::lock_guard lock(slot->mutex);
-    if (!slot->stream) {
-      slot->stream.emplace(object_, read_ahead_);
-      if (offset < first_->size()) MEDIA_TRY(slot->stream->take_first(first_));
+    auto have = read(*slot, first, offset, into.first(wanted));
+    if (have) {
+      slot->next.store(offset + *have, std::memory_order_relaxed);
+      return have;
     }
-    std::size_t have = 0;
-    while (have < wanted) {
-      auto got = slot->stream->read(offset + have, into.subspan(have, wanted - have));
-      if (!got) {
-        slot->stream.reset();
-        slot->next.store(UINT64_MAX, std::memory_order_relaxed);
-        return got;
-      }
-      have += *got;
-    }
-    slot->next.store(offset + have, std::memory_order_relaxed);
+    slot->stream.reset();
+    slot->next.store(UINT64_MAX, std::memory_order_relaxed);
+    // The damage may have been done on the way, and to what came first.
+    if (have.error().code == Errc::corrupt) forget_first();
     return have;
   }
 
@@ -204,9 +199,28 @@ class ObjectReader final : public ByteReader {
     std::atomic<std::uint64_t> next{UINT64_MAX};  ///< Where its reader will go on.
   };
 
-  /// The stream whose reader goes on at `offset`, else a new one, else the one that was used least lately.
-  std::shared_ptr<Slot> pick(std::uint64_t offset) const {
+  Result<std::size_t> read(Slot& slot, const Bytes& first, std::uint64_t offset, std::span<std::byte> into) const {
+    if (!slot.stream) {
+      slot.stream.emplace(object_, read_ahead_);
+      if (first && offset < first->size()) MEDIA_TRY(slot.stream->take_first(first));
+    }
+    std::size_t have = 0;
+    while (have < into.size()) {
+      MEDIA_TRY_ASSIGN(const std::size_t got, slot.stream->read(offset + have, into.subspan(have)));
+      have += got;
+    }
+    return have;
+  }
+
+  void forget_first() const {
     const std::lock_guard lock(mutex_);
+    first_.reset();
+  }
+
+  /// The stream whose reader goes on at `offset`, else a new one, else the one that was used least lately.
+  std::shared_ptr<Slot> pick(std::uint64_t offset, Bytes& first) const {
+    const std::lock_guard lock(mutex_);
+    first = first_;
     auto found =
         std::find_if(slots_.begin(), slots_.end(), [&](const auto& slot) { return slot->next.load(std::memory_order_relaxed) == offset; });
     if (found == slots_.end()) {
@@ -219,8 +233,8 @@ class ObjectReader final : public ByteReader {
 
   std::shared_ptr<const Object> object_;
   std::shared_ptr<ReadAhead> read_ahead_;
-  Bytes first_;
   mutable std::mutex mutex_;
+  mutable Bytes first_;  ///< What came when it was opened.
   mutable std::list<std::shared_ptr<Slot>> slots_;
 };
 

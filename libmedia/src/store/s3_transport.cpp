@@ -1,8 +1,10 @@
 #include "store/s3_transport.hpp"
 
 #include <curl/curl.h>
+#include <signal.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <new>
 #include <optional>
@@ -108,6 +110,35 @@ extern "C" int s3_progress(void* context, curl_off_t /*total*/, curl_off_t /*now
   return transfer.request.abandoned != nullptr && transfer.request.abandoned->load(std::memory_order_relaxed) ? 1 : 0;
 }
 
+/// Writing to a connection that the other side has closed raises SIGPIPE in this thread where the TLS library writes by itself. An
+/// embedding program's handling of the signal is its own, so it is held back here and taken away again.
+class WithoutSigpipe {
+ public:
+  WithoutSigpipe() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    sigset_t pending;
+    sigpending(&pending);
+    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  ~WithoutSigpipe() {
+    constexpr timespec kNow{0, 0};
+    if (!was_pending_) {
+      while (sigtimedwait(&pipe_, nullptr, &kNow) < 0 && errno == EINTR) {
+      }
+    }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  WithoutSigpipe(const WithoutSigpipe&) = delete;
+  WithoutSigpipe& operator=(const WithoutSigpipe&) = delete;
+
+ private:
+  sigset_t pipe_{};
+  sigset_t before_{};
+  bool was_pending_ = false;
+};
+
 /// X509_V_ERR_CERT_HAS_EXPIRED and its like, without OpenSSL's headers: libcurl may be built on another library.
 constexpr long kVerifyExpired = 10;
 constexpr long kVerifyNotYet = 9;
@@ -149,6 +180,17 @@ struct Transport::Connection {
   CURL* handle;
 };
 
+/// Gives a connection back however the request ends.
+struct Transport::Lease {
+  Lease(Transport& owner, std::unique_ptr<Connection> taken) : transport(owner), connection(std::move(taken)) {}
+  ~Lease() { transport.give_back(std::move(connection)); }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+
+  Transport& transport;
+  std::unique_ptr<Connection> connection;
+};
+
 const std::string& HttpAnswer::header(const std::string& name) const {
   static const std::string kNone;
   const auto found = headers.find(name);
@@ -156,6 +198,7 @@ const std::string& HttpAnswer::header(const std::string& name) const {
 }
 
 Transport::Transport(TransportOptions options) : options_(std::move(options)) {
+  idle_.reserve(options_.max_connections);  // giving back must not fail
   // Process-wide and counted by libcurl itself; since 7.84 it may be called from any thread.
   curl_global_init(CURL_GLOBAL_DEFAULT);
 }
@@ -170,19 +213,19 @@ Result<std::unique_ptr<Transport::Connection>> Transport::take(std::chrono::mill
   if (!given_back_.wait_for(lock, patience, [&] { return in_use_ < options_.max_connections; })) {
     return Error{Errc::unavailable, "all " + std::to_string(options_.max_connections) + " connections are busy"};
   }
-  ++in_use_;
-  if (idle_.empty()) return std::make_unique<Connection>();
+  if (idle_.empty()) idle_.push_back(std::make_unique<Connection>());
   auto connection = std::move(idle_.back());
   idle_.pop_back();
+  ++in_use_;
   return connection;
 }
 
-void Transport::give_back(std::unique_ptr<Connection> connection) {
+void Transport::give_back(std::unique_ptr<Connection> connection) noexcept {
   if (connection->handle != nullptr) curl_easy_reset(connection->handle);  // keeps the connection, forgets the credentials
   {
     const std::lock_guard lock(mutex_);
     --in_use_;
-    if (connection->handle != nullptr) idle_.push_back(std::move(connection));
+    if (connection->handle != nullptr && idle_.size() < idle_.capacity()) idle_.push_back(std::move(connection));
   }
   given_back_.notify_one();
 }
@@ -191,7 +234,8 @@ Result<HttpAnswer> Transport::perform(const HttpRequest& request) {
   const auto endpoint = parse_endpoint(request.url.substr(0, request.url.find('/', request.url.find("//") + 2)));
   if (!endpoint) return endpoint.error();
   MEDIA_TRY_ASSIGN(auto connection, take(request.timeout));
-  CURL* const handle = connection->handle;
+  const Lease lease{*this, std::move(connection)};
+  CURL* const handle = lease.connection->handle;
   Transfer transfer{handle, request};
   bool set = handle != nullptr;
   const auto option = [&](CURLoption name, auto value) { set = set && curl_easy_setopt(handle, name, value) == CURLE_OK; };
@@ -241,13 +285,16 @@ Result<HttpAnswer> Transport::perform(const HttpRequest& request) {
   add_field("Expect:");  // a refusal is rare, and a round trip for each part is not
   option(CURLOPT_HTTPHEADER, fields.get());
 
-  const CURLcode code = set ? curl_easy_perform(handle) : CURLE_FAILED_INIT;
+  CURLcode code = CURLE_FAILED_INIT;
+  if (set) {
+    const WithoutSigpipe without_sigpipe;
+    code = curl_easy_perform(handle);
+  }
   transfer.answer.status = handle == nullptr ? 0 : status_of(handle);
   std::optional<Error> failure = std::move(transfer.failure);
   // What refuses a body may answer and close before it has read all of it: the answer counts.
   const bool answered_early = code == CURLE_SEND_ERROR && transfer.answer.status >= 400;
   if (!failure && code != CURLE_OK && !answered_early) failure = failure_of(code, handle, endpoint->authority, options_);
-  give_back(std::move(connection));
   if (failure) return std::move(*failure);
   return std::move(transfer.answer);
 }

@@ -68,8 +68,9 @@ class Transport {
 
  private:
   struct Connection;
+  struct Lease;
   Result<std::unique_ptr<Connection>> take(std::chrono::milliseconds patience);
-  void give_back(std::unique_ptr<Connection> connection);
+  void give_back(std::unique_ptr<Connection> connection) noexcept;
 
   const TransportOptions options_;
   std::mutex mutex_;
