@@ -14,12 +14,13 @@ namespace mediactl {
 namespace {
 
 /// The one list of commands, in the order of --help.
-constexpr std::array<AddCommand, 16> kCommands = {add_init,       add_ingest,  add_ls,       add_info,   add_cat, add_derive,
+constexpr std::array<AddCommand, 17> kCommands = {add_init,       add_ingest,  add_ls,       add_info,   add_cat, add_derive,
                                                   add_renditions, add_similar, add_describe, add_verify, add_gc,  add_pack,
-                                                  add_unpack,     add_rm,      add_apikey,   add_sign};
+                                                  add_unpack,     add_sync,    add_rm,       add_apikey, add_sign};
 
 constexpr const char* kGlobalsHelp =
-    "Options of every command: --store DIR (or MEDIA_STORE), --pack-below BYTES, --json, --quiet; `mediactl --help` explains them and the "
+    "Options of every command: --store DIR (or MEDIA_STORE), --blobs URL, --pack-below BYTES, --json, --quiet; `mediactl --help` explains "
+    "them and the "
     "exit codes.";
 
 /// Two things that CLI11 does with operands are undone by writing a path as "./path", which is the same file: it reads one of the
@@ -47,6 +48,12 @@ void describe(CLI::App& app, Invocation& invocation) {
   app.set_version_flag("--version", std::string("mediactl ") + MEDIA_VERSION);
   app.set_help_flag("-h,--help", "Show this help");
   app.add_option("--store", invocation.globals.store, "The store's folder (environment: MEDIA_STORE)")->type_name("DIR");
+  app.add_option(
+         "--blobs", invocation.globals.blobs,
+         "Where the blobs are, if not in the store's folder, which keeps a note of it: s3://BUCKET[/PREFIX]?endpoint=URL&region=NAME "
+         "(environment: MEDIA_BLOBS; credentials as the AWS tools have them)")
+      ->envname("MEDIA_BLOBS")
+      ->type_name("URL");
   app.add_option("--pack-below", invocation.globals.pack_below_bytes,
                  "Keep smaller contents many to a file, 0: each in its own (default 262144; environment: MEDIA_PACK_BELOW)")
       ->envname("MEDIA_PACK_BELOW")

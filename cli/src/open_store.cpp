@@ -1,12 +1,38 @@
 #include "open_store.hpp"
 
+#include "media/store_location.hpp"
 #include "text.hpp"
 
 namespace mediactl {
 namespace {
 
-media::LibraryOptions library_options(const Globals& globals, const OpenStore& how, bool read_only) {
+/// The store of blobs that are elsewhere; null where they are in the folder.
+media::Result<std::unique_ptr<media::BlobStore>> open_blobs(const Globals& globals, bool read_only) {
+  MEDIA_TRY_ASSIGN(const auto noted, media::read_store_note(globals.store));
+  std::string location = noted.value_or("");
+  if (!globals.blobs.empty()) {
+    MEDIA_TRY_ASSIGN(const auto options, media::s3_options_from_url(globals.blobs));
+    const std::string named = media::s3_url(options);
+    if (noted && *noted != named) {
+      return media::Error{media::Errc::conflict, "it keeps its blobs in " + *noted + ", not in " + named};
+    }
+    location = globals.blobs;
+  }
+  if (location.empty()) return std::unique_ptr<media::BlobStore>();
+  media::StoreAtOptions options;
+  options.read_only = read_only;
+  options.temp_path = std::filesystem::path(globals.store) / "temp";
+  MEDIA_TRY_ASSIGN(auto store, media::open_store_at(location, options));
+  if (!read_only && !noted) {
+    MEDIA_TRY_ASSIGN(const auto named, media::s3_options_from_url(location));
+    MEDIA_TRY(media::note_store(globals.store, media::s3_url(named)));
+  }
+  return store;
+}
+
+media::Result<media::LibraryOptions> library_options(const Globals& globals, const OpenStore& how, bool read_only) {
   media::LibraryOptions options;
+  MEDIA_TRY_ASSIGN(options.store, open_blobs(globals, read_only));
   options.base_path = globals.store;
   options.pack_below_bytes = globals.pack_below_bytes;
   options.create = how.access == Access::create;
@@ -22,11 +48,15 @@ media::LibraryOptions library_options(const Globals& globals, const OpenStore& h
 media::Result<std::unique_ptr<media::Library>> open_store(const Globals& globals, const OpenStore& how) {
   if (globals.store.empty()) return media::Error{media::Errc::invalid_argument, "no store given: use --store DIR or set MEDIA_STORE"};
   if (how.isolation == media::Isolation::process) MEDIA_TRY(check_worker());
-  auto library = media::Library::open(library_options(globals, how, false));
+  const auto open = [&](bool read_only) -> media::Result<std::unique_ptr<media::Library>> {
+    MEDIA_TRY_ASSIGN(auto options, library_options(globals, how, read_only));
+    return media::Library::open(std::move(options));
+  };
+  auto library = open(false);
   // Reading is better done on a store open for writing, which can note what it verified; but it must work on a read-only
   // filesystem too.
   if (!library && library.error().code == media::Errc::denied && how.access == Access::read) {
-    library = media::Library::open(library_options(globals, how, true));
+    library = open(true);
   }
   if (library) return library;
   media::Error error = std::move(library).error();
