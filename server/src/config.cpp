@@ -159,6 +159,29 @@ void read_auth(const Environment& environment, bool production, LoadedConfig& lo
   }
 }
 
+void read_s3(const Environment& environment, LoadedConfig& loaded) {
+  S3StoreOptions& s3 = loaded.config.s3;
+  const std::string prefix = "MEDIA_SERVICE_STORAGE_S3_";
+  const auto secret = find_secret(environment, std::string(kS3SecretKey), loaded.faults);
+  const auto token = find_secret(environment, std::string(kS3SessionToken), loaded.faults);
+  s3.credentials.secret_access_key = secret.value_or("");
+  s3.credentials.session_token = token.value_or("");
+  if (s3.credentials.access_key_id.empty() != !has_secret(environment, std::string(kS3SecretKey))) {
+    loaded.faults.push_back(prefix + "ACCESS_KEY_ID: accepts a key beside " + std::string(kS3SecretKey) +
+                            ", and neither without the other");
+  }
+  if (s3.credentials.access_key_id.empty() && token)
+    loaded.faults.push_back(std::string(kS3SessionToken) + ": accepts a token beside " + prefix + "ACCESS_KEY_ID only");
+  if (!s3.credentials.access_key_id.empty() && !s3.credentials_file.empty()) {
+    loaded.faults.push_back(prefix + "CREDENTIALS_FILE: accepts a file without " + prefix + "ACCESS_KEY_ID only");
+  }
+  if (!s3.bucket.empty()) return;
+  const bool any = std::any_of(environment.begin(), environment.end(), [&](const auto& variable) {
+    return variable.first.starts_with(prefix) && variable.first != prefix + "BUCKET" && !variable.second.empty();
+  });
+  if (any) loaded.faults.push_back(prefix + "BUCKET: the other settings of S3 want one");
+}
+
 /// Known to deployments of the earlier service, about things that this version does not have: refused rather than ignored.
 bool is_contradicting(const std::string& name, const std::string& value, std::string& fault) {
   if (name == "POSTGRES_HOST" && !value.empty()) {
@@ -249,6 +272,7 @@ LoadedConfig load_config(Environment environment, const std::filesystem::path& w
   }
   read_url_secrets(environment, production, loaded);
   read_auth(environment, production, loaded);
+  read_s3(environment, loaded);
   config.webhook_secret = read_secret(environment, std::string(kWebhookSecret), production, loaded);
   if (config.webhook_url.empty() == has_secret(environment, std::string(kWebhookSecret))) {
     loaded.faults.emplace_back(

@@ -15,6 +15,7 @@
 #include "edge/rate_limiter.hpp"
 #include "edge/security_headers.hpp"
 #include "media/library.hpp"
+#include "media/s3_store.hpp"
 
 namespace media::server {
 
@@ -39,6 +40,8 @@ struct Config {
 
   std::filesystem::path base_path;  ///< Default by mode: ./media, /app/media.
   std::filesystem::path temp_path;  ///< Empty: below the base.
+  S3StoreOptions s3;                ///< Where its bucket is empty, blobs are below the base path.
+  bool s3_redirect = false;
   std::uint64_t pack_below_bytes = media::LibraryOptions{}.pack_below_bytes;
   std::uint64_t rendition_budget_bytes = 0;  ///< 0: no limit.
   std::chrono::seconds collect_interval{3600};
