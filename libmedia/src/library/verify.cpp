@@ -173,6 +173,7 @@ Result<VerifyReport> LibraryImpl::verify(const VerifyOptions& options) {
   const auto open_blob = [&](const Task& task) -> Result<std::unique_ptr<ByteReader>> {
     auto opened = store_->open(task.row.digest);
     if (opened) return opened;
+    if (is_retryable(opened.error().code)) return opened;  // a store that cannot be reached is not a damaged one
     Fault fault{Fault::Problem::damaged, task.row.digest, task.location, "cannot be opened: " + opened.error().message};
     if (opened.error().code == Errc::not_found) {
       MEDIA_TRY_ASSIGN(const auto row, repository_->find_blob(task.row.digest));
@@ -186,6 +187,7 @@ Result<VerifyReport> LibraryImpl::verify(const VerifyOptions& options) {
 
   const auto judge = [&](const Task& task, std::uint64_t size_bytes, const Result<Digest>& digest) -> Result<void> {
     std::string wrong;
+    if (!digest && is_retryable(digest.error().code)) return digest.error();
     if (!digest) {
       wrong = "cannot be read: " + digest.error().message;
     } else if (*digest != task.row.digest) {
