@@ -175,11 +175,10 @@ void read_s3(const Environment& environment, LoadedConfig& loaded) {
   if (!s3.credentials.access_key_id.empty() && !s3.credentials_file.empty()) {
     loaded.faults.push_back(prefix + "CREDENTIALS_FILE: accepts a file without " + prefix + "ACCESS_KEY_ID only");
   }
-  if (!s3.bucket.empty()) return;
-  const bool any = std::any_of(environment.begin(), environment.end(), [&](const auto& variable) {
-    return variable.first.starts_with(prefix) && variable.first != prefix + "BUCKET" && !variable.second.empty();
-  });
-  if (any) loaded.faults.push_back(prefix + "BUCKET: the other settings of S3 want one");
+  // Defaults that are said, as --print-config does, ask for nothing.
+  const bool any = loaded.config.s3_redirect || !s3.endpoint.empty() || !s3.public_endpoint.empty() || !s3.prefix.empty() ||
+                   !s3.credentials.access_key_id.empty() || !s3.credentials_file.empty() || !s3.ca_file.empty();
+  if (s3.bucket.empty() && any) loaded.faults.push_back(prefix + "BUCKET: the other settings of S3 want one");
 }
 
 /// Known to deployments of the earlier service, about things that this version does not have: refused rather than ignored.
