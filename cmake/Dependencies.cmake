@@ -63,6 +63,12 @@ if(MEDIA_WITH_POSTGRES)
   media_package(FIND PostgreSQL LIBS -lpq)
 endif()
 
+if(MEDIA_WITH_S3)
+  # libcurl.pc, asked with --static, names libraries that its package does not bring along (libssh2 and others).
+  media_package(FIND CURL 7.85 LIBS -lcurl)
+  media_package(FIND EXPAT PC expat)
+endif()
+
 # The worker programs alone.
 pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
 if(MEDIA_WITH_VIDEO)

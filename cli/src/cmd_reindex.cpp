@@ -6,6 +6,7 @@
 #include "command.hpp"
 #include "interrupt.hpp"
 #include "media/inspect.hpp"
+#include "media/store_location.hpp"
 #include "open_store.hpp"
 #include "progress.hpp"
 #include "text.hpp"
@@ -132,10 +133,12 @@ Exit run(Console& console, const Globals& globals, const ReindexOptions& options
   const Interrupt interrupt;
   auto library = open_store(globals, {.access = Access::create, .isolation = isolation_from(options.isolation), .workers = options.jobs});
   if (!library) return console.fail(library.error());
-  media::FilesystemStoreOptions files;
-  files.base_path = globals.store;
-  files.read_only = true;
-  const auto store = media::open_filesystem_store(files);
+  // Opening the library has noted where its blobs are, where they are not in the folder.
+  const auto noted = media::read_store_note(globals.store);
+  if (!noted) return console.fail(noted.error());
+  media::StoreAtOptions reading;
+  reading.read_only = true;
+  const auto store = media::open_store_at(noted->value_or(globals.store), reading);
   if (!store) return console.fail(store.error());
   const auto strays = list_strays(**library, **store, interrupt.token());
   if (!strays && interrupt.signal_number() != 0) return exit_for_signal(interrupt.signal_number());

@@ -4,6 +4,7 @@
 
 #include "command.hpp"
 #include "interrupt.hpp"
+#include "media/store_location.hpp"
 #include "open_store.hpp"
 #include "progress.hpp"
 #include "text.hpp"
@@ -70,11 +71,10 @@ media::Result<media::VerifyOptions> options_of(const VerifyOptions& wanted) {
   return options;
 }
 
-media::Result<std::unique_ptr<media::BlobStore>> open_other_store(const std::string& path) {
-  media::FilesystemStoreOptions files;
-  files.base_path = path;
-  files.read_only = true;
-  return media::open_filesystem_store(files);
+media::Result<std::unique_ptr<media::BlobStore>> open_other_store(const std::string& location) {
+  media::StoreAtOptions options;
+  options.read_only = true;
+  return media::open_store_at(location, options);
 }
 
 Exit run(Console& console, const Globals& globals, const VerifyOptions& wanted) {

@@ -17,6 +17,7 @@ struct Globals {
   std::string store;    ///< Empty: none given.
   std::string catalog;  ///< Of PostgreSQL; empty: the one in the store's folder.
   std::string schema = "recipe_manager";
+  std::string blobs;  ///< "s3://…": where the blobs are. Empty: as the store's folder notes, else within it.
   std::uint64_t pack_below_bytes = media::FilesystemStoreOptions{}.pack_below_bytes;
   bool json = false;
   bool quiet = false;
@@ -45,6 +46,7 @@ void add_describe(CLI::App& app, Invocation& invocation);
 void add_verify(CLI::App& app, Invocation& invocation);
 void add_gc(CLI::App& app, Invocation& invocation);
 void add_pack(CLI::App& app, Invocation& invocation);
+void add_sync(CLI::App& app, Invocation& invocation);
 void add_unpack(CLI::App& app, Invocation& invocation);
 void add_renditions(CLI::App& app, Invocation& invocation);
 void add_rm(CLI::App& app, Invocation& invocation);

@@ -14,13 +14,14 @@ namespace mediactl {
 namespace {
 
 /// The one list of commands, in the order of --help.
-constexpr std::array<AddCommand, 25> kCommands = {
-    add_init,     add_ingest,  add_ls,      add_info,   add_cat,    add_probe, add_derive,  add_renditions, add_similar,
-    add_describe, add_verify,  add_gc,      add_pack,   add_unpack, add_jobs,  add_rm,      add_erase,      add_receipt,
-    add_backup,   add_restore, add_reindex, add_apikey, add_sign,   add_adopt, add_selftest};
+constexpr std::array<AddCommand, 26> kCommands = {
+    add_init,     add_ingest, add_ls,      add_info,    add_cat,    add_probe, add_derive, add_renditions, add_similar,
+    add_describe, add_verify, add_gc,      add_pack,    add_unpack, add_sync,  add_jobs,   add_rm,         add_erase,
+    add_receipt,  add_backup, add_restore, add_reindex, add_apikey, add_sign,  add_adopt,  add_selftest};
 
 constexpr const char* kGlobalsHelp =
-    "Options of every command: --store DIR (or MEDIA_STORE), --catalog URL, --schema NAME, --pack-below BYTES, --json, --quiet; `mediactl "
+    "Options of every command: --store DIR (or MEDIA_STORE), --catalog URL, --schema NAME, --blobs URL, --pack-below BYTES, --json, "
+    "--quiet; `mediactl "
     "--help` explains them and the "
     "exit codes.";
 
@@ -57,6 +58,12 @@ void describe(CLI::App& app, Invocation& invocation) {
   app.add_option("--schema", invocation.globals.schema, "Where its tables are (default recipe_manager; environment: MEDIA_CATALOG_SCHEMA)")
       ->envname("MEDIA_CATALOG_SCHEMA")
       ->type_name("NAME");
+  app.add_option(
+         "--blobs", invocation.globals.blobs,
+         "Where the blobs are, if not in the store's folder, which keeps a note of it: s3://BUCKET[/PREFIX]?endpoint=URL&region=NAME "
+         "(environment: MEDIA_BLOBS; credentials as the AWS tools have them)")
+      ->envname("MEDIA_BLOBS")
+      ->type_name("URL");
   app.add_option("--pack-below", invocation.globals.pack_below_bytes,
                  "Keep smaller contents many to a file, 0: each in its own (default 262144; environment: MEDIA_PACK_BELOW)")
       ->envname("MEDIA_PACK_BELOW")

@@ -3,13 +3,39 @@
 #include <filesystem>
 
 #include "media/postgres_repository.hpp"
+#include "media/store_location.hpp"
 #include "text.hpp"
 
 namespace mediactl {
 namespace {
 
-media::LibraryOptions library_options(const Globals& globals, const OpenStore& how, bool read_only) {
+/// The store of blobs that are elsewhere; null where they are in the folder.
+media::Result<std::unique_ptr<media::BlobStore>> open_blobs(const Globals& globals, bool read_only) {
+  MEDIA_TRY_ASSIGN(const auto noted, media::read_store_note(globals.store));
+  std::string location = noted.value_or("");
+  if (!globals.blobs.empty()) {
+    MEDIA_TRY_ASSIGN(const auto options, media::s3_options_from_url(globals.blobs));
+    const std::string named = media::s3_url(options);
+    if (noted && *noted != named) {
+      return media::Error{media::Errc::conflict, "it keeps its blobs in " + *noted + ", not in " + named};
+    }
+    location = globals.blobs;
+  }
+  if (location.empty()) return std::unique_ptr<media::BlobStore>();
+  media::StoreAtOptions options;
+  options.read_only = read_only;
+  options.temp_path = std::filesystem::path(globals.store) / "temp";
+  MEDIA_TRY_ASSIGN(auto store, media::open_store_at(location, options));
+  if (!read_only && !noted) {
+    MEDIA_TRY_ASSIGN(const auto named, media::s3_options_from_url(location));
+    MEDIA_TRY(media::note_store(globals.store, media::s3_url(named)));
+  }
+  return store;
+}
+
+media::Result<media::LibraryOptions> library_options(const Globals& globals, const OpenStore& how, bool read_only) {
   media::LibraryOptions options;
+  MEDIA_TRY_ASSIGN(options.store, open_blobs(globals, read_only));
   options.base_path = globals.store;
   options.pack_below_bytes = globals.pack_below_bytes;
   options.create = how.access == Access::create;
@@ -22,7 +48,7 @@ media::LibraryOptions library_options(const Globals& globals, const OpenStore& h
 
 /// The library with the catalog that the command line names.
 media::Result<std::unique_ptr<media::Library>> open_library(const Globals& globals, const OpenStore& how, bool read_only) {
-  media::LibraryOptions options = library_options(globals, how, read_only);
+  MEDIA_TRY_ASSIGN(media::LibraryOptions options, library_options(globals, how, read_only));
   if (globals.catalog.empty()) return media::Library::open(std::move(options));
   std::error_code failure;
   if (!options.create && !std::filesystem::is_directory(globals.store, failure)) {

@@ -159,6 +159,28 @@ void read_auth(const Environment& environment, bool production, LoadedConfig& lo
   }
 }
 
+void read_s3(const Environment& environment, LoadedConfig& loaded) {
+  S3StoreOptions& s3 = loaded.config.s3;
+  const std::string prefix = "MEDIA_SERVICE_STORAGE_S3_";
+  const auto secret = find_secret(environment, std::string(kS3SecretKey), loaded.faults);
+  const auto token = find_secret(environment, std::string(kS3SessionToken), loaded.faults);
+  s3.credentials.secret_access_key = secret.value_or("");
+  s3.credentials.session_token = token.value_or("");
+  if (s3.credentials.access_key_id.empty() != !has_secret(environment, std::string(kS3SecretKey))) {
+    loaded.faults.push_back(prefix + "ACCESS_KEY_ID: accepts a key beside " + std::string(kS3SecretKey) +
+                            ", and neither without the other");
+  }
+  if (s3.credentials.access_key_id.empty() && token)
+    loaded.faults.push_back(std::string(kS3SessionToken) + ": accepts a token beside " + prefix + "ACCESS_KEY_ID only");
+  if (!s3.credentials.access_key_id.empty() && !s3.credentials_file.empty()) {
+    loaded.faults.push_back(prefix + "CREDENTIALS_FILE: accepts a file without " + prefix + "ACCESS_KEY_ID only");
+  }
+  // Defaults that are said, as --print-config does, ask for nothing.
+  const bool any = loaded.config.s3_redirect || !s3.endpoint.empty() || !s3.public_endpoint.empty() || !s3.prefix.empty() ||
+                   !s3.credentials.access_key_id.empty() || !s3.credentials_file.empty() || !s3.ca_file.empty();
+  if (s3.bucket.empty() && any) loaded.faults.push_back(prefix + "BUCKET: the other settings of S3 want one");
+}
+
 void read_postgres_password(const Environment& environment, LoadedConfig& loaded) {
   const auto ours = find_secret(environment, std::string(kPostgresPassword), loaded.faults);
   const auto earlier = find_secret(environment, std::string(kEarlierPostgresPassword), loaded.faults);
@@ -255,6 +277,7 @@ LoadedConfig load_config(Environment environment, const std::filesystem::path& w
   }
   read_url_secrets(environment, production, loaded);
   read_auth(environment, production, loaded);
+  read_s3(environment, loaded);
   config.webhook_secret = read_secret(environment, std::string(kWebhookSecret), production, loaded);
   if (config.webhook_url.empty() == has_secret(environment, std::string(kWebhookSecret))) {
     loaded.faults.emplace_back(

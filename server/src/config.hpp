@@ -16,6 +16,7 @@
 #include "edge/security_headers.hpp"
 #include "media/library.hpp"
 #include "media/postgres_repository.hpp"
+#include "media/s3_store.hpp"
 
 namespace media::server {
 
@@ -50,6 +51,8 @@ struct Config {
   PostgresRepositoryOptions postgres{.port = 5432};
   std::filesystem::path base_path;  ///< Default by mode: ./media, /app/media.
   std::filesystem::path temp_path;  ///< Empty: below the base.
+  S3StoreOptions s3;                ///< Where its bucket is empty, blobs are below the base path.
+  bool s3_redirect = false;
   std::uint64_t pack_below_bytes = media::LibraryOptions{}.pack_below_bytes;
   std::uint64_t rendition_budget_bytes = 0;  ///< 0: no limit.
   std::chrono::seconds collect_interval{3600};

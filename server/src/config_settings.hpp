@@ -10,6 +10,8 @@
 
 namespace media::server {
 
+inline constexpr std::string_view kS3SecretKey = "MEDIA_SERVICE_STORAGE_S3_SECRET_ACCESS_KEY";
+inline constexpr std::string_view kS3SessionToken = "MEDIA_SERVICE_STORAGE_S3_SESSION_TOKEN";
 inline constexpr std::string_view kWebhookSecret = "MEDIA_SERVICE_WEBHOOK_SECRET";
 inline constexpr std::string_view kPostgresPassword = "POSTGRES_PASSWORD";
 inline constexpr std::string_view kEarlierPostgresPassword = "MEDIA_MANAGEMENT_DB_PASSWORD";

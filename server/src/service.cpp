@@ -13,6 +13,7 @@
 #include "auth/authenticator.hpp"
 #include "edge/trace_context.hpp"
 #include "errors.hpp"
+#include "media/store_location.hpp"
 #include "presentation.hpp"
 #include "routes.hpp"
 #include "webhook.hpp"
@@ -25,6 +26,21 @@ constexpr std::uint64_t kCompactBytesPerSecond = std::uint64_t{64} << 20U;
 
 http::Response error_hook(int status, const std::string& message, const http::Request& request) {
   return error_response(status, message, request);
+}
+
+/// Blobs that are elsewhere, and a note beside the catalog that they are.
+Result<std::unique_ptr<BlobStore>> open_bucket(const Config& config) {
+  MEDIA_TRY_ASSIGN(const auto noted, read_store_note(config.base_path));
+  if (config.s3.bucket.empty()) {
+    if (!noted) return std::unique_ptr<BlobStore>();
+    return Error{Errc::conflict, "the library in " + config.base_path.string() + " keeps its blobs in " + *noted +
+                                     ": set MEDIA_SERVICE_STORAGE_S3_BUCKET and its like"};
+  }
+  S3StoreOptions options = config.s3;
+  options.temp_path = config.temp_path.empty() ? config.base_path / "temp" : config.temp_path;
+  MEDIA_TRY_ASSIGN(auto store, open_s3_store(options));
+  MEDIA_TRY(note_store(config.base_path, s3_url(options)));
+  return store;
 }
 
 /// Who scrapes is few and patient.
@@ -178,6 +194,7 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   LibraryOptions options;
   options.base_path = config.base_path;
   options.temp_path = config.temp_path;
+  MEDIA_TRY_ASSIGN(options.store, open_bucket(config));
   options.pack_below_bytes = config.pack_below_bytes;
   options.compact_bytes_per_second = kCompactBytesPerSecond;
   options.policy = config.policy;

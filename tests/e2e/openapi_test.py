@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -216,6 +217,31 @@ class Mediad:
                 return status
             time.sleep(0.05)
         sys.exit(f"media {media_id} is processing for ever")
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class ObjectStore:
+    """A real S3 engine beside the test, with a bucket `media`."""
+
+    def __init__(self, folder):
+        self.port = free_port()
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support", "ceph_gateway.sh")
+        self.process = subprocess.Popen(["bash", script, folder, str(self.port), str(free_port()), "media"], stdin=subprocess.DEVNULL)
+        for _ in range(600):
+            if os.path.exists(os.path.join(folder, "ready")) or self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        if not os.path.exists(os.path.join(folder, "ready")):
+            sys.exit("the object store did not start")
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
 
 
 def expect_equal(what, got, wanted):
@@ -650,6 +676,20 @@ def drive_expired_uploads(mediad):
     tus(mediad, "terminateUpload", 204, old)
 
 
+def drive_redirect(mediad):
+    """At a mediad that hands whole downloads to its object store."""
+    picture = png(8, 8, 73)
+    mine = mediad.upload(picture, "elsewhere.png")
+    there = mediad.call("downloadMedia", 302, {"id": mine["id"]}).field("Location")
+    parts = urllib.parse.urlsplit(there)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+    connection.request("GET", parts.path + "?" + parts.query)
+    answer = connection.getresponse()
+    expect_equal("what the object store sends", (answer.status, answer.read()), (200, picture))
+    connection.close()
+    mediad.call("downloadMedia", 206, {"id": mine["id"]}, headers=[("Range", "bytes=0-3")])
+
+
 def drive_credentials(mediad, binaries):
     """Nobody, somebody without the scope, a stranger and an API key at everything that asks for a credential."""
     mine = mediad.upload(png(8, 8, 61), "mine.png")["id"]
@@ -728,6 +768,19 @@ def main():
             drive_other_methods(guarded)
         finally:
             guarded.stop()
+        third, objects = (os.path.join(folder, name) for name in ("distant", "objects"))
+        os.mkdir(third)
+        object_store = ObjectStore(objects)
+        try:
+            bucket = {"BUCKET": "media", "ENDPOINT": f"http://127.0.0.1:{object_store.port}", "REDIRECT": "true", "ACCESS_KEY_ID": "OWNERKEY",
+                      "SECRET_ACCESS_KEY": "owner-secret"}
+            distant = Mediad(document, binaries, third, {"MEDIA_SERVICE_STORAGE_S3_" + name: value for name, value in bucket.items()})
+            try:
+                drive_redirect(distant)
+            finally:
+                distant.stop()
+        finally:
+            object_store.stop()
         local = Mediad(document, binaries, second, {"MEDIA_SERVICE_UPLOAD_RESUMABLE_LIFETIME_SECONDS": "1"})
         try:
             drive_expired_uploads(local)

@@ -28,7 +28,7 @@ WORKER_AREAS = {"core", "inspect", "image", "video", "cage"}
 # A header that matches is allowed below these folders only.
 ONLY_IN = [
     ("httplib", re.compile(r"^httplib\b"), ["server/src/http/"]),
-    ("libcurl", re.compile(r"^curl/"), ["server/src/web_client.cpp"]),
+    ("libcurl", re.compile(r"^curl/"), ["server/src/web_client.cpp", "libmedia/src/store/s3_transport.cpp"]),
     ("prometheus-cpp", re.compile(r"^prometheus/"), ["server/src/telemetry/"]),
     ("SQL clients", re.compile(r"^(sqlite3|SQLiteCpp/|libpq-fe|libpq/|postgresql/|pqxx/)"), ["libmedia/src/repository/"]),
     ("FFmpeg", re.compile(r"^lib(av(codec|device|filter|format|util)|sw(scale|resample))/"), ["libmedia/src/video/"]),

@@ -258,6 +258,8 @@ TEST_CASE("server: what is printed reads back as the same configuration") {
   auto loaded = load({{"MEDIA_SERVICE_SERVER_PORT", "0"},
                       {"MEDIA_SERVICE_SERVER_PUBLIC_URL", "https://media.example/"},
                       {"MEDIA_SERVICE_STORAGE_BASE_PATH", "/srv/media"},
+                      {"MEDIA_SERVICE_STORAGE_S3_BUCKET", "photos"},
+                      {"MEDIA_SERVICE_STORAGE_S3_PATH_STYLE", "false"},
                       {"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_ALLOWED_FILE_TYPES", "image/jpeg, png,image/jpg"},
                       {"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_MAX_FILE_SIZE_MB", "7"}});
   REQUIRE(loaded.faults.empty());
@@ -268,6 +270,13 @@ TEST_CASE("server: what is printed reads back as the same configuration") {
   CHECK(faults.empty());
   CHECK(again.faults.empty());
   CHECK(print_config(again.config) == print_config(loaded.config));
+}
+
+TEST_CASE("server: what is printed of the defaults reads back without a fault") {
+  std::vector<std::string> faults;
+  const auto usual = load({{"MEDIA_SERVICE_SERVER_PUBLIC_URL", "https://media.example"}});
+  CHECK(load(parse_env_file(print_config(usual.config), faults)).faults.empty());
+  CHECK(faults.empty());
 }
 
 TEST_CASE("server: base64 answers the vectors of RFC 4648 both ways") {

@@ -1,6 +1,7 @@
 /// Where the bytes are: immutable blobs by their digest.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -126,6 +127,32 @@ class MEDIA_EXPORT SegmentedStore {
   SegmentedStore() = default;
 };
 
+/// What a presigned download says of itself to whoever follows it.
+struct PresignOptions {
+  std::chrono::seconds lifetime{300};  ///< 1 second to 7 days.
+  std::string content_type{};          ///< Empty: what the store has, which knows no types.
+  std::string content_disposition{};   ///< Empty: none.
+  std::string cache_control{};         ///< Empty: none.
+};
+
+/// A store that can let others fetch a blob from it themselves, by a URL that is a credential until it expires. What goes out that way is
+/// not verified by anybody on the way.
+///
+/// Thread-safety: as BlobStore.
+class MEDIA_EXPORT PresigningStore {
+ public:
+  virtual ~PresigningStore() = default;
+  PresigningStore(const PresigningStore&) = delete;
+  PresigningStore& operator=(const PresigningStore&) = delete;
+
+  /// A URL for one GET or HEAD of the blob, whole or by range. Whether the blob is there is not looked at, and no request is made.
+  /// Errors: `invalid_argument` (the lifetime, control characters), `denied` (no credentials).
+  virtual Result<std::string> presign_get(const Digest& digest, const PresignOptions& options) const = 0;
+
+ protected:
+  PresigningStore() = default;
+};
+
 /// Immutable bytes by digest. One contract suite (tests/contract) says what every store must do.
 ///
 /// Thread-safety: every method may be called concurrently, by several processes on one store too.
@@ -165,6 +192,8 @@ class MEDIA_EXPORT BlobStore {
   virtual Result<void> check() = 0;
   /// The store's power over segments; null where it has none.
   virtual SegmentedStore* segmented() noexcept { return nullptr; }
+  /// The store's power to presign; null where it has none.
+  virtual const PresigningStore* presigning() const noexcept { return nullptr; }
 
  protected:
   BlobStore() = default;

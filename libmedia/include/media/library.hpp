@@ -523,6 +523,8 @@ class MEDIA_EXPORT Library {
 
   /// The store's power over segments; null where it has none. As long as the library.
   virtual SegmentedStore* segmented() noexcept = 0;
+  /// The store's power to let others fetch a blob from it; null where it has none. As long as the library.
+  virtual const PresigningStore* presigning() const noexcept = 0;
 
   /// Does queued work on the calling thread; says how many jobs it ended. Several threads and processes may run it.
   /// Media that were taken in before a version that describes them (Media::appearance) are described when nothing else is due.

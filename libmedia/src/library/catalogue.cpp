@@ -144,10 +144,18 @@ Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Diges
     return reader;
   }
 
-  MEDIA_TRY_ASSIGN(const Digest actual, hash_content(*reader));
-  if (actual != digest || reader->size() != row->size_bytes) {
-    if (!options_.read_only) MEDIA_TRY(store_->quarantine(digest));
-    return Error{Errc::corrupt, "the bytes of blob " + digest.to_hex() + " are damaged; they were set aside"};
+  const auto actual = hash_content(*reader);
+  // A store that hashes on the way says `corrupt` in the place of the last bytes.
+  if (!actual && actual.error().code != Errc::corrupt) return actual.error();
+  if (!actual || *actual != digest || reader->size() != row->size_bytes) {
+    if (options_.read_only) return Error{Errc::corrupt, "the bytes of blob " + digest.to_hex() + " are damaged"};
+    MEDIA_TRY_ASSIGN(const bool aside, store_->quarantine(digest));
+    const bool damaged_on_the_way = !aside && reader->size() == row->size_bytes;
+    if (damaged_on_the_way) {
+      return Error{Errc::unavailable,
+                   "the bytes of blob " + digest.to_hex() + " came damaged out of a store in which they are whole; try again"};
+    }
+    return Error{Errc::corrupt, "the bytes of blob " + digest.to_hex() + " are damaged" + (aside ? "; they were set aside" : "")};
   }
   open_blobs_.keep(digest, reader);
   const bool noted = row->verified_at && now - *row->verified_at < kNoteAgainAfter && stat && row->identity == stat->identity;

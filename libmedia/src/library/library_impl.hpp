@@ -108,6 +108,7 @@ class LibraryImpl final : public Library {
   [[nodiscard]] const AdmissionPolicy& policy() const noexcept override { return options_.policy; }
   [[nodiscard]] const std::vector<Preset>& presets() const noexcept override { return options_.presets; }
   SegmentedStore* segmented() noexcept override { return store_->segmented(); }
+  const PresigningStore* presigning() const noexcept override { return store_->presigning(); }
   Result<void> check_store() override { return store_->check(); }
   Result<StorageUsage> storage_usage() const override { return repository_->storage_usage(); }
   Result<void> check_repository() const override { return repository_->check(); }

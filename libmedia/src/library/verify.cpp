@@ -186,6 +186,7 @@ class LibraryImpl::Verification {
   Result<std::unique_ptr<ByteReader>> open_blob(const VerifyTask& task) {
     auto opened = library_.store_->open(task.row.digest);
     if (opened) return opened;
+    if (is_retryable(opened.error().code)) return opened;  // A store that cannot be reached is not a damaged one.
     Fault fault{Fault::Problem::damaged, task.row.digest, task.location, "cannot be opened: " + opened.error().message};
     if (opened.error().code == Errc::not_found) {
       MEDIA_TRY_ASSIGN(const auto row, library_.repository_->find_blob(task.row.digest));
@@ -198,6 +199,7 @@ class LibraryImpl::Verification {
   }
 
   Result<void> judge(const VerifyTask& task, std::uint64_t size_bytes, const Result<Digest>& digest) {
+    if (!digest && is_retryable(digest.error().code)) return digest.error();
     std::string wrong;
     if (!digest) {
       wrong = "cannot be read: " + digest.error().message;

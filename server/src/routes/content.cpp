@@ -40,6 +40,20 @@ void count_download(DownloadKind kind, const http::Request& request, const http:
   if (request.method != "HEAD" && (response.status == 200 || response.status == 206)) context.metrics.count_download(kind);
 }
 
+/// By the object store itself, where that is wanted and can be: the whole of it, and nothing is asked of it.
+std::optional<http::Response> hand_off(const http::Request& request, RouteContext& context, const Media& media, PresignOptions wanted) {
+  constexpr std::chrono::seconds kLifetime{300};
+  const PresigningStore* const store = context.config.s3_redirect ? context.library.presigning() : nullptr;
+  if (store == nullptr || request.method == "HEAD") return std::nullopt;
+  for (const char* const condition : {"Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}) {
+    if (request.header(condition)) return std::nullopt;
+  }
+  wanted.lifetime = kLifetime;
+  auto url = store->presign_get(*media.digest, wanted);
+  if (!url) return error_response(url.error(), request, context.log);
+  return http::Response::empty(302).with("Location", std::move(*url)).with("Cache-Control", "no-store");
+}
+
 http::Response download(http::Request& request, RouteContext& context, const Media& media) {
   std::string_view disposition = "attachment";
   if (const auto asked = request.query_value("disposition")) {
@@ -50,14 +64,23 @@ http::Response download(http::Request& request, RouteContext& context, const Med
   }
   // The row that was found decides: one that was Pending then may have been filled by now.
   if (!media.digest) return error_response(404, "media " + std::to_string(media.id) + " has no content yet", request);
-  auto reader = context.library.read(media);
-  if (!reader) return error_response(reader.error(), request, context.log);
   // What was let in unjudged, and what could run as a page, is never shown in place.
   const bool passive = media.info.format != Format::unknown && media.info.format != Format::svg;
   if (!passive) disposition = "attachment";
+  const std::string media_type = passive ? media.media_type : "application/octet-stream";
+  PresignOptions elsewhere;
+  elsewhere.content_type = media_type;
+  elsewhere.content_disposition = content_disposition(disposition, media.filename);
+  elsewhere.cache_control = "private, no-cache";
+  if (auto response = hand_off(request, context, media, std::move(elsewhere))) {
+    if (response->status < 400) context.metrics.count_download(DownloadKind::original);
+    return std::move(*response);
+  }
+  auto reader = context.library.read(media);
+  if (!reader) return error_response(reader.error(), request, context.log);
   http::Content content;
   content.reader = std::move(reader).value();
-  content.media_type = passive ? media.media_type : "application/octet-stream";
+  content.media_type = media_type;
   content.etag = '"' + media.digest->to_hex() + '"';
   content.last_modified = media.uploaded_at;
   content.cache_control = "private, no-cache";

@@ -1,0 +1,46 @@
+/// Stores by their names: a folder, or "s3://bucket/prefix?endpoint=…"; and where a library keeps the bytes that are not beside its
+/// catalog.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "media/blob_store.hpp"
+#include "media/export.hpp"
+#include "media/result.hpp"
+#include "media/s3_store.hpp"
+
+namespace media {
+
+/// True for "s3://…"; anything else is a folder.
+MEDIA_EXPORT bool is_s3_url(const std::string& location) noexcept;
+
+/// Reads "s3://bucket[/prefix][?name=value&…]" with the names endpoint, public_endpoint, region, path_style (true or false), ca_file,
+/// credentials_file and profile, percent-encoded. There is no place for a secret in it. `invalid_argument` where it is malformed.
+MEDIA_EXPORT Result<S3StoreOptions> s3_options_from_url(const std::string& url);
+
+/// The URL of the bucket and prefix, with what else it takes to find them: endpoint, region and path_style.
+MEDIA_EXPORT std::string s3_url(const S3StoreOptions& options);
+
+struct StoreAtOptions {
+  bool read_only = false;
+  bool create = true;  ///< Of a folder: false where it must be there (`not_found`).
+  std::uint64_t pack_below_bytes = FilesystemStoreOptions{}.pack_below_bytes;
+  std::filesystem::path temp_path{};  ///< Empty: the store's own default.
+};
+
+/// Opens the store of that name. Errors: those of open_filesystem_store, s3_options_from_url and open_s3_store.
+MEDIA_EXPORT Result<std::unique_ptr<BlobStore>> open_store_at(const std::string& location, const StoreAtOptions& options);
+
+/// Where a library whose catalog is in `base_path` keeps its blobs, as noted there; absent: beside the catalog. Errors: `io`, `denied`,
+/// `corrupt` (the note is none).
+MEDIA_EXPORT Result<std::optional<std::string>> read_store_note(const std::filesystem::path& base_path);
+
+/// Notes it, in the file `<base_path>/blobs`, durably; the folder is made where it is missing. Whoever opens the library another time finds
+/// its bytes by it, or is refused, and does not take them for lost. `conflict` where another place is noted.
+MEDIA_EXPORT Result<void> note_store(const std::filesystem::path& base_path, const std::string& location);
+
+}  // namespace media
