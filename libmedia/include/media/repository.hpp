@@ -216,7 +216,7 @@ class MEDIA_EXPORT Repository : public RepositoryReader {
   /// Calls `wake`, from a thread of its own, when another process may have queued a job. One watcher at most: another one takes its place,
   /// an empty one ends the watching, and after that no call is under way. A catalog that cannot tell never calls it, and a call may be
   /// missed: the queue must be looked at from time to time anyway.
-  virtual void watch_jobs(std::function<void()> wake) { static_cast<void>(wake); }
+  virtual void watch_jobs(std::function<void()> wake) { static_cast<void>(wake); }  // NOLINT(performance-unnecessary-value-param)
   /// Proves that the catalog answers (a health check).
   virtual Result<void> check() const = 0;
   /// Leaves nothing of rows that were removed, as far as that is this process's to do: what a log still holds of them. Nothing where an

@@ -191,8 +191,9 @@ void Connection::await_socket(bool writing) {
 void Connection::give_up() {
   lost_ = true;
   timed_out_ = true;
-  failure_ = Failure(Errc::unavailable, {}, "the database did not answer in time");
-  throw *failure_;
+  Failure failure(Errc::unavailable, {}, "the database did not answer in time");
+  failure_ = failure;
+  throw std::move(failure);
 }
 
 void Connection::fail(const PGresult* result) {

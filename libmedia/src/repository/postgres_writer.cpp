@@ -29,12 +29,13 @@ bool is_worth_another_run(const Failure& failure, Isolation isolation, bool alon
   return !alone && isolation == Isolation::serializable && (failure.state() == "23505" || failure.state() == "23503");
 }
 
-void roll_back(Connection& connection) noexcept {
-  try {
-    if (!connection.lost()) connection.run_script("ROLLBACK");
-  } catch (const Failure&) {
-    // The connection is lost, or was told that there is no transaction; the server has ended it either way.
-  }
+void roll_back(Connection& connection) {
+  if (connection.lost()) return;
+  // Where it fails the connection is lost, or there is no transaction any more: the server has ended it either way.
+  static_cast<void>(guarded(connection, "roll back", [&]() -> Result<void> {
+    connection.run_script("ROLLBACK");
+    return {};
+  }));
 }
 
 }  // namespace
