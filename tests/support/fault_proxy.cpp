@@ -129,7 +129,10 @@ FaultProxy::FaultProxy(std::uint16_t engine_port, Judge judge) : engine_port_(en
 FaultProxy::~FaultProxy() {
   stopping_ = true;
   acceptor_.join();
-  for (const int client : clients_) ::shutdown(client, SHUT_RDWR);
+  {
+    const std::lock_guard lock(mutex_);
+    for (const int client : clients_) ::shutdown(client, SHUT_RDWR);
+  }
   for (auto& thread : threads_) thread.join();
   for (const int client : clients_) ::close(client);
   ::close(listener_);
