@@ -12,6 +12,8 @@ target_compile_options(media_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Wold-style-cast -Wcast-align
   -Woverloaded-virtual -Wimplicit-fallthrough -fstack-protector-strong
   $<$<BOOL:${MEDIA_WARNINGS_AS_ERRORS}>:-Werror>)
+# What a memory fault can reach is not writable: all symbols are bound at the start, and their table is sealed.
+target_link_options(media_flags INTERFACE LINKER:-z,relro LINKER:-z,now LINKER:-z,noexecstack)
 if(MEDIA_SANITIZE)
   target_compile_options(media_flags INTERFACE -fsanitize=${MEDIA_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(media_flags INTERFACE -fsanitize=${MEDIA_SANITIZE})
