@@ -58,6 +58,10 @@ Exit adopt(Console& console, const Globals& globals, const Options& options) {
     console.text(std::to_string(row.id) + "  " + std::string(name_of(row.outcome)) + "  " + printable(row.filename) + "  " + row.reason);
   });
   if (!report) return console.fail(report.error());
+  if (!options.dry_run) {
+    if (const auto noted = media::note_catalog(options.base, "postgresql, schema " + globals.schema); !noted)
+      return console.fail(noted.error());
+  }
   console.summary(Json{{"adopted", report->adopted},
                        {"known", report->known},
                        {"empty", report->empty},

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "command.hpp"
+#include "media/store_location.hpp"
 #include "open_store.hpp"
 #include "text.hpp"
 
@@ -23,6 +24,7 @@ Exit restore(Console& console, const Globals& globals, const std::string& path) 
   if (!globals.catalog.empty()) {
     return console.fail({media::Errc::unsupported, "a catalog in PostgreSQL is restored by its own tools (pg_restore)"});
   }
+  if (const auto own = media::require_own_catalog(globals.store); !own) return console.fail(own.error());
   const auto former = media::restore_sqlite_catalog(path, std::filesystem::absolute(globals.store) / "catalog.db");
   if (!former) return console.fail(former.error());
   console.summary(Json{{"restored", path}, {"former", former->empty() ? Json() : Json(former->string())}},

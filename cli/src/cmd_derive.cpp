@@ -66,6 +66,13 @@ std::string url_path(const std::string& name) {
   return text;
 }
 
+bool is_same_path(const std::string& left, const std::string& right) {
+  std::error_code failure;
+  const auto whole_left = std::filesystem::weakly_canonical(left, failure);
+  const auto whole_right = std::filesystem::weakly_canonical(right, failure);
+  return !failure && whole_left == whole_right;
+}
+
 bool same_file(const std::string& left, const std::string& right) {
   struct stat a{};
   struct stat b{};
@@ -126,6 +133,10 @@ class DeriveRun {
       }
       if (!work.id && same_file(path, operand)) work.refusal = "'" + path + "' is the source itself";
       work.paths.push_back(std::move(path));
+    }
+    if (!options_.index.empty() &&
+        ((!work.id && same_file(options_.index, operand)) || is_same_path(options_.index, options_.text.output))) {
+      work.refusal = "--index: '" + options_.index + "' is the source or the sheet itself";
     }
     return work;
   }

@@ -55,6 +55,7 @@ Exit erase(Console& console, const Globals& globals, const EraseOptions& options
   if (!file) return console.fail(file.error());
   auto report = (*library)->erase({options.owner, options.ids, interrupt.token()});
   if (!report) return console.fail(report.error());
+  if (report->failure) console.complain("not all of it: " + report->failure->message + "; erase again, with another receipt");
   const Json receipt = make_receipt(*report, *keys);
   if (const auto kept = keep_receipt(*file, options.receipt, receipt); !kept) {
     // It is erased all the same, and this is the only list of it.
@@ -80,12 +81,14 @@ Exit erase(Console& console, const Globals& globals, const EraseOptions& options
                        {"retained", retained},
                        {"left", left},
                        {"uploads", report->uploads},
+                       {"complete", !report->failure},
                        {"receipt", options.receipt}},
                   "erased " + std::to_string(report->media.size()) + " media and " + std::to_string(erased) + " blobs (" +
                       human_bytes(erased_bytes) + "); " + std::to_string(retained) + " blobs that others have too were retained" +
                       (left > 0 ? "; " + std::to_string(left) + " are being removed by a gc" : "") +
                       ". Receipt: " + printable(options.receipt));
-  return Exit::ok;
+  if (interrupt.signal_number() != 0 && report->failure) return exit_for_signal(interrupt.signal_number());
+  return report->failure ? exit_for(report->failure->code) : Exit::ok;
 }
 
 Exit verify(Console& console, const Globals& globals, const std::string& path) {

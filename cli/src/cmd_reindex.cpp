@@ -47,9 +47,10 @@ struct Found {
 };
 
 Result<Stray> look_at(const media::BlobStore& store, const Digest& digest, std::uint64_t size_bytes) {
-  MEDIA_TRY_ASSIGN(const auto content, store.open(digest));
   Stray stray{digest, size_bytes};
-  const auto info = media::probe(*content);
+  const auto content = store.open(digest);
+  if (!content && media::is_retryable(content.error().code)) return content.error();
+  const auto info = content ? media::probe(**content) : Result<media::MediaInfo>(content.error());
   if (!info) return stray;
   stray.pixels = std::uint64_t{info->width} * info->height;
   stray.may_be_rendition = media::encoder_version(info->format).has_value();
@@ -90,8 +91,16 @@ class Reindexing {
       ++found_.renditions;
       return {};
     }
-    MEDIA_TRY_ASSIGN(const auto content, store_.open(stray.digest));
-    MEDIA_TRY_ASSIGN(auto outcome, ingest(*content, stray.digest));
+    const auto content = store_.open(stray.digest);
+    auto ingested = content ? ingest(**content, stray.digest) : Result<media::IngestOutcome>(content.error());
+    if (!ingested && ingested.error().code == media::Errc::not_found) return {};  // removed since it was listed
+    if (!ingested && (ingested.error().code == media::Errc::corrupt || ingested.error().code == media::Errc::io)) {
+      ++found_.damaged;
+      console_.problem("damaged blob", stray.digest.to_hex(), ingested.error().message);
+      return {};
+    }
+    if (!ingested) return std::move(ingested).error();
+    const media::IngestOutcome outcome = std::move(*ingested);
     if (outcome.digest != stray.digest) {
       // What was read is another content: the one of that name is damaged.
       ++found_.damaged;
@@ -138,7 +147,7 @@ Exit run(Console& console, const Globals& globals, const ReindexOptions& options
   if (!noted) return console.fail(noted.error());
   media::StoreAtOptions reading;
   reading.read_only = true;
-  const auto store = media::open_store_at(noted->value_or(globals.store), reading);
+  const auto store = media::open_store_at(globals.blobs.empty() ? noted->value_or(globals.store) : globals.blobs, reading);
   if (!store) return console.fail(store.error());
   const auto strays = list_strays(**library, **store, interrupt.token());
   if (!strays && interrupt.signal_number() != 0) return exit_for_signal(interrupt.signal_number());

@@ -49,7 +49,12 @@ media::Result<media::LibraryOptions> library_options(const Globals& globals, con
 /// The library with the catalog that the command line names.
 media::Result<std::unique_ptr<media::Library>> open_library(const Globals& globals, const OpenStore& how, bool read_only) {
   MEDIA_TRY_ASSIGN(media::LibraryOptions options, library_options(globals, how, read_only));
-  if (globals.catalog.empty()) return media::Library::open(std::move(options));
+  if (globals.catalog.empty()) {
+    if (const auto own = media::require_own_catalog(globals.store); !own) {
+      return media::Error{own.error().code, own.error().message + ": name it by --catalog"};
+    }
+    return media::Library::open(std::move(options));
+  }
   std::error_code failure;
   if (!options.create && !std::filesystem::is_directory(globals.store, failure)) {
     return media::Error{media::Errc::not_found, "there is no such folder"};
@@ -60,6 +65,7 @@ media::Result<std::unique_ptr<media::Library>> open_library(const Globals& globa
   catalog.create = options.create;
   catalog.read_only = read_only;
   MEDIA_TRY_ASSIGN(options.repository, media::open_postgres_repository(catalog));
+  if (!read_only) MEDIA_TRY(media::note_catalog(globals.store, "postgresql, schema " + globals.schema));
   return media::Library::open(std::move(options));
 }
 

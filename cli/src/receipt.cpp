@@ -38,8 +38,14 @@ Json make_receipt(const media::EraseReport& report, const media::SigningKeys& ke
                          {"kind", media::to_string(blob.kind)},
                          {"outcome", media::to_string(blob.outcome)}});
   }
-  Json receipt{{"receipt", kKind},    {"owner", report.owner}, {"erased_at", media::to_rfc3339(report.erased_at)},
-               {"media", all_media},  {"blobs", blobs},        {"uploads", report.uploads},
+  Json receipt{{"receipt", kKind},
+               {"owner", report.owner},
+               {"erased_at", media::to_rfc3339(report.erased_at)},
+               {"media", all_media},
+               {"blobs", blobs},
+               {"uploads", report.uploads},
+               {"complete", !report.failure},
+               {"complete", !report.failure},
                {"key", keys.key_id()}};
   const std::string text = signed_text(receipt);
   const std::array<std::string_view, 1> fields{text};

@@ -147,6 +147,12 @@ class Sync {
       mends.push_back(mend);
     }
     if (group.empty() || stopped()) return {};
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      // Or the damaged copy, in another place of the store, may be found before the whole one.
+      if (!mends[i]) continue;
+      const auto aside = destination_.quarantine(members[i]->digest);
+      if (!aside && media::is_retryable(aside.error().code)) return aside.error();
+    }
     MEDIA_TRY(destination_.publish(group));
     for (std::size_t i = 0; i < members.size(); ++i) note_copied(members[i]->size, mends[i]);
     return {};
@@ -175,8 +181,8 @@ class Sync {
 
   Result<bool> is_whole(const BlobStore& store, const Digest& digest) {
     const auto reader = store.open(digest);
-    if (!reader && reader.error().code == Errc::not_found) return false;
-    if (!reader) return reader.error();
+    if (!reader && media::is_retryable(reader.error().code)) return reader.error();
+    if (!reader) return false;
     media::Sha256 hasher;
     std::vector<std::byte> piece(static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, (*reader)->size())));
     for (std::uint64_t at = 0; at < (*reader)->size();) {

@@ -40,6 +40,11 @@ int look_up_file() noexcept {
   struct stat status{};
   return outcome_of(::stat("/etc/passwd", &status));
 }
+int look_up_file_by_descriptor() noexcept {
+  struct stat status{};
+  // The flag allows for an empty path; it does not ask for one.
+  return outcome_of(::syscall(SYS_newfstatat, AT_FDCWD, "/etc/passwd", &status, AT_EMPTY_PATH));
+}
 int open_internet_socket() noexcept { return closed_again(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
 int open_local_socket() noexcept { return closed_again(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
 
@@ -108,6 +113,7 @@ int read_keys() noexcept { return outcome_of(::syscall(SYS_keyctl, 0, -3, 0)); }
 constexpr std::array kAttempts{
     Attempt{"read a file", read_file},
     Attempt{"look a file up", look_up_file},
+    Attempt{"look a file up in another way", look_up_file_by_descriptor},
     Attempt{"list a folder", list_folder},
     Attempt{"make a file", make_file},
     Attempt{"make a folder", make_folder},

@@ -107,7 +107,6 @@ Result<void> lock_system_calls() {
   filter.allow({SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(readv), SCMP_SYS(preadv), SCMP_SYS(lseek), SCMP_SYS(_llseek), SCMP_SYS(fstat),
                 SCMP_SYS(fstat64), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close), SCMP_SYS(recvmsg), SCMP_SYS(recvfrom),
                 SCMP_SYS(sendmsg), SCMP_SYS(sendto), SCMP_SYS(poll), SCMP_SYS(ppoll)});
-  filter.allow(SCMP_SYS(newfstatat), {equals(3, AT_EMPTY_PATH)});  // fstat(3), as glibc makes it
   filter.allow(SCMP_SYS(fcntl), {equals(1, F_GETFL)});
   filter.allow(SCMP_SYS(fcntl), {equals(1, F_GETFD)});
   // Memory, none of which becomes code.
@@ -123,7 +122,7 @@ Result<void> lock_system_calls() {
   // Signals of its own: the one that ends it with the other side, and abort(3).
   filter.allow({SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack)});
   filter.allow(SCMP_SYS(tgkill), {equals(0, static_cast<std::uint64_t>(::getpid()))});
-  // Its own limits, which only get narrower, and what it has used of them.
+  // Its own limits, up to what the process was left for good, and what it has used of them.
   filter.allow(SCMP_SYS(prlimit64), {equals(0, 0)});
   filter.allow({SCMP_SYS(getrlimit), SCMP_SYS(setrlimit), SCMP_SYS(getrusage)});
   // Time and chance.

@@ -193,6 +193,9 @@ void read_postgres_password(const Environment& environment, LoadedConfig& loaded
 
 void check_postgres(LoadedConfig& loaded) {
   const auto& postgres = loaded.config.postgres;
+  if (postgres.host.empty() && (!postgres.database.empty() || !postgres.user.empty() || !postgres.password.empty())) {
+    loaded.faults.emplace_back("POSTGRES_HOST: the other settings of PostgreSQL want one");
+  }
   if (postgres.min_connections > postgres.max_connections) {
     loaded.faults.emplace_back("POSTGRES_MIN_CONNECTIONS: accepts at most POSTGRES_MAX_CONNECTIONS");
   }

@@ -220,6 +220,9 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   }
   if (!config.postgres.host.empty()) {
     MEDIA_TRY_ASSIGN(options.repository, open_postgres_repository(config.postgres));
+    MEDIA_TRY(note_catalog(config.base_path, "postgresql, schema " + config.postgres.schema));
+  } else if (auto own = require_own_catalog(config.base_path); !own) {
+    return Error{own.error().code, own.error().message + ": set POSTGRES_HOST and its like"};
   }
   MEDIA_TRY_ASSIGN(parts->library, Library::open(std::move(options)));
   Library& library = *parts->library;

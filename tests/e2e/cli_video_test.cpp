@@ -70,6 +70,14 @@ TEST_CASE("cli derive: a moment, a clip and a sheet of a video") {
         "\n00:00:01.000 --> 00:00:02.000\nthe%20sheet.jpg#xywh=80,0,80,45\n"
         "\n00:00:02.000 --> 00:00:03.000\nthe%20sheet.jpg#xywh=160,0,80,45\n");
 
+  // The index takes nobody's place.
+  const auto untouched = test::read_file(film);
+  for (const std::string& taken : {std::string(film), output("s.webp"), output("./s.webp")}) {
+    CAPTURE(taken);
+    CHECK(mediactl({"derive", film, "--frames", "sheet", "-w", "80", "-o", output("s.webp"), "--index", taken}).exit_code == 1);
+  }
+  CHECK(test::read_file(film) == untouched);
+
   for (const std::vector<std::string>& wrong :
        {std::vector<std::string>{"derive", film, "--at", "noon", "-o", output("x.jpg")},
         std::vector<std::string>{"derive", film, "--frames", "sheet", "--index", output("x.vtt"), "--out-dir", output("out")},

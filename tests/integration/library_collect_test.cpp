@@ -1,3 +1,5 @@
+#include <functional>
+
 #include "library_fixture.hpp"
 
 using namespace media;
@@ -189,4 +191,76 @@ TEST_CASE("library: ingest, remove and collect at once never lose an acknowledge
     CHECK(f.library->verify({}).value().missing == 0);
     CHECK(f.library->verify({}).value().damaged == 0);
   }
+}
+
+TEST_CASE("library: a catalog that knows no blob at all takes nothing in the store for a leftover") {
+  LibraryFixture f;
+  const auto media = f.ingest(png(1), {.filename = "a.png"}).media;
+  f.library.reset();
+  // As after a start with the wrong catalog.
+  for (const char* const name : {"catalog.db", "catalog.db-wal", "catalog.db-shm"}) std::filesystem::remove(f.folder / "store" / name);
+  f.open();
+  CHECK(f.library->collect(0s).value().strays_removed == 0);
+  CHECK(f.on_disk(*media.digest));
+  // Once it knows one, the rest is what it seems.
+  f.ingest(png(2), {.filename = "b.png"});
+  CHECK(f.library->collect(0s).value().strays_removed == 1);
+  CHECK_FALSE(f.on_disk(*media.digest));
+}
+
+namespace {
+
+/// A store that somebody else cleans up while this one is slow.
+class SlowStore final : public BlobStore {
+ public:
+  Result<std::unique_ptr<BlobWriter>> begin(std::optional<std::uint64_t> expected_size) override { return inner_->begin(expected_size); }
+  Result<void> publish(std::span<const std::unique_ptr<Staged>> staged) override { return inner_->publish(staged); }
+  Result<std::unique_ptr<ByteReader>> open(const Digest& digest) const override { return inner_->open(digest); }
+  Result<std::optional<BlobStat>> stat(const Digest& digest) const override { return inner_->stat(digest); }
+  Result<bool> remove(const Digest& digest) override {
+    if (before_removal) before_removal(digest);
+    ++removals;
+    return inner_->remove(digest);
+  }
+  Result<BlobPage> list(const std::string& cursor, std::size_t limit) const override { return inner_->list(cursor, limit); }
+  Result<bool> quarantine(const Digest& digest) override { return inner_->quarantine(digest); }
+  Result<void> check() override { return inner_->check(); }
+
+  std::function<void(const Digest&)> before_removal;
+  int removals = 0;
+
+ private:
+  std::unique_ptr<BlobStore> inner_ = make_memory_store();
+};
+
+}  // namespace
+
+TEST_CASE("library: claims that a collection left are taken over by one collection, once") {
+  const test::TempFolder folder;
+  auto store = std::make_unique<SlowStore>();
+  SlowStore& slow = *store;
+  LibraryOptions options;
+  options.base_path = folder / "base";
+  options.store = std::move(store);
+  options.processor = std::make_unique<test::ScriptedProcessor>();
+  const auto clock = std::make_shared<test::ManualClock>();
+  options.clock = clock;
+  const auto library = Library::open(std::move(options)).value();
+  const auto media = library->ingest(MemoryReader(png(1)), {.filename = "a.png"}).value().media;
+  REQUIRE(library->remove(media.id).value());
+  const auto repository = open_sqlite_repository({.path = folder / "base/catalog.db"}).value();
+  REQUIRE(repository->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY_ASSIGN(auto row, transaction.find_blob(*media.digest));
+    row->state = BlobState::deleting;
+    row->condemned_at = clock->now();
+    return transaction.put_blob(*row);
+  }));
+  clock->advance(2min);
+  // While the first is at it, a second one finds a claim that is not abandoned any more.
+  int seen = 0;
+  slow.before_removal = [&](const Digest&) {
+    if (seen++ == 0) CHECK(library->collect(0s).value().removed == 0);
+  };
+  CHECK(library->collect(0s).value().removed == 1);
+  CHECK(slow.removals == 1);
 }

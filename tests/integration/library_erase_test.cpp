@@ -189,3 +189,60 @@ TEST_CASE("library: a removed event is told of what is erased") {
       {}));
   CHECK(std::count(told.begin(), told.end(), "removed " + std::to_string(media.id)) == 1);
 }
+
+TEST_CASE("library: an owner who sent a rendition of a picture of his own as a picture is rid of both, and of their renditions") {
+  for (std::uint64_t number = 1; number <= 6; ++number) {  // so that either of the two comes first by its digest
+    CAPTURE(number);
+    LibraryFixture f;
+    const auto picture = f.ingest(png(number), {.owner = "ada", .filename = "a.png"}).media;
+    REQUIRE(f.library->run_jobs({}));
+    const auto renditions = f.library->renditions(picture.id).value();
+    const auto content = f.library->derive(picture.id, parse_transform(renditions.front().transform).value()).value();
+    const auto again =
+        f.ingest(read_all(*content.content, 1U << 20U).value(), {.owner = "ada", .filename = "r", .any_content = true}).media;
+    REQUIRE(again.digest == renditions.front().digest);
+    const auto report = f.library->erase({.owner = "ada"}).value();
+    CHECK(std::all_of(report.blobs.begin(), report.blobs.end(),
+                      [](const ErasedBlob& blob) { return blob.outcome == ErasedBlob::Outcome::erased; }));
+    CHECK(f.library->storage_usage().value().blobs == 0);
+    CHECK(f.library->rendition_usage(false).value().renditions == 0);
+  }
+}
+
+TEST_CASE("library: a picture that is being made while its media is erased is not kept") {
+  LibraryFixture f;
+  const auto media = f.ingest(png(1), {.owner = "ada", .filename = "a.png"}).media;
+  REQUIRE(f.library->run_jobs({}));
+  f.processor->before = [&](const DeriveOptions&) -> Result<void> {
+    f.processor->before = nullptr;
+    CHECK(f.library->erase({.owner = "ada"}));
+    return {};
+  };
+  const auto picture = f.library->derive(media.id, Transform{.width = 33, .format = Format::webp});
+  REQUIRE_FALSE(picture);
+  CHECK(picture.error().code == Errc::not_found);
+  CHECK(f.library->rendition_usage(false).value().renditions == 0);
+  CHECK(f.library->storage_usage().value().blobs == 0);
+}
+
+TEST_CASE("library: an erasure that fails on the way tells what was erased") {
+  std::stop_source stop;
+  std::size_t announced = 0;
+  LibraryFixture g;
+  for (std::uint64_t i = 0; i < 40; ++i) g.ingest(secret(i), {.owner = "ada", .filename = std::to_string(i), .any_content = true});
+  g.on_media_changed = [&](MediaId) {
+    if (++announced == 1) stop.request_stop();
+  };
+  g.open();
+  const auto report = g.library->erase({.owner = "ada", .stop = stop.get_token()});
+  REQUIRE(report);
+  REQUIRE(report->failure);
+  CHECK(report->failure->code == Errc::cancelled);
+  CHECK_FALSE(report->media.empty());
+  CHECK(report->media.size() < 40);
+  CHECK(report->blobs.size() == report->media.size());
+  for (const ErasedBlob& blob : report->blobs) CHECK_FALSE(g.on_disk(blob.digest));
+  const auto rest = g.library->erase({.owner = "ada"}).value();
+  CHECK_FALSE(rest.failure);
+  CHECK(rest.media.size() == 40 - report->media.size());
+}

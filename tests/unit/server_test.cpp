@@ -200,9 +200,16 @@ TEST_CASE("server: the database is read by the names that deployments set, its p
   CHECK(postgres.user == "cook");
   CHECK(postgres.password == "from-a-file");
   CHECK(print_config(loaded.config).find("from-a-file") == std::string::npos);
-  CHECK(load({{"POSTGRES_USER", "a"}, {"MEDIA_MANAGEMENT_DB_USER", "a"}}).faults.empty());
-  CHECK(load({{"POSTGRES_USER", "a"}, {"MEDIA_MANAGEMENT_DB_USER", "b"}}).faults.size() == 1);
-  CHECK(load({{"POSTGRES_PASSWORD", "a"}, {"MEDIA_MANAGEMENT_DB_PASSWORD", "b"}}).faults.size() == 1);
+  CHECK(load({{"POSTGRES_HOST", "db"}, {"POSTGRES_USER", "a"}, {"MEDIA_MANAGEMENT_DB_USER", "a"}}).faults.empty());
+  CHECK(load({{"POSTGRES_HOST", "db"}, {"POSTGRES_USER", "a"}, {"MEDIA_MANAGEMENT_DB_USER", "b"}}).faults.size() == 1);
+  CHECK(load({{"POSTGRES_HOST", "db"}, {"POSTGRES_PASSWORD", "a"}, {"MEDIA_MANAGEMENT_DB_PASSWORD", "b"}}).faults.size() == 1);
+  // Whoever forgot the host would get an empty catalog over a full store.
+  for (const char* const name : {"POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD", "MEDIA_MANAGEMENT_DB_PASSWORD"}) {
+    CAPTURE(name);
+    const auto lost = load({{name, "a"}});
+    REQUIRE(lost.faults.size() == 1);
+    CHECK_THAT(lost.faults.front(), ContainsSubstring("POSTGRES_HOST"));
+  }
   CHECK(load({{"POSTGRES_MIN_CONNECTIONS", "11"}}).faults.size() == 1);
   CHECK(load({}).config.postgres.host.empty());
 }

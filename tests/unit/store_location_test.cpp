@@ -70,3 +70,20 @@ TEST_CASE("store location: the note of a library stays what it is") {
   test::write_file(base / "blobs", std::string(10'000, 'x'));
   CHECK(read_store_note(base).error().code == Errc::corrupt);
 }
+
+TEST_CASE("store location: bytes that belong to another catalog are not given to the one beside them") {
+  const test::TempFolder folder;
+  const auto base = folder / "base";
+  CHECK_FALSE(read_catalog_note(base).value());
+  CHECK(require_own_catalog(base));
+  REQUIRE(note_catalog(base, "postgresql, schema media"));
+  CHECK(note_catalog(base, "postgresql, schema media"));
+  CHECK(read_catalog_note(base).value() == "postgresql, schema media");
+  const auto other = note_catalog(base, "postgresql, schema another");
+  REQUIRE_FALSE(other);
+  CHECK(other.error().code == Errc::conflict);
+  CHECK(require_own_catalog(base).error().code == Errc::conflict);
+  CHECK(read_catalog_note(base).value() == "postgresql, schema media");
+  std::filesystem::remove(base / "catalog");
+  CHECK(require_own_catalog(base));
+}

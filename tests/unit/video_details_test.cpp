@@ -1,4 +1,5 @@
 // What `probe_details` tells, against what was asked of ffmpeg and against ffprobe.
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -109,4 +110,27 @@ TEST_CASE("inspect: pictures have no tracks, and what is damaged is refused") {
   const auto whole = film("a.mp4", {"-f", "lavfi", "-i", "testsrc2=s=64x64:r=5:d=1", "-c:v", "libx264"});
   CHECK(probe_details(MemoryReader(std::span(whole).first(whole.size() / 2))).error().code == Errc::corrupt);
   CHECK(probe_details(MemoryReader(test::bytes("nothing of the kind"))).error().code == Errc::unsupported);
+}
+
+TEST_CASE("inspect: boxes within boxes within boxes end in an answer") {
+  const auto box = [](const std::string& type, const std::string& body) {
+    const auto size = static_cast<std::uint32_t>(body.size() + 8);
+    std::string text;
+    for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(size >> shift & 0xffU);
+    return text + type + body;
+  };
+  for (const char* const nested : {"minf", "stbl"}) {
+    std::string body;
+    for (int depth = 0; depth < 90'000; ++depth) {
+      // From the inside out: each is eight bytes longer than what it holds.
+      const auto size = static_cast<std::uint32_t>(8 * (depth + 1));
+      std::string head;
+      for (int shift = 24; shift >= 0; shift -= 8) head += static_cast<char>(size >> shift & 0xffU);
+      body += std::string((head + nested).rbegin(), (head + nested).rend());
+    }
+    std::reverse(body.begin(), body.end());
+    const std::string file = box("ftyp", "isom" + std::string(4, '\0') + "isom") + box("moov", box("trak", box("mdia", body)));
+    const auto details = probe_details(MemoryReader(test::bytes(file)));
+    if (details) CHECK(details->video.empty());
+  }
 }

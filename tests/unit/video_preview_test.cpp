@@ -66,28 +66,47 @@ TEST_CASE("video: a clip turned by its matrix is upright") {
   CHECK(derived->outputs.front().height == 80);
 }
 
+TEST_CASE("video: clips of large videos fit a server's budget of pixels, whichever way they are turned") {
+  const test::TempFolder folder;
+  test::write_file(folder / "a.mp4", h264("testsrc2=s=1920x1080:r=10:d=3", "10"));
+  const auto turned = test::film("b.mp4", {"-i", (folder / "a.mp4").string(), "-c", "copy", "-metadata:s:v", "rotate=90"});
+  DeriveOptions options;
+  options.budget.max_pixels = options.budget.max_total_pixels = 50'000'000;
+  for (const auto& source : {test::read_file(folder / "a.mp4"), turned}) {
+    for (const char* const transform : {"w=320,format=webp,frames=clip", "w=640,format=webp,frames=clip"}) {
+      CAPTURE(transform);
+      const auto derived = derive_video(source, {transform}, options);
+      if (!derived) FAIL(derived.error().message);
+      CHECK(info_of(derived->outputs.front()).frames >= 29);
+    }
+  }
+  // What comes out still counts.
+  options.budget.max_total_pixels = 1'000'000;
+  CHECK(derive_video(turned, {"w=320,format=webp,frames=clip"}, options).error().code == Errc::too_large);
+}
+
 TEST_CASE("video: a sheet shows the video from its beginning to its end, and its index says where") {
   // A second each of red, green and blue.
   const auto source = test::film("a.mp4", {"-f",
-                                              "lavfi",
-                                              "-i",
-                                              "color=red:s=160x120:r=25:d=1",
-                                              "-f",
-                                              "lavfi",
-                                              "-i",
-                                              "color=lime:s=160x120:r=25:d=1",
-                                              "-f",
-                                              "lavfi",
-                                              "-i",
-                                              "color=blue:s=160x120:r=25:d=1",
-                                              "-filter_complex",
-                                              "[0][1][2]concat=n=3",
-                                              "-c:v",
-                                              "libx264",
-                                              "-g",
-                                              "25",
-                                              "-pix_fmt",
-                                              "yuv420p"});
+                                           "lavfi",
+                                           "-i",
+                                           "color=red:s=160x120:r=25:d=1",
+                                           "-f",
+                                           "lavfi",
+                                           "-i",
+                                           "color=lime:s=160x120:r=25:d=1",
+                                           "-f",
+                                           "lavfi",
+                                           "-i",
+                                           "color=blue:s=160x120:r=25:d=1",
+                                           "-filter_complex",
+                                           "[0][1][2]concat=n=3",
+                                           "-c:v",
+                                           "libx264",
+                                           "-g",
+                                           "25",
+                                           "-pix_fmt",
+                                           "yuv420p"});
   const auto derived = derive_video(source, {"w=80,format=png,frames=sheet"});
   REQUIRE(derived.has_value());
   const Encoded& sheet = derived->outputs.front();

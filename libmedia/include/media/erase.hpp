@@ -12,6 +12,7 @@
 #include "media/digest.hpp"
 #include "media/export.hpp"
 #include "media/records.hpp"
+#include "media/result.hpp"
 
 namespace media {
 
@@ -48,6 +49,9 @@ struct EraseReport {
   std::vector<ErasedMedia> media{};
   std::vector<ErasedBlob> blobs{};  ///< Each once; of a retained original no renditions.
   std::uint64_t uploads = 0;        ///< Unfinished resumable uploads that were ended, their bytes with them.
+  /// What kept it from its end. What is listed is gone from the catalog all the same; what is left of it goes with the next collection,
+  /// and the rest with another call.
+  std::optional<Error> failure{};
 };
 
 }  // namespace media

@@ -479,9 +479,9 @@ class MEDIA_EXPORT Library {
   virtual Result<bool> remove(MediaId id) = 0;
   /// Removes what an owner has, rows and bytes, with all renditions and without a grace period: for the law's sake. What is left of removed
   /// blobs in segments, whosever they were, is overwritten. Bytes that others have too stay. A reader that has one of these bytes open may
-  /// get zeros for them. Can be called again after a failure, and then reports what was left; what a call that failed had claimed is
-  /// removed by `collect`. Errors: `invalid_argument` (no owner), `not_found` (a media of the list is not the owner's; then nothing is
-  /// erased), `denied`, `cancelled`, and the store's and repository's own.
+  /// get zeros for them. A failure on the way, once something was erased, is in the report. Errors: `invalid_argument` (no owner),
+  /// `not_found` (a media of the list is not the owner's; then nothing is erased), `denied`, `cancelled`, and the store's and repository's
+  /// own.
   virtual Result<EraseReport> erase(const EraseRequest& request) = 0;
   /// Removes several at once, all that are there (and this owner's, where one is given) or, on an error, none. Answers which they were,
   /// each once.

@@ -43,4 +43,15 @@ MEDIA_EXPORT Result<std::optional<std::string>> read_store_note(const std::files
 /// its bytes by it, or is refused, and does not take them for lost. `conflict` where another place is noted.
 MEDIA_EXPORT Result<void> note_store(const std::filesystem::path& base_path, const std::string& location);
 
+/// Which catalog belongs to the bytes in `base_path`, where it is not the one that lies beside them, as noted there by `note_catalog`;
+/// absent: `catalog.db`. Errors: `io`, `denied`, `corrupt` (the note is none).
+MEDIA_EXPORT Result<std::optional<std::string>> read_catalog_note(const std::filesystem::path& base_path);
+
+/// Notes it, in the file `<base_path>/catalog`, durably: "postgresql, schema recipe_manager". To a collection with the wrong catalog
+/// everything in the store would be a leftover. `conflict` where another one is noted.
+MEDIA_EXPORT Result<void> note_catalog(const std::filesystem::path& base_path, const std::string& catalog);
+
+/// `conflict` where the bytes in `base_path` belong to another catalog than the `catalog.db` beside them.
+MEDIA_EXPORT Result<void> require_own_catalog(const std::filesystem::path& base_path);
+
 }  // namespace media

@@ -204,6 +204,8 @@ Result<Answer> WorkerPool::run(MessageKind kind, const ByteReader& source, std::
 
   // The worker first: while all are busy, waiting calls hold no copies of their sources.
   MEDIA_TRY_ASSIGN(std::unique_ptr<Worker> worker, acquire(call));
+  // The time that others took is not this job's.
+  call.patience.until = steady_clock::now() + call.deadline;
   bool in_step = false;
   // Gives the worker's place back however this ends; an exception of the reader or the progress callback included.
   struct Return {

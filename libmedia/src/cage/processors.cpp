@@ -158,7 +158,7 @@ Result<std::unique_ptr<Processor>> make_worker_processor(const WorkerPoolOptions
   if (!video_worker) return std::make_unique<Workers>(std::move(pictures), std::nullopt, video_worker.error().message);
   cage::PoolOptions videos = pictures;
   videos.worker_path = std::move(*video_worker);
-  videos.workers = options.video_workers != 0 ? options.video_workers : std::max(options.workers / 2, 1U);
+  videos.workers = options.video_workers != 0 ? options.video_workers : options.workers;
   return std::make_unique<Workers>(std::move(pictures), std::move(videos), std::string());
 }
 

@@ -112,7 +112,7 @@ class FrameDerivation {
       if (!frame) break;
       ++count;
       // Some files have more frames than they said.
-      MEDIA_TRY(control_.check_frames(count, decoder_.header().picture, "the animation"));
+      if (!reader_.are_reduced()) MEDIA_TRY(control_.check_frames(count, decoder_.header().picture, "the animation"));
       if (count == 1) begin(*frame, derived);
       if (frame->shown <= kTooShort) frame->shown = kShownInstead;
       MEDIA_TRY(add(*frame));
@@ -131,7 +131,7 @@ class FrameDerivation {
  private:
   [[nodiscard]] Result<void> check_budget() const {
     const Size picture = decoder_.header().picture;
-    MEDIA_TRY(control_.check_frames(reader_.frames(), picture, "the animation"));
+    if (!reader_.are_reduced()) MEDIA_TRY(control_.check_frames(reader_.frames(), picture, "the animation"));
     std::uint64_t bytes = reader_.working_bytes() + image_bytes(picture, Layout::rgba);
     std::uint64_t resampling = 0;
     for (const Target& target : targets_) {

@@ -58,6 +58,8 @@ class FrameReader {
   [[nodiscard]] std::uint32_t frames() const noexcept { return frames_; }
   /// Memory that is held from frame to frame.
   [[nodiscard]] virtual std::uint64_t working_bytes() const noexcept = 0;
+  /// True where frames come no larger than the outputs need: then it is these that a budget of pixels counts.
+  [[nodiscard]] virtual bool are_reduced() const noexcept { return false; }
   /// The next frame, nothing after the last. Errors as `Decoder::start`'s.
   virtual Result<std::optional<Frame>> next() = 0;
 

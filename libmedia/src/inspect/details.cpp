@@ -30,7 +30,8 @@ Result<MediaDetails> probe_details(const ByteReader& content) {
   MEDIA_TRY(recognised.reader->read_tracks(cursor, details));
   // Frames and their time tell a rate where the tracks do not.
   const MediaInfo& info = details.info;
-  if (!details.video.empty() && details.video.front().frames_per_second == 0 && info.frames > 0 && info.duration) {
+  if (!details.video.empty() && details.video.front().frames_per_second == 0 && info.frames > 0 && info.duration &&
+      info.duration->count() > 0) {
     details.video.front().frames_per_second = info.frames * 1000.0 / static_cast<double>(info.duration->count());
   }
   for (VideoTrack& track : details.video) {

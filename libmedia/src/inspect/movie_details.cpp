@@ -78,7 +78,7 @@ Result<void> read_descriptors(Cursor& cursor, TrackFacts& track) {
 }
 
 /// What stands in a sample entry after its fixed fields.
-Result<void> read_extensions(Cursor& cursor, std::uint64_t end, TrackFacts& track) {
+Result<void> read_extensions(Cursor& cursor, std::uint64_t end, TrackFacts& track, int depth = 0) {
   return for_each_box(cursor, end, [&](const Box& box) -> Result<void> {
     if (box.type == code("pasp")) {
       MEDIA_TRY_ASSIGN(const auto aspect, cursor.take<8>("a pixel aspect ratio"));
@@ -95,8 +95,8 @@ Result<void> read_extensions(Cursor& cursor, std::uint64_t end, TrackFacts& trac
         track.original_coding = original.be32<0>();
         return {};
       });
-    } else if (box.type == code("wave")) {
-      return read_extensions(cursor, box.end, track);
+    } else if (box.type == code("wave") && depth == 0) {
+      return read_extensions(cursor, box.end, track, depth + 1);
     } else if (box.type == code("esds")) {
       return read_descriptors(cursor, track);
     }
@@ -161,7 +161,7 @@ Result<void> read_media(Cursor& cursor, const Box& media, TrackFacts& track) {
     } else if (box.type == code("hdlr") && media.type == code("mdia")) {  // QuickTime has another one in `minf`
       MEDIA_TRY_ASSIGN(const auto head, cursor.take<12>("a handler"));
       track.handler = head.be32<8>();
-    } else if (box.type == code("minf") || box.type == code("stbl")) {
+    } else if ((box.type == code("minf") && media.type == code("mdia")) || (box.type == code("stbl") && media.type == code("minf"))) {
       return read_media(cursor, box, track);
     } else if (box.type == code("stsd")) {
       return read_sample_entry(cursor, track);

@@ -17,7 +17,8 @@
 namespace media {
 namespace {
 
-constexpr std::size_t kAtOnce = 200;
+/// Each takes several round trips to the database, and others wait for the transaction.
+constexpr std::size_t kAtOnce = 20;
 constexpr std::size_t kHexDigits = 64;
 
 /// A row, and what it becomes.
@@ -103,6 +104,9 @@ Result<void> take(Transaction& transaction, Candidate& candidate, Timestamp now)
     return {};
   }
   MEDIA_TRY_ASSIGN(auto blob, transaction.find_blob(*media.digest));
+  if (blob && blob->state == BlobState::deleting) {
+    return Error{Errc::unavailable, "adopt: blob " + media.digest->to_hex() + " is being removed by a collection; run it again"};
+  }
   if (!blob) blob.emplace();
   blob->digest = *media.digest;
   blob->size_bytes = media.size_bytes;

@@ -7,20 +7,52 @@ namespace media {
 namespace {
 
 constexpr std::size_t kBatch = 256;
+/// Claimed in one transaction, and removed within a lease.
+constexpr std::size_t kClaims = 64;
 /// A claim older than this belongs to a collection that died; one that lives unlinks a batch within moments.
 constexpr std::chrono::seconds kClaimLease{60};
+/// One that lives renews its claims before a removal could outlast them.
+constexpr std::chrono::seconds kRenewAfter{15};
 
 }  // namespace
 
-Result<std::uint64_t> LibraryImpl::delete_claimed(std::span<const Blob> claimed) {
+Result<std::vector<Blob>> LibraryImpl::renew_claims(std::span<const Blob> claims) {
+  std::vector<Blob> held;
+  MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+    held.clear();
+    for (const Blob& claim : claims) {
+      MEDIA_TRY_ASSIGN(auto row, transaction.find_blob(claim.digest));
+      // Somebody else took it over, or was done with it: its bytes may be another upload's by now.
+      if (!row || row->state != BlobState::deleting || row->condemned_at != claim.condemned_at) continue;
+      row->condemned_at = std::max(clock_->now(), *claim.condemned_at + std::chrono::milliseconds(1));
+      MEDIA_TRY(transaction.put_blob(*row));
+      held.push_back(std::move(*row));
+    }
+    return {};
+  }));
+  return held;
+}
+
+Result<std::uint64_t> LibraryImpl::delete_claimed(std::vector<Blob> claims) {
   std::uint64_t freed = 0;
-  for (const Blob& blob : claimed) {
+  std::vector<Blob> removed;
+  auto renew_at = std::chrono::steady_clock::now() + kRenewAfter;
+  for (std::size_t at = 0; at < claims.size(); ++at) {
+    if (std::chrono::steady_clock::now() >= renew_at) {
+      // A slow store must not remove what is claimed no more.
+      MEDIA_TRY_ASSIGN(claims, renew_claims(std::span(claims).subspan(at)));
+      renew_at = std::chrono::steady_clock::now() + kRenewAfter;
+      at = 0;
+      if (claims.empty()) break;
+    }
+    const Blob& blob = claims[at];
     open_blobs_.forget(blob.digest);
-    MEDIA_TRY_ASSIGN(const bool removed, store_->remove(blob.digest));
-    if (removed) freed += blob.size_bytes;
+    MEDIA_TRY_ASSIGN(const bool was_there, store_->remove(blob.digest));
+    if (was_there) freed += blob.size_bytes;
+    removed.push_back(blob);
   }
   MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
-    for (const Blob& blob : claimed) {
+    for (const Blob& blob : removed) {
       MEDIA_TRY_ASSIGN(const auto row, transaction.find_blob(blob.digest));
       if (row && row->state == BlobState::deleting) MEDIA_TRY(transaction.remove_blob(blob.digest));
     }
@@ -38,8 +70,10 @@ Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> g
 
   // Bytes without a row, left by a crash: they get a condemned row, and from there on take the way of everything else.
   // (An ingest that has published but not yet catalogued finds that row and makes it live.)
+  // A catalog without one blob beside a store that has some is rather the wrong catalog than a store full of leftovers.
+  MEDIA_TRY_ASSIGN(const auto any_blob, repository_->list_blobs(std::nullopt, 1));
   std::string cursor;
-  do {
+  while (!any_blob.empty()) {
     MEDIA_TRY_ASSIGN(const auto page, store_->list(cursor, kBatch));
     std::vector<const ListedBlob*> unknown;
     for (const ListedBlob& listed : page.blobs) {
@@ -67,7 +101,8 @@ Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> g
       report.strays_removed += added;
     }
     cursor = page.next_cursor;
-  } while (!cursor.empty());
+    if (cursor.empty()) break;
+  }
 
   std::optional<Digest> after;
   for (;;) {
@@ -93,22 +128,24 @@ Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> g
   }
 
   const auto finish = [&](const std::vector<Blob>& claimed) -> Result<void> {
+    report.removed += claimed.size();
     MEDIA_TRY_ASSIGN(const std::uint64_t freed, delete_claimed(claimed));
     report.removed_bytes += freed;
-    report.removed += claimed.size();
     return {};
   };
 
   // What a collection that died had claimed.
   for (;;) {
-    MEDIA_TRY_ASSIGN(const auto abandoned, repository_->list_blobs_in_state(BlobState::deleting, clock_->now() - kClaimLease, kBatch));
+    MEDIA_TRY_ASSIGN(const auto abandoned, repository_->list_blobs_in_state(BlobState::deleting, clock_->now() - kClaimLease, kClaims));
     if (abandoned.empty()) break;
-    MEDIA_TRY(finish(abandoned));
+    // Two collections may find them at once; one of the two gets each.
+    MEDIA_TRY_ASSIGN(const auto taken_over, renew_claims(abandoned));
+    MEDIA_TRY(finish(taken_over));
   }
 
   for (;;) {
     const Timestamp now = clock_->now();
-    MEDIA_TRY_ASSIGN(const auto due, repository_->list_blobs_in_state(BlobState::condemned, now - wait, kBatch));
+    MEDIA_TRY_ASSIGN(const auto due, repository_->list_blobs_in_state(BlobState::condemned, now - wait, kClaims));
     if (due.empty()) break;
     std::vector<Blob> claimed;
     std::uint64_t revived = 0;

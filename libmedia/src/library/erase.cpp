@@ -24,7 +24,8 @@ std::string_view to_string(ErasedBlob::Outcome outcome) noexcept {
 
 namespace {
 
-constexpr std::size_t kBatch = 64;
+/// So few that a database at some distance is through with a batch in good time.
+constexpr std::size_t kBatch = 16;
 /// More unfinished uploads than one owner can have.
 constexpr std::size_t kMostUploads = 1'000'000;
 
@@ -55,12 +56,15 @@ class Claims {
     MEDIA_TRY_ASSIGN(const bool referenced, transaction_.is_referenced(digest));
     if (referenced) {
       erased.outcome = ErasedBlob::Outcome::retained;
+    } else if (claimed_here_.contains(digest)) {
+      return ErasedBlob::Outcome::erased;  // An owner may have sent a rendition of a picture of his own as a picture, too.
     } else if (row->state == BlobState::deleting) {
       erased.outcome = ErasedBlob::Outcome::left;
     } else {
       row->state = BlobState::deleting;
       row->condemned_at = now_;
       MEDIA_TRY(transaction_.put_blob(*row));
+      claimed_here_.insert(digest);
       claimed.push_back(std::move(*row));
     }
     blobs.push_back(erased);
@@ -69,6 +73,7 @@ class Claims {
 
   Transaction& transaction_;
   const Timestamp now_;
+  std::set<Digest> claimed_here_;
 };
 
 }  // namespace
@@ -149,18 +154,25 @@ Result<EraseReport> LibraryImpl::erase(const EraseRequest& request) {
     }
   }
   std::vector<Digest> erased;
-  for (std::size_t at = 0; at < ids.size(); at += kBatch) {
-    if (request.stop.stop_requested()) return Error{Errc::cancelled, "erase: stopped"};
-    std::vector<Blob> claimed;
-    MEDIA_TRY(erase_rows(std::span(ids).subspan(at, std::min(kBatch, ids.size() - at)), request, report, claimed));
-    MEDIA_TRY(delete_claimed(claimed));
-    for (const Blob& blob : claimed) erased.push_back(blob.digest);
-  }
-  if (request.media.empty()) {
+  const auto erase_all = [&]() -> Result<void> {
+    for (std::size_t at = 0; at < ids.size(); at += kBatch) {
+      if (request.stop.stop_requested()) return Error{Errc::cancelled, "erase: stopped"};
+      std::vector<Blob> claimed;
+      MEDIA_TRY(erase_rows(std::span(ids).subspan(at, std::min(kBatch, ids.size() - at)), request, report, claimed));
+      for (const Blob& blob : claimed) erased.push_back(blob.digest);
+      MEDIA_TRY(delete_claimed(std::move(claimed)));
+    }
+    if (!request.media.empty()) return {};
     MEDIA_TRY_ASSIGN(report.uploads, erase_uploads(request.owner));
+    return {};
+  };
+  auto done = erase_all();
+  if (!done && report.media.empty()) return std::move(done).error();
+  // Whatever happened: of what is gone nothing stays.
+  for (auto wiped : {store_->wipe(erased, {}), repository_->wipe()}) {
+    if (done && !wiped) done = std::move(wiped);
   }
-  MEDIA_TRY(store_->wipe(erased, request.stop));
-  MEDIA_TRY(repository_->wipe());
+  if (!done) report.failure = std::move(done).error();
   report.erased_at = clock_->now();
   return report;
 }

@@ -110,8 +110,11 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
     const bool is_described = media->appearance.known();
     if (!wanted.empty() || media->placeholder.empty() || !is_described) {
       auto made = derive_in_turn(*content, wanted, options, [&] { options.progress(noted); });
-      // A video that nothing can be shown of (encrypted, a codec of its own) can still be downloaded and played.
-      if (!made && !(made.error().code == Errc::unsupported && is_video(media->info.format))) return std::move(made).error();
+      // A video that nothing can be shown of (encrypted, a codec of its own, frames beyond the budget) can still be downloaded and played.
+      const auto is_kept_plain = [&](Errc code) {
+        return is_video(media->info.format) && (code == Errc::unsupported || code == Errc::too_large);
+      };
+      if (!made && !is_kept_plain(made.error().code)) return std::move(made).error();
       if (made) derived = std::move(*made);
     }
     std::vector<StagedOutput> outputs;
@@ -252,6 +255,7 @@ Result<std::size_t> LibraryImpl::work_off(std::span<const std::string> kinds, st
       return {};
     });
     if (!claim && (options.until_idle || !is_retryable(claim.error().code))) return claim.error();
+    if (!claim) claimed.clear();  // What was not committed is nobody's.
     if (!claimed.empty()) {
       const auto outcome = run(claimed.front());
       // A job that was taken over is its new owner's; one that was stopped waits in the queue.

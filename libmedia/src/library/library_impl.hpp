@@ -176,8 +176,10 @@ class LibraryImpl final : public Library {
   void keep_within_budget(std::uint64_t added_bytes);
 
   // collect.cpp
-  /// Removes the bytes and rows of blobs that were claimed (`deleting`).
-  Result<std::uint64_t> delete_claimed(std::span<const Blob> claimed);
+  /// Removes the bytes and rows of blobs that were claimed (`deleting`) a moment ago, as their rows were written then.
+  Result<std::uint64_t> delete_claimed(std::vector<Blob> claims);
+  /// Claims anew for another lease; those that are no longer this caller's are left out.
+  Result<std::vector<Blob>> renew_claims(std::span<const Blob> claims);
 
   // erase.cpp
   /// Removes the rows of these media, and claims the blobs that nobody else refers to.

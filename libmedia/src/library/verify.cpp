@@ -238,9 +238,11 @@ class LibraryImpl::Verification {
   Result<void> found_bad(const VerifyTask& task, Fault fault) {
     // Whoever reads it next hashes it, and finds what was found here.
     library_.open_blobs_.forget(task.row.digest);
-    MEDIA_TRY_ASSIGN(fault.repaired, repair(task.row, fault.problem));
+    const auto repaired = repair(task.row, fault.problem);
+    fault.repaired = repaired && *repaired;
     if (!fault.repaired && fault.problem == Fault::Problem::damaged) add_note({task.row.digest, std::nullopt, {}});
     tell(fault);
+    if (!repaired) return repaired.error();
     return {};
   }
 
@@ -261,7 +263,11 @@ class LibraryImpl::Verification {
     MEDIA_TRY_ASSIGN(staged[0], writer->finish());
     // A copy that is damaged too is none.
     if (staged[0]->digest() != row.digest) return false;
-    if (problem == Fault::Problem::damaged) MEDIA_TRY(library_.store_->quarantine(row.digest));
+    if (problem == Fault::Problem::damaged) {
+      // What cannot even be read cannot be set aside; the whole copy takes its place all the same.
+      const auto aside = library_.store_->quarantine(row.digest);
+      if (!aside && is_retryable(aside.error().code)) return aside.error();
+    }
     const std::uint64_t size_bytes = staged[0]->size();
     MEDIA_TRY(library_.store_->publish(staged));
     MEDIA_TRY_ASSIGN(const auto stat, library_.store_->stat(row.digest));

@@ -44,7 +44,7 @@ Result<std::unique_ptr<Connection>> Pool::take(Deadline deadline) {
     if (free_.empty()) break;
     auto connection = std::move(free_.back());
     free_.pop_back();
-    if (!connection->is_stale()) return connection;
+    if (!connection->is_stale() && connection->opened_at() + kLongestLife > std::chrono::steady_clock::now()) return connection;
     --open_;
   }
   ++open_;

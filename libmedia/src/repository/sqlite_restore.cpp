@@ -107,14 +107,16 @@ Result<std::filesystem::path> restore_sqlite_catalog(const std::filesystem::path
   if (::access(catalog.c_str(), F_OK) == 0) {
     MEDIA_TRY(sqlite::require_unused(catalog));
     former = catalog.string() + ".before-" + sqlite::stamp(SystemClock().now());
-    // Its log with it, which is a part of it.
-    for (const char* suffix : {"-wal", "-shm", ""}) {
+    // Its log with it, which is a part of it, and empty where the catalog was closed well. The catalog itself has both names until the new
+    // one takes its own: at no moment is there none.
+    for (const char* suffix : {"-wal", "-shm"}) {
       if (::rename((catalog.string() + suffix).c_str(), (former.string() + suffix).c_str()) != 0 && errno != ENOENT) {
         return errno_error(errno, "set the former catalog aside");
       }
     }
+    if (::link(catalog.c_str(), former.c_str()) != 0) return errno_error(errno, "set the former catalog aside");
   }
-  if (::renameat2(AT_FDCWD, temp.path.c_str(), AT_FDCWD, catalog.c_str(), RENAME_NOREPLACE) != 0 || ::fsync(folder.get()) != 0) {
+  if (::rename(temp.path.c_str(), catalog.c_str()) != 0 || ::fsync(folder.get()) != 0) {
     return errno_error(errno, "restore to " + catalog.string());
   }
   return former;

@@ -1,6 +1,7 @@
 #include "store/s3_client.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <random>
 #include <thread>
 
@@ -11,6 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr std::chrono::milliseconds kSlowAnswer = std::chrono::minutes(10);
 constexpr std::chrono::milliseconds kLongestPause = 5s;
 constexpr std::chrono::seconds kLongestRetryAfter = 10s;
 constexpr std::uint64_t kBytesASecond = 64U << 10U;
@@ -92,13 +94,14 @@ Result<HttpAnswer> Client::attempt(const Call& call, std::chrono::milliseconds t
   request.into = call.into;
   request.timeout = timeout;
   request.abandoned = call.abandoned;
+  request.may_be_silent = call.answers_slowly;
   return whole_range(transport_.perform(request));
 }
 
 Result<HttpAnswer> Client::perform(const Call& call) {
   const auto grown = std::chrono::seconds(std::max<std::uint64_t>(call.body.length, call.into.size()) / kBytesASecond);
   for (unsigned count = 1;; ++count) {
-    std::chrono::milliseconds timeout = options_.attempt_timeout + grown;
+    std::chrono::milliseconds timeout = call.answers_slowly ? kSlowAnswer : options_.attempt_timeout + grown;
     if (call.deadline) {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(*call.deadline - std::chrono::steady_clock::now());
       if (left <= 0ms) return Error{Errc::unavailable, call.what + ": not done in time"};

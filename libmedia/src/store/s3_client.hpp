@@ -29,6 +29,8 @@ struct Call {
   std::vector<long> answers{};
   std::optional<std::chrono::steady_clock::time_point> deadline{};
   const std::atomic<bool>* abandoned = nullptr;
+  /// The engine puts a large object together before it answers, which may take minutes of silence.
+  bool answers_slowly = false;
 };
 
 /// Thread-safety: every method may be called concurrently, because the parts that change have locks of their own.

@@ -76,6 +76,7 @@ Result<bool> quarantine_object(Client& client, const std::string& key, const std
   copy.headers = {{"x-amz-copy-source", percent_encode('/' + client.place().bucket + '/' + key, true)},
                   {"x-amz-copy-source-if-match", specimen->etag}};
   copy.answers = {404, 412};
+  copy.answers_slowly = true;
   MEDIA_TRY_ASSIGN(const auto copied, client.perform(copy));
   if (copied.status >= 400) return false;
   // 200 comes before the work is done, and an error may follow in its body.

@@ -28,6 +28,10 @@ namespace {
 
 constexpr unsigned kReadAheadThreads = 4;
 constexpr std::chrono::seconds kCheckLimit{2};
+/// Asked for within transactions of the catalog, which others wait for.
+constexpr std::chrono::seconds kStatLimit{5};
+/// Well within the time that a collection's claim holds.
+constexpr std::chrono::seconds kRemoveLimit{20};
 constexpr std::chrono::hours kOldTemp{24};
 constexpr std::chrono::seconds kMostPresigned{std::chrono::hours{24 * 7}};
 constexpr std::uint64_t kLeastPart = std::uint64_t{5} << 20U;
@@ -120,6 +124,7 @@ Result<std::optional<BlobStat>> S3Store::stat(const Digest& digest) const {
   Call call;
   call.what = "stat blob " + digest.to_hex();
   call.method = "HEAD";
+  call.deadline = std::chrono::steady_clock::now() + kStatLimit;
   call.key = key_of(digest);
   call.answers = {404};
   MEDIA_TRY_ASSIGN(const auto answer, client_->perform(call));
@@ -147,6 +152,7 @@ Result<bool> S3Store::remove(const Digest& digest) {
   Call call;
   call.what = "remove blob " + digest.to_hex();
   call.method = "DELETE";
+  call.deadline = std::chrono::steady_clock::now() + kRemoveLimit;
   call.key = key_of(digest);
   call.answers = {404};
   MEDIA_TRY(client_->perform(call));

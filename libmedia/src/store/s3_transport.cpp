@@ -248,7 +248,7 @@ Result<HttpAnswer> Transport::perform(const HttpRequest& request) {
   option(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
   option(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(std::min(request.timeout, options_.connect_timeout).count()));
   option(CURLOPT_LOW_SPEED_LIMIT, kLeastBytesPerSecond);
-  option(CURLOPT_LOW_SPEED_TIME, static_cast<long>(options_.stall_timeout.count()));
+  option(CURLOPT_LOW_SPEED_TIME, request.may_be_silent ? 0L : static_cast<long>(options_.stall_timeout.count()));
   option(CURLOPT_BUFFERSIZE, kBufferBytes);
   option(CURLOPT_USERAGENT, "libmedia");
   option(CURLOPT_WRITEFUNCTION, &s3_receive);

@@ -35,6 +35,7 @@ struct HttpRequest {
   std::chrono::milliseconds timeout{};
   /// True once nobody wants the answer any more; may be absent.
   const std::atomic<bool>* abandoned = nullptr;
+  bool may_be_silent = false;  ///< The time-out is the only limit.
 };
 
 struct HttpAnswer {

@@ -4,9 +4,11 @@
 #include <atomic>
 #include <functional>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "core/random.hpp"
+#include "store/blob_layout.hpp"
 #include "store/s3_xml.hpp"
 
 namespace media::store::s3 {
@@ -153,6 +155,7 @@ Result<void> Uploader::complete(Multipart& multipart) {
   call.query = {{"uploadId", multipart.id}};
   call.body = {&reader, 0, bytes.size()};
   call.payload_hash = Digest::of(bytes).to_hex();
+  call.answers_slowly = true;
   // 404: of an attempt before this one the answer was lost, and the upload is an object by now, or somebody aborted it. The object tells.
   call.answers = {404};
   MEDIA_TRY_ASSIGN(const auto answer, client_->perform(call));
@@ -205,6 +208,10 @@ void Uploader::sweep() {
     const auto page = parse_uploads(answer->text);
     if (!page) return;
     for (const PendingUpload& upload : page->uploads) {
+      // What else goes into this bucket is not ours to end.
+      const std::string_view name = std::string_view(upload.key).substr(upload.key.rfind('/') + 1);
+      const auto digest = digest_of_name(name);
+      if (!digest || upload.key != prefix_ + blob_path(*digest)) continue;
       if (upload.initiated != Timestamp() && client_->now() - upload.initiated >= stale_age_) abort(upload.key, upload.id);
     }
     if (!page->more || page->next_key.empty()) return;

@@ -2,6 +2,7 @@
 
 #include <expat.h>
 
+#include <algorithm>
 #include <charconv>
 #include <functional>
 #include <limits>
@@ -11,6 +12,13 @@
 
 namespace media::store::s3 {
 namespace {
+
+/// A key as `encoding-type=url` has it: some engines write a space as a plus, and all of them a plus as %2B.
+std::string decode_key(std::string_view text) {
+  std::string key(text);
+  std::replace(key.begin(), key.end(), '+', ' ');
+  return percent_decode(key);
+}
 
 constexpr std::size_t kMostDepth = 8;
 /// A key has at most 1,024 bytes, each of them three in an encoded key.
@@ -127,7 +135,7 @@ Result<ObjectPage> parse_objects(std::string_view xml) {
   bool good = true;
   bool ended = false;
   const bool whole = walk_xml(xml, [&](std::string_view path, std::string_view text) {
-    if (path == "ListBucketResult/Contents/Key") object.key = percent_decode(text);
+    if (path == "ListBucketResult/Contents/Key") object.key = decode_key(text);
     if (path == "ListBucketResult/Contents/Size") object.size = number_of(text, good);
     if (path == "ListBucketResult/Contents/LastModified") object.modified = time_of(text);
     if (path == "ListBucketResult/IsTruncated") page.more = text == "true";
@@ -148,11 +156,11 @@ Result<UploadPage> parse_uploads(std::string_view xml) {
   PendingUpload upload;
   bool ended = false;
   const bool whole = walk_xml(xml, [&](std::string_view path, std::string_view text) {
-    if (path == "ListMultipartUploadsResult/Upload/Key") upload.key = percent_decode(text);
+    if (path == "ListMultipartUploadsResult/Upload/Key") upload.key = decode_key(text);
     if (path == "ListMultipartUploadsResult/Upload/UploadId") upload.id = text;
     if (path == "ListMultipartUploadsResult/Upload/Initiated") upload.initiated = time_of(text);
     if (path == "ListMultipartUploadsResult/IsTruncated") page.more = text == "true";
-    if (path == "ListMultipartUploadsResult/NextKeyMarker") page.next_key = percent_decode(text);
+    if (path == "ListMultipartUploadsResult/NextKeyMarker") page.next_key = decode_key(text);
     if (path == "ListMultipartUploadsResult/NextUploadIdMarker") page.next_id = text;
     if (path == "ListMultipartUploadsResult") ended = true;
     if (path == "ListMultipartUploadsResult/Upload") {

@@ -27,6 +27,8 @@ class ClipReader final : public image::FrameReader {
  public:
   explicit ClipReader(ClipDecoder& clip);
   [[nodiscard]] std::uint64_t working_bytes() const noexcept override;
+  /// And there are at most `kSteps` of them, of pixels that were checked.
+  [[nodiscard]] bool are_reduced() const noexcept override { return true; }
   Result<std::optional<image::Frame>> next() override;
 
  private:

@@ -22,6 +22,8 @@ namespace media::video {
 namespace {
 
 constexpr int kBufferBytes = 64 << 10;
+/// In milliseconds.
+constexpr std::int64_t kLongestTime = 1'000'000'000'000'000;
 /// More streams than this no camera and no editor makes.
 constexpr int kMaxStreams = 128;
 /// Bytes that may be read in all: a file without an index is searched by reading it, again and again.
@@ -248,7 +250,8 @@ Result<void> Container::describe(Format format, const ByteReader& source) {
   } else if (format_->duration > 0) {
     duration = av_rescale_q(format_->duration, AV_TIME_BASE_Q, {1, 1000});
   }
-  if (duration > 0) info_.duration = std::chrono::milliseconds(duration);
+  // Thirty thousand years; what claims more is lying, and would overflow what is added to it.
+  if (duration > 0 && duration < kLongestTime) info_.duration = std::chrono::milliseconds(duration);
   return {};
 }
 
@@ -260,7 +263,8 @@ std::int64_t Container::timestamp_of(std::chrono::milliseconds time) const noexc
 std::chrono::milliseconds Container::time_of(std::int64_t timestamp) const noexcept {
   if (timestamp == AV_NOPTS_VALUE) return std::chrono::milliseconds(0);
   const std::int64_t start = stream_->start_time == AV_NOPTS_VALUE ? 0 : stream_->start_time;
-  return std::chrono::milliseconds(av_rescale_q(av_sat_sub64(timestamp, start), stream_->time_base, {1, 1000}));
+  const std::int64_t time = av_rescale_q(av_sat_sub64(timestamp, start), stream_->time_base, {1, 1000});
+  return std::chrono::milliseconds(std::clamp(time, -kLongestTime, kLongestTime));
 }
 
 Result<bool> Container::seek(std::int64_t timestamp) {

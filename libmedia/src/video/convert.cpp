@@ -52,8 +52,8 @@ Result<void> Converter::prepare(const AVFrame& frame, const Shape& shape) {
   }
   const auto width = static_cast<std::uint32_t>(frame.width);
   const bool same = shape.size == image::Size{width, static_cast<std::uint32_t>(frame.height)};
-  // Averages where it gets smaller. At the same size exact rounding would keep swscale from its fast ways (1080p: 0.7 against 8 ms), which are
-  // exact enough; elsewhere it is what keeps colours from being two values off.
+  // Averages where it gets smaller. At the same size exact rounding would keep swscale from its fast ways (1080p: 0.7 against 8 ms), which
+  // are exact enough; elsewhere it is what keeps colours from being two values off.
   const int flags = (shape.size.width < width ? SWS_AREA : SWS_BILINEAR) | SWS_FULL_CHR_H_INT | (same ? 0 : SWS_ACCURATE_RND);
   scaler_.reset(sws_getContext(frame.width, frame.height, format, static_cast<int>(shape.size.width), static_cast<int>(shape.size.height),
                                shape.deep ? AV_PIX_FMT_RGB48 : AV_PIX_FMT_RGB24, flags, nullptr, nullptr, nullptr));

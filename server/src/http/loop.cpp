@@ -110,7 +110,7 @@ void Server::Loop::run() {
   while (true) {
     table_.bury();
     if (stopping_ && !draining_) begin_drain();
-    if (draining_ && !last_call_ && steady_clock::now() >= last_call_at_.load()) call_the_last();
+    if (draining_ && steady_clock::now() >= last_call_at_.load()) call_the_last();
     if (draining_ && steady_clock::now() >= drain_until_.load()) cut_everything();
     if (draining_ && table_.size() == 0) return;
     const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_milliseconds());
