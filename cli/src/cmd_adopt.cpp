@@ -3,6 +3,7 @@
 
 #include "command.hpp"
 #include "media/adoption.hpp"
+#include "media/store_location.hpp"
 #include "text.hpp"
 
 namespace mediactl {

@@ -241,6 +241,7 @@ TEST_CASE("library: claims that a collection left are taken over by one collecti
   SlowStore& slow = *store;
   LibraryOptions options;
   options.base_path = folder / "base";
+  std::filesystem::create_directory(options.base_path);
   options.store = std::move(store);
   options.processor = std::make_unique<test::ScriptedProcessor>();
   const auto clock = std::make_shared<test::ManualClock>();
