@@ -56,6 +56,9 @@ struct Config {
   std::uint64_t pack_below_bytes = media::LibraryOptions{}.pack_below_bytes;
   std::uint64_t rendition_budget_bytes = 0;  ///< 0: no limit.
   std::chrono::seconds collect_interval{3600};
+  std::uint64_t scrub_bytes_per_second = std::uint64_t{4} << 20U;  ///< 0: no scrubbing.
+  std::chrono::seconds scrub_interval{86'400};
+  std::chrono::seconds verify_interval = media::LibraryOptions{}.verify_interval;
   std::chrono::seconds collect_grace{std::chrono::hours{24}};
 
   AdmissionPolicy policy;

@@ -24,6 +24,9 @@ namespace {
 /// Segments are rewritten at leisure: requests want the disk as well.
 constexpr std::uint64_t kCompactBytesPerSecond = std::uint64_t{64} << 20U;
 
+/// So that one that is started anew each night gets to it, too.
+constexpr std::chrono::seconds kFirstScrub{600};
+
 http::Response error_hook(int status, const std::string& message, const http::Request& request) {
   return error_response(status, message, request);
 }
@@ -160,6 +163,41 @@ struct Service::Parts {
     }
   }
 
+  /// Reads again what was not verified for long, slowly, and says what has rotted.
+  void scrub(const std::stop_token& stop) {
+    lower_priority();
+    auto wait = std::min(config.scrub_interval, kFirstScrub);
+    while (pause(stop, wait)) {
+      wait = config.scrub_interval;
+      VerifyOptions options;
+      options.threads = 1;
+      options.stop = stop;
+      options.bytes_per_second = config.scrub_bytes_per_second;
+      options.unless_verified_since = clock.now() - config.verify_interval;
+      options.on_fault = [this](const Fault& fault) {
+        if (fault.problem == Fault::Problem::stray) return;  // a collection's business
+        metrics->count_scrub_finding(fault.problem);
+        log.write(LogLevel::error, "scrub",
+                  {{"problem", to_string(fault.problem)},
+                   {"blob", fault.digest ? fault.digest->to_hex() : std::string()},
+                   {"reason", fault.message}});
+      };
+      const auto report = library->verify(options);
+      if (!report) {
+        if (report.error().code != Errc::cancelled) log.write(LogLevel::error, "scrub", {{"reason", report.error().message}});
+        continue;
+      }
+      metrics->count_scrubbed(report->blobs, report->bytes);
+      if (report->blobs > 0) {
+        log.write(LogLevel::info, "scrub",
+                  {{"blobs", static_cast<std::int64_t>(report->blobs)},
+                   {"bytes", static_cast<std::int64_t>(report->bytes)},
+                   {"damaged", static_cast<std::int64_t>(report->damaged)},
+                   {"missing", static_cast<std::int64_t>(report->missing)}});
+      }
+    }
+  }
+
   /// False where it was told to stop meanwhile.
   bool pause(const std::stop_token& stop, std::chrono::seconds time) {
     std::unique_lock lock(pause_mutex);
@@ -209,6 +247,7 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   options.derivation_queue = config.derivation_queue;
   options.rendition_budget_bytes = config.rendition_budget_bytes;
   options.collect_grace = config.collect_grace;
+  options.verify_interval = config.verify_interval;
   Parts* const self = parts.get();
   options.on_media_changed = [self](MediaId id) {
     if (http::Server* const server = self->started) server->wake(waiting_key(id));
@@ -284,6 +323,7 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
     parts->threads.emplace_back([self](const std::stop_token& stop) { self->run_jobs(stop); });
   }
   parts->threads.emplace_back([self](const std::stop_token& stop) { self->collect(stop); });
+  if (config.scrub_bytes_per_second > 0) parts->threads.emplace_back([self](const std::stop_token& stop) { self->scrub(stop); });
   if (parts->webhook) parts->threads.emplace_back([self](const std::stop_token& stop) { self->tell(stop); });
   return std::unique_ptr<Service>(new Service(std::move(parts)));
 }

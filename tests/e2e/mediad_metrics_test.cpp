@@ -196,3 +196,36 @@ TEST_CASE("mediad: metrics are where they were asked for, or nowhere") {
     CHECK(read_text(mediad.log()).find("cannot start") != std::string::npos);
   }
 }
+
+TEST_CASE("mediad: what rots in the store is found in the background, counted, named in the log, and served to nobody") {
+  using namespace std::chrono_literals;
+  const std::string damaged = R"(media_scrub_findings_total{problem="damaged"})";
+  Mediad mediad({"MEDIA_SERVICE_STORAGE_SCRUB_INTERVAL_SECONDS=1", "MEDIA_SERVICE_STORAGE_VERIFY_INTERVAL_SECONDS=31536000"});
+  auto client = std::make_unique<Client>(mediad.port);
+  const auto answer = client->post_raw(
+      text_of(png(60, 40, [](std::uint32_t x, std::uint32_t) { return Rgba{static_cast<std::uint8_t>(x)}; })), "image/png", "a.png");
+  REQUIRE(answer);
+  const auto stored = nlohmann::json::parse(answer->body);
+  const std::string digest = stored["content_hash"];
+  client->wait_processed(stored["media_id"]);
+  std::this_thread::sleep_for(1500ms);
+  // Verified when it came: nothing is read again.
+  CHECK(scrape(client->http()).at("media_scrub_blobs_total") == 0);
+  CHECK(scrape(client->http()).at(damaged) == 0);
+  CHECK(mediad.stop() == 0);
+
+  damage_blob(mediad.store(), digest, 20);
+  mediad.environment.push_back("MEDIA_SERVICE_STORAGE_VERIFY_INTERVAL_SECONDS=0");
+  mediad.start();
+  client = std::make_unique<Client>(mediad.port);
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  while (scrape(client->http()).at("media_scrub_blobs_total") < 1 && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(50ms);
+  CHECK(scrape(client->http()).at("media_scrub_blobs_total") >= 2);
+  CHECK(scrape(client->http()).at(damaged) >= 1);
+  CHECK(scrape(client->http()).at(R"(media_scrub_findings_total{problem="missing"})") == 0);
+  CHECK(read_text(mediad.log()).find(digest) != std::string::npos);
+  const auto refused = client->get("/media/" + std::to_string(stored["media_id"].get<int>()) + "/download");
+  REQUIRE(refused);
+  CHECK(refused->status >= 500);
+}

@@ -222,6 +222,13 @@ struct Metrics::State {
   Family<Counter>& downloads = counters("media_downloads_total", "Answers with bytes of a media.");
   std::array<Counter*, 2> downloads_by_kind = {&downloads.Add({{"kind", "original"}}), &downloads.Add({{"kind", "rendition"}})};
 
+  Counter& scrubbed_blobs = counters("media_scrub_blobs_total", "Blobs that were read again in the background.").Add({});
+  Counter& scrubbed_bytes = counters("media_scrub_bytes_total", "Their bytes, as far as they were whole.").Add({});
+  Family<Counter>& scrub_findings =
+      counters("media_scrub_findings_total", "Damaged and missing blobs that were found by that, anew in each round.");
+  Counter& found_damaged = scrub_findings.Add({{"problem", "damaged"}});
+  Counter& found_missing = scrub_findings.Add({{"problem", "missing"}});
+
   Counter& auth_attempts = counters("auth_attempts_total", "Requests that brought a credential.").Add({});
   Family<Counter>& auth_failures = counters("auth_failures_total", "Of these, those whose credential did not do.");
   std::array<Counter*, 2> auth_failures_by_reason = {&auth_failures.Add({{"reason", "refused"}}),
@@ -253,6 +260,14 @@ void Metrics::count_auth_failure(AuthFailure failure) {
   state_->auth_failures_by_reason.at(static_cast<std::size_t>(failure))->Increment();
 }
 void Metrics::count_rate_limited(RateTier tier) { state_->rate_limited_by_tier.at(tier)->Increment(); }
+
+void Metrics::count_scrubbed(std::uint64_t blobs, std::uint64_t bytes) {
+  state_->scrubbed_blobs.Increment(static_cast<double>(blobs));
+  state_->scrubbed_bytes.Increment(static_cast<double>(bytes));
+}
+void Metrics::count_scrub_finding(Fault::Problem problem) {
+  (problem == Fault::Problem::missing ? state_->found_missing : state_->found_damaged).Increment();
+}
 
 std::string Metrics::text() {
   {

@@ -53,6 +53,8 @@ class Metrics {
   void count_auth_attempt();
   void count_auth_failure(AuthFailure failure);
   void count_rate_limited(RateTier tier);
+  void count_scrubbed(std::uint64_t blobs, std::uint64_t bytes);
+  void count_scrub_finding(Fault::Problem problem);
 
   /// Everything in the text format 0.0.4 (`kMediaType`).
   std::string text();
