@@ -69,9 +69,9 @@ inline bool near(const Pixel& is, const Pixel& wanted, int tolerance) {
 }
 #define CHECK_PIXEL(is, ...)                                                      \
   do {                                                                            \
-    const test::Pixel media_is = (is);                                         \
+    const test::Pixel media_is = (is);                                            \
     INFO("is " << media_is.red << " " << media_is.green << " " << media_is.blue); \
-    CHECK(test::near(media_is, __VA_ARGS__));                                  \
+    CHECK(test::near(media_is, __VA_ARGS__));                                     \
   } while (false)
 
 }  // namespace test
