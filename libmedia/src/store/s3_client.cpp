@@ -12,7 +12,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::chrono::milliseconds kSlowAnswer = std::chrono::minutes(10);
+/// Where the engine has to put a large object together first.
+constexpr int kSlowAnswerFactor = 10;
 constexpr std::chrono::milliseconds kLongestPause = 5s;
 constexpr std::chrono::seconds kLongestRetryAfter = 10s;
 constexpr std::uint64_t kBytesASecond = 64U << 10U;
@@ -101,7 +102,7 @@ Result<HttpAnswer> Client::attempt(const Call& call, std::chrono::milliseconds t
 Result<HttpAnswer> Client::perform(const Call& call) {
   const auto grown = std::chrono::seconds(std::max<std::uint64_t>(call.body.length, call.into.size()) / kBytesASecond);
   for (unsigned count = 1;; ++count) {
-    std::chrono::milliseconds timeout = call.answers_slowly ? kSlowAnswer : options_.attempt_timeout + grown;
+    std::chrono::milliseconds timeout = options_.attempt_timeout * (call.answers_slowly ? kSlowAnswerFactor : 1) + grown;
     if (call.deadline) {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(*call.deadline - std::chrono::steady_clock::now());
       if (left <= 0ms) return Error{Errc::unavailable, call.what + ": not done in time"};
