@@ -126,7 +126,8 @@ TEST_CASE("inspect: boxes within boxes within boxes end in an answer") {
       const auto size = static_cast<std::uint32_t>(8 * (depth + 1));
       std::string head;
       for (int shift = 24; shift >= 0; shift -= 8) head += static_cast<char>(size >> shift & 0xffU);
-      body += std::string((head + nested).rbegin(), (head + nested).rend());
+      const std::string opening = head + nested;
+      body.append(opening.rbegin(), opening.rend());
     }
     std::reverse(body.begin(), body.end());
     const std::string file = box("ftyp", "isom" + std::string(4, '\0') + "isom") + box("moov", box("trak", box("mdia", body)));
