@@ -49,6 +49,9 @@ Exit adopt(Console& console, const Globals& globals, const Options& options) {
     auto opened = media::open_postgres_repository(ours);
     if (!opened) return console.fail(opened.error());
     catalog = std::move(opened).value();
+    // Before a row is taken over: where the folder has a catalog of its own, it is no earlier service's.
+    if (const auto noted = media::note_catalog(options.base, "postgresql, schema " + ours.schema); !noted)
+      return console.fail(noted.error());
   }
   const auto report = media::adopt(catalog.get(), what, [&](const media::AdoptedRow& row) {
     console.record(Json{{"id", row.id},
@@ -59,10 +62,6 @@ Exit adopt(Console& console, const Globals& globals, const Options& options) {
     console.text(std::to_string(row.id) + "  " + std::string(name_of(row.outcome)) + "  " + printable(row.filename) + "  " + row.reason);
   });
   if (!report) return console.fail(report.error());
-  if (!options.dry_run) {
-    if (const auto noted = media::note_catalog(options.base, "postgresql, schema " + globals.schema); !noted)
-      return console.fail(noted.error());
-  }
   console.summary(Json{{"adopted", report->adopted},
                        {"known", report->known},
                        {"empty", report->empty},

@@ -2,6 +2,7 @@
 #include <utility>
 #include <vector>
 
+#include "hot_path.hpp"
 #include "repository/list_statement.hpp"
 #include "repository/sql.hpp"
 #include "repository/sqlite_connection.hpp"
@@ -25,46 +26,7 @@ TEST_CASE("repository: no statement of the hot path walks a table or sorts") {
   const auto path = folder / "catalog.db";
   test::open(path);
   SQLite::Database database(path.string(), SQLite::OPEN_READONLY);
-  for (const std::string_view sql : {sql::kFindMedia,
-                                     sql::kFindMediaByContent,
-                                     sql::kFindMediaByContentAndName,
-                                     sql::kFindMediaByIdempotencyKey,
-                                     sql::kListExpiredMedia,
-                                     sql::kUpdateMedia,
-                                     sql::kRemoveMedia,
-                                     sql::kFindBlob,
-                                     sql::kHasBlobOfSize,
-                                     sql::kListBlobs,
-                                     sql::kIsReferenced,
-                                     sql::kListUnreferencedBlobs,
-                                     sql::kListBlobsInState,
-                                     sql::kRemoveBlob,
-                                     sql::kFindRendition,
-                                     sql::kListRenditions,
-                                     sql::kListAllRenditions,
-                                     sql::kListLeastUsedRenditions,
-                                     sql::kNoteRenditionUse,
-                                     sql::kRemoveRendition,
-                                     sql::kRemoveRenditions,
-                                     sql::kRemoveRenditionsStoredAs,
-                                     sql::kFindJobOfMedia,
-                                     sql::kClaimJobs,
-                                     sql::kClaimJobsOfMedia,
-                                     sql::kRenewJob,
-                                     sql::kFinishJob,
-                                     sql::kRequeueJob,
-                                     sql::kBuryJob,
-                                     sql::kRetryJob,
-                                     sql::kFindUpload,
-                                     sql::kListExpiredUploads,
-                                     sql::kChangeUploadState,
-                                     sql::kRemoveUpload,
-                                     sql::kFindResumableUpload,
-                                     sql::kListExpiredResumableUploads,
-                                     sql::kRemoveResumableUpload,
-                                     sql::kListLinks,
-                                     sql::kListLinksOfMedia,
-                                     sql::kRemoveLink}) {
+  for (const std::string_view sql : test::kHotPath) {
     const std::string plan = plan_of(database, std::string(sql));
     INFO(sql << "\n" << plan);
     CHECK(plan.find("SEARCH") != std::string::npos);

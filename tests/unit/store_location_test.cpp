@@ -86,4 +86,10 @@ TEST_CASE("store location: bytes that belong to another catalog are not given to
   CHECK(read_catalog_note(base).value() == "postgresql, schema media");
   std::filesystem::remove(base / "catalog");
   CHECK(require_own_catalog(base));
+  // Nor the other way round: to an empty catalog in a database all that this one knows would be leftovers.
+  test::write_file(base / "catalog.db", std::string("a catalog"));
+  const auto known = note_catalog(base, "postgresql, schema media");
+  REQUIRE_FALSE(known);
+  CHECK(known.error().code == Errc::conflict);
+  CHECK_FALSE(read_catalog_note(base).value());
 }

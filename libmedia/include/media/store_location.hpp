@@ -48,7 +48,7 @@ MEDIA_EXPORT Result<void> note_store(const std::filesystem::path& base_path, con
 MEDIA_EXPORT Result<std::optional<std::string>> read_catalog_note(const std::filesystem::path& base_path);
 
 /// Notes it, in the file `<base_path>/catalog`, durably: "postgresql, schema recipe_manager". To a collection with the wrong catalog
-/// everything in the store would be a leftover. `conflict` where another one is noted.
+/// everything in the store would be a leftover. `conflict` where another one is noted, or a `catalog.db` is there.
 MEDIA_EXPORT Result<void> note_catalog(const std::filesystem::path& base_path, const std::string& catalog);
 
 /// `conflict` where the bytes in `base_path` belong to another catalog than the `catalog.db` beside them.

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "store/file_ops.hpp"
+#include "store/gather.hpp"
 
 namespace media::store::s3 {
 namespace {
@@ -56,17 +57,7 @@ Result<void> S3Writer::hash(std::span<const std::byte> piece) {
 
 Result<void> S3Writer::write(std::span<const std::byte> piece) {
   MEDIA_TRY(hash(piece));
-  if (buffer_.size() + piece.size() <= buffer_bytes_) {
-    buffer_.insert(buffer_.end(), piece.begin(), piece.end());
-    return {};
-  }
-  MEDIA_TRY(spill(buffer_));
-  buffer_.clear();
-  // A tail that fits waits for its neighbours: the file is written in large pieces however small they come.
-  const std::size_t tail = piece.size() < buffer_bytes_ ? piece.size() : 0;
-  MEDIA_TRY(spill(piece.first(piece.size() - tail)));
-  buffer_.insert(buffer_.end(), piece.end() - static_cast<std::ptrdiff_t>(tail), piece.end());
-  return {};
+  return gather(buffer_, buffer_bytes_, piece, [this](std::span<const std::byte> bytes) { return spill(bytes); });
 }
 
 Result<std::unique_ptr<Staged>> S3Writer::finish() {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "store/file_ops.hpp"
+#include "store/gather.hpp"
 
 namespace media::store {
 namespace {
@@ -39,17 +40,7 @@ FileWriter::FileWriter(std::shared_ptr<TempFolder> folder, std::shared_ptr<Early
 
 Result<void> FileWriter::write(std::span<const std::byte> piece) {
   hasher_.update(piece);
-  if (buffer_.size() + piece.size() <= buffer_bytes_) {
-    buffer_.insert(buffer_.end(), piece.begin(), piece.end());
-    return {};
-  }
-  MEDIA_TRY(spill(buffer_));
-  buffer_.clear();
-  // A tail that fits waits for its neighbours: the file is written in large pieces however small they come.
-  const std::size_t tail = piece.size() < buffer_bytes_ ? piece.size() : 0;
-  MEDIA_TRY(spill(piece.first(piece.size() - tail)));
-  buffer_.insert(buffer_.end(), piece.end() - static_cast<std::ptrdiff_t>(tail), piece.end());
-  return {};
+  return gather(buffer_, buffer_bytes_, piece, [this](std::span<const std::byte> bytes) { return spill(bytes); });
 }
 
 Result<std::unique_ptr<Staged>> FileWriter::finish() {

@@ -22,6 +22,7 @@ namespace {
 constexpr std::string_view kScheme = "s3://";
 constexpr const char* kNote = "blobs";
 constexpr const char* kCatalogNote = "catalog";
+constexpr const char* kOwnCatalog = "catalog.db";
 constexpr std::size_t kMostNoteBytes = 8192;
 
 Error malformed(const std::string& what) { return {Errc::invalid_argument, "s3:// URL: " + what}; }
@@ -165,6 +166,11 @@ Result<void> note_catalog(const std::filesystem::path& base_path, const std::str
   if (noted) {
     return Error{Errc::conflict, "the bytes in " + base_path.string() + " belong to the catalog in " + *noted + ", not in " + catalog +
                                      "; once it is moved, remove the file '" + (base_path / kCatalogNote).string() + "'"};
+  }
+  std::error_code failure;
+  if (std::filesystem::exists(base_path / kOwnCatalog, failure)) {
+    return Error{Errc::conflict, "the bytes in " + base_path.string() + " belong to the " + kOwnCatalog + " beside them, and not to " +
+                                     catalog + ", which does not know them; use another folder, or move that file away"};
   }
   return write_note(base_path, kCatalogNote, catalog);
 }
