@@ -48,7 +48,8 @@ double work_off(Repository& repository, unsigned threads, std::size_t batch, dou
           return {};
         });
         if (!claimed || jobs.empty()) return;
-        const auto finished = repository.write_jobs([&](Transaction& transaction) -> Result<void> {
+        // Durable, as the end of a job is that comes with its results.
+        const auto finished = repository.write([&](Transaction& transaction) -> Result<void> {
           for (const Job& job : jobs) MEDIA_TRY(transaction.finish_job(job.id, owner));
           return {};
         });

@@ -211,7 +211,8 @@ class MEDIA_EXPORT Repository : public RepositoryReader {
   /// only), `invalid_argument` (called by a closure).
   virtual Result<void> write(const Closure& closure) = 0;
   /// As `write`, for a closure that does nothing but claim, renew, finish and release jobs. Each of these decides by itself, so that a
-  /// catalog which many processes share need not keep such closures apart.
+  /// shared catalog need not keep such closures apart; and one may be forgotten when the catalog's machine crashes: the job is run once
+  /// more.
   virtual Result<void> write_jobs(const Closure& closure) { return write(closure); }
   /// Calls `wake`, from a thread of its own, when another process may have queued a job. One watcher at most: another one takes its place,
   /// an empty one ends the watching, and after that no call is under way. A catalog that cannot tell never calls it, and a call may be

@@ -22,6 +22,10 @@ constexpr std::chrono::hours kNoteAgainAfter{24};
 
 Result<bool> LibraryImpl::holds(const Digest& digest, std::uint64_t size_bytes) const {
   MEDIA_TRY_ASSIGN(const auto row, repository_->find_blob(digest));
+  return holds(row, digest, size_bytes);
+}
+
+Result<bool> LibraryImpl::holds(const std::optional<Blob>& row, const Digest& digest, std::uint64_t size_bytes) const {
   if (!row || row->state != BlobState::live || row->size_bytes != size_bytes) return false;
   // The row is the authority, but a look costs a microsecond and heals a store that lost a file.
   MEDIA_TRY_ASSIGN(const auto stat, store_->stat(digest));
@@ -48,11 +52,14 @@ Result<void> LibraryImpl::publish_missing(std::span<Keeping* const> keepings, bo
   for (Keeping* const each : keepings) {
     Keeping& keeping = *each;
     if (keeping.published || !in_group.insert(keeping.digest).second) continue;
+    MEDIA_TRY_ASSIGN(const auto row, repository_->find_blob(keeping.digest));
     if (!all) {
-      MEDIA_TRY_ASSIGN(const bool held, holds(keeping.digest, keeping.size_bytes));
+      MEDIA_TRY_ASSIGN(const bool held, holds(row, keeping.digest, keeping.size_bytes));
       if (held) continue;
     }
-    MEDIA_TRY(wait_while_deleting(keeping.digest, alone ? kDeletingWait : std::chrono::seconds(0)));
+    if (row && row->state == BlobState::deleting) {
+      MEDIA_TRY(wait_while_deleting(keeping.digest, alone ? kDeletingWait : std::chrono::seconds(0)));
+    }
     if (!keeping.staged) {
       if (keeping.content == nullptr) return Error{Errc::conflict, "blob " + keeping.digest.to_hex() + " went away meanwhile; try again"};
       MEDIA_TRY_ASSIGN(auto writer, store_->begin(keeping.size_bytes));

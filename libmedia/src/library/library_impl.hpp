@@ -142,6 +142,8 @@ class LibraryImpl final : public Library {
   Result<void> keep(std::span<Keeping* const> keepings, const Repository::Closure& rows);
   /// Is the blob in the catalog as live, with this size, and in the store with this size too?
   Result<bool> holds(const Digest& digest, std::uint64_t size_bytes) const;
+  /// With the row, where it was looked up already.
+  Result<bool> holds(const std::optional<Blob>& row, const Digest& digest, std::uint64_t size_bytes) const;
   Result<void> wait_while_deleting(const Digest& digest, std::chrono::seconds patience) const;
   Result<void> publish_missing(std::span<Keeping* const> keepings, bool all);
 

@@ -49,7 +49,9 @@ void Writer::begin(Connection& connection, Isolation isolation, bool alone) {
     connection.writer_id = made.integer();
   }
   std::string text = "BEGIN ISOLATION LEVEL ";
-  text += isolation == Isolation::serializable ? "SERIALIZABLE" : "READ COMMITTED";
+  // A claim that a crash of the database forgets has the job run once more, as a worker's death does. What later commits rest on goes to
+  // the disk before them.
+  text += isolation == Isolation::serializable ? "SERIALIZABLE" : "READ COMMITTED; SET LOCAL synchronous_commit TO OFF";
   text += "; LOCK TABLE media_turn IN ";
   text += alone ? "EXCLUSIVE" : "ROW SHARE";
   text += " MODE; UPDATE media_writer SET last_write = " + std::to_string(connection.last_write + 1) +

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "http/adaptive_mutex.hpp"
 #include "http/chunked.hpp"
 #include "http/descriptor.hpp"
 #include "http/head.hpp"
@@ -121,7 +122,7 @@ class ConnectionTable {
   void move(Connection& connection, Connection::State state);
 
   const int epoll_;
-  mutable std::mutex mutex_;
+  mutable AdaptiveMutex mutex_;
   std::array<std::list<Connection>, Connection::kStates> lists_;
   std::list<Connection> closed_;
   std::unordered_map<std::string, std::size_t> by_address_;

@@ -1,6 +1,5 @@
 #include <array>
 #include <charconv>
-#include <cstdio>
 
 #include "http/content.hpp"
 #include "http/text.hpp"
@@ -142,14 +141,19 @@ std::string to_http_date(Timestamp time) {
   const auto day_point = floor<days>(time);
   const year_month_day date(day_point);
   const hh_mm_ss clock(floor<seconds>(time - day_point));
-  const std::string weekday_name(kDays[weekday(day_point).c_encoding()]);
-  const std::string month_name(kMonths[static_cast<unsigned>(date.month()) - 1]);
-  std::array<char, 64> out{};
-  const int length =
-      std::snprintf(out.data(), out.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT", weekday_name.c_str(), static_cast<unsigned>(date.day()),
-                    month_name.c_str(), static_cast<int>(date.year()), static_cast<int>(clock.hours().count()),
-                    static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()));
-  return {out.data(), static_cast<std::size_t>(length)};
+  std::string out = "Thu, 01 Jan 1970 00:00:00 GMT";
+  const auto put = [&](std::size_t at, std::string_view text) { out.replace(at, text.size(), text); };
+  const auto put_number = [&](std::size_t at, unsigned digits, unsigned value) {
+    for (; digits-- > 0; value /= 10) out[at + digits] = static_cast<char>('0' + value % 10);
+  };
+  put(0, kDays[weekday(day_point).c_encoding()]);
+  put_number(5, 2, static_cast<unsigned>(date.day()));
+  put(8, kMonths[static_cast<unsigned>(date.month()) - 1]);
+  put_number(12, 4, static_cast<unsigned>(static_cast<int>(date.year())));
+  put_number(17, 2, static_cast<unsigned>(clock.hours().count()));
+  put_number(20, 2, static_cast<unsigned>(clock.minutes().count()));
+  put_number(23, 2, static_cast<unsigned>(clock.seconds().count()));
+  return out;
 }
 
 std::optional<Timestamp> from_http_date(std::string_view text) {

@@ -83,8 +83,6 @@ std::uint64_t Response::body_size() const noexcept {
   return sum;
 }
 
-bool is_token(std::string_view text) noexcept { return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char); }
-
 bool is_valid_field(std::string_view name, std::string_view value) noexcept {
   return is_token(name) && std::none_of(value.begin(), value.end(), [](char c) {
            const auto code = static_cast<unsigned char>(c);

@@ -122,8 +122,6 @@ struct Response {
 /// "Not Found" for 404; "Status 299" for one without a registered phrase.
 std::string_view reason_phrase(int status) noexcept;
 
-/// True for what RFC 9110 calls a token: a field's name, a method.
-bool is_token(std::string_view text) noexcept;
 /// True where a field may go out (or come in) as it is: a token for a name, no control character but tab in the value.
 bool is_valid_field(std::string_view name, std::string_view value) noexcept;
 

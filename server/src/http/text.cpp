@@ -1,8 +1,18 @@
 #include "http/text.hpp"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace media::http {
+namespace {
+constexpr std::array<bool, 256> kTokenChars = [] {
+  std::array<bool, 256> table{};
+  constexpr std::string_view kAll = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&'*+-.^_`|~";
+  for (const char c : kAll) table[static_cast<unsigned char>(c)] = true;
+  return table;
+}();
+}  // namespace
 
 char to_lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -26,9 +36,10 @@ int hex_value(char c) noexcept {
   return -1;
 }
 
-bool is_token_char(char c) noexcept {
-  if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
-  return c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+bool is_token_char(char c) noexcept { return kTokenChars[static_cast<unsigned char>(c)]; }
+
+bool is_token(std::string_view text) noexcept {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return kTokenChars[static_cast<unsigned char>(c)]; });
 }
 
 std::optional<std::uint64_t> parse_decimal(std::string_view text) noexcept {

@@ -15,6 +15,8 @@ std::string_view trim(std::string_view text) noexcept;
 /// The value of a hexadecimal digit, -1 for none.
 int hex_value(char c) noexcept;
 bool is_token_char(char c) noexcept;
+/// True for what RFC 9110 calls a token: a field's name, a method.
+bool is_token(std::string_view text) noexcept;
 /// All digits, at least one, no overflow.
 std::optional<std::uint64_t> parse_decimal(std::string_view text) noexcept;
 /// Well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
