@@ -23,6 +23,7 @@ add_library(media_server STATIC
   src/config.cpp
   src/config_postgres.cpp
   src/config_settings.cpp
+  src/config_trace.cpp
   src/cursor.cpp
   src/edge/compression.cpp
   src/edge/cors.cpp
@@ -53,6 +54,7 @@ add_library(media_server STATIC
   src/service.cpp
   src/telemetry/log.cpp
   src/telemetry/metrics.cpp
+  src/telemetry/otlp.cpp
   src/tus_checksum.cpp
   src/tus_fields.cpp
   src/upload_rules.cpp

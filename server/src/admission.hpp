@@ -10,6 +10,7 @@
 #include "edge/rate_limiter.hpp"
 #include "http/message.hpp"
 #include "http/router.hpp"
+#include "media/trace.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
 
@@ -19,8 +20,10 @@ namespace media::server {
 struct Admitted {
   Caller caller;
   Origin origin;
-  std::optional<RateDecision> rate;  ///< Empty where nothing limits the request.
-  bool asked_for_gzip_tag = false;   ///< If-None-Match named a compressed answer.
+  std::optional<RateDecision> rate;       ///< Empty where nothing limits the request.
+  bool asked_for_gzip_tag = false;        ///< If-None-Match named a compressed answer.
+  std::string traceparent{};              ///< Of the span that the request is here; empty: nobody traces.
+  std::optional<Span::Suspended> span{};  ///< While it waits to be asked again.
 };
 
 /// A chain of steps; the first that answers ends it. Puts an `Admitted` into `request.admitted`.

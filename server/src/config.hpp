@@ -99,6 +99,10 @@ struct Config {
   std::string oauth2_client_secret;
   std::chrono::seconds token_cache_lifetime{60};
 
+  std::string otlp_endpoint;  ///< Empty: nobody traces.
+  std::string trace_service_name = "mediad";
+  double trace_sample_ratio = 1;
+
   std::string webhook_url;  ///< Empty: nobody is told.
   std::string webhook_secret;
   std::chrono::seconds webhook_timeout{10};

@@ -107,13 +107,6 @@ bool read_networks(const std::string& text, std::vector<Network>& into) {
   return true;
 }
 
-/// Empty: none.
-bool read_service_url(const std::string& text, std::string& into) {
-  if (!text.empty() && (host_of_url(text).empty() || text.find_first_of(" \t\"<>\\#") != std::string::npos)) return false;
-  into = text;
-  return true;
-}
-
 bool read_scope_map(const std::string& text, std::vector<std::pair<std::string, Scope>>& into) {
   std::vector<std::pair<std::string, Scope>> pairs;
   for (const std::string& word : split(text)) {
@@ -128,10 +121,17 @@ bool read_scope_map(const std::string& text, std::vector<std::pair<std::string, 
 
 }  // namespace
 
+bool read_service_url(const std::string& text, std::string& into) {
+  if (!text.empty() && (host_of_url(text).empty() || text.find_first_of(" \t\"<>\\#") != std::string::npos)) return false;
+  into = text;
+  return true;
+}
+
 const std::vector<Setting>& settings() {
   static const std::vector<Setting> kSettings = [] {
     std::vector<Setting> all = server_settings();
     all.insert(all.end(), postgres_settings().begin(), postgres_settings().end());
+    all.insert(all.end(), trace_settings().begin(), trace_settings().end());
     return all;
   }();
   return kSettings;

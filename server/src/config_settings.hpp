@@ -16,6 +16,9 @@ inline constexpr std::string_view kWebhookSecret = "MEDIA_SERVICE_WEBHOOK_SECRET
 inline constexpr std::string_view kPostgresPassword = "POSTGRES_PASSWORD";
 inline constexpr std::string_view kEarlierPostgresPassword = "MEDIA_MANAGEMENT_DB_PASSWORD";
 
+/// An http or https URL; empty: none.
+bool read_service_url(const std::string& text, std::string& into);
+
 /// One variable: what it is for, how it is read into the config, and how it is written out again. docs/configuration.md is made of these.
 struct Setting {
   std::string_view name;
@@ -42,5 +45,6 @@ const std::vector<Secret>& secrets();
 // What they are put together of, one function a file.
 const std::vector<Setting>& server_settings();
 const std::vector<Setting>& postgres_settings();
+const std::vector<Setting>& trace_settings();
 
 }  // namespace media::server

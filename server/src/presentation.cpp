@@ -27,7 +27,11 @@ void Presentation::operator()(const http::Request& request, const http::Route*, 
     compress(request, response);
   }
   if (admitted != nullptr && admitted->rate) add_rate(*admitted->rate, response);
-  if (const auto trace = find_traceparent(request)) response.headers.set("traceparent", std::string(*trace));
+  if (admitted != nullptr && !admitted->traceparent.empty()) {
+    response.headers.set("traceparent", admitted->traceparent);
+  } else if (const auto trace = find_traceparent(request)) {
+    response.headers.set("traceparent", std::string(*trace));
+  }
   const bool is_https = config_.public_url.starts_with("https://") || (admitted != nullptr && admitted->origin.scheme == "https");
   add_security_headers(config_.security_headers, is_https, response);
   add_cors(config_.cors_origins, request, response);

@@ -16,6 +16,7 @@
 #include "media/store_location.hpp"
 #include "presentation.hpp"
 #include "routes.hpp"
+#include "telemetry/otlp.hpp"
 #include "webhook.hpp"
 
 namespace media::server {
@@ -69,10 +70,15 @@ void lower_priority() {
 void log_request(Log& log, const http::AccessRecord& record) {
   const LogLevel level = record.status >= 500 ? LogLevel::warn : LogLevel::info;
   const Admitted* const admitted = admitted_of(*record.request);
-  const auto trace = find_traceparent(*record.request);
+  std::string_view trace;
+  if (admitted != nullptr && !admitted->traceparent.empty()) {
+    trace = trace_id_of(admitted->traceparent);
+  } else if (const auto given = find_traceparent(*record.request)) {
+    trace = trace_id_of(*given);
+  }
   log.write(level, "request",
             {{"request_id", record.request_id},
-             {"trace_id", trace ? trace_id_of(*trace) : std::string_view()},
+             {"trace_id", trace},
              {"method", record.method},
              {"path", record.path},
              {"status", std::int64_t{record.status}},
@@ -85,11 +91,41 @@ void log_request(Log& log, const http::AccessRecord& record) {
              {"owner", admitted == nullptr ? std::string_view() : std::string_view(admitted->caller.owner)}});
 }
 
-http::Hooks make_hooks(const Config& config, const Authenticator* authenticator, RateLimiter& limiter, Metrics& metrics, Log& log) {
+/// Runs the handler as a span: of the trace that the request names, or of one that begins here.
+http::Response handle_traced(http::Request& request, const http::Route& route, Tracer& tracer) {
+  const TraceScope scope({&tracer, std::nullopt});
+  auto* const admitted = std::any_cast<Admitted>(&request.admitted);
+  const std::string name = request.method + " " + route.pattern;
+  std::optional<Span> span;
+  if (admitted != nullptr && admitted->span) {
+    span.emplace(name, SpanKind::server, *admitted->span);
+  } else {
+    const auto given = find_traceparent(request);
+    span.emplace(name, SpanKind::server, given ? from_traceparent(*given) : std::nullopt);
+  }
+  if (admitted != nullptr) admitted->traceparent = to_traceparent(*span->context());
+  http::Response response = route.handler(request);
+  if (!response.wait_for.empty()) {
+    if (admitted != nullptr) admitted->span = span->suspend();
+    return response;
+  }
+  span->set("http.request.method", request.method);
+  span->set("http.route", route.pattern);
+  span->set("http.request_id", request.request_id);
+  span->set("http.response.status_code", std::int64_t{response.status});
+  if (response.status >= 500) span->fail();
+  return response;
+}
+
+http::Hooks make_hooks(const Config& config, const Authenticator* authenticator, RateLimiter& limiter, Metrics& metrics, Tracer* tracer,
+                       Log& log) {
   http::Hooks hooks;
   hooks.error = error_hook;
   hooks.admit = Admission(config, authenticator, limiter, metrics, log);
   hooks.dress = Presentation(config);
+  if (tracer != nullptr) {
+    hooks.handle = [tracer](http::Request& request, const http::Route& route) { return handle_traced(request, route, *tracer); };
+  }
   hooks.access = [&metrics, &log](const http::AccessRecord& record) {
     metrics.count_request(record);
     log_request(log, record);
@@ -107,6 +143,7 @@ struct Service::Parts {
 
   void run_jobs(const std::stop_token& stop) {
     lower_priority();
+    const TraceScope scope({tracer.get(), std::nullopt});
     while (!stop.stop_requested()) {
       RunJobsOptions options;
       options.stop = stop;
@@ -207,6 +244,7 @@ struct Service::Parts {
 
   Config config;
   Log& log;
+  std::unique_ptr<OtlpExporter> tracer;  ///< Null: nobody traces.
   std::unique_ptr<Library> library;
   std::unique_ptr<HealthChecks> health;
   SystemClock clock;
@@ -263,6 +301,13 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   } else if (auto own = require_own_catalog(config.base_path); !own) {
     return Error{own.error().code, own.error().message + ": set POSTGRES_HOST and its like"};
   }
+  if (!config.otlp_endpoint.empty()) {
+    OtlpExporter::Options traces;
+    traces.endpoint = config.otlp_endpoint;
+    traces.service_name = config.trace_service_name;
+    traces.sample_ratio = config.trace_sample_ratio;
+    parts->tracer = std::make_unique<OtlpExporter>(std::move(traces), log);
+  }
   MEDIA_TRY_ASSIGN(parts->library, Library::open(std::move(options)));
   Library& library = *parts->library;
   parts->health = std::make_unique<HealthChecks>(std::vector<HealthChecks::Dependency>{
@@ -288,7 +333,11 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
                                                                 MEDIA_TRY_ASSIGN(sums.on_demand, library.rendition_usage(true));
                                                                 return sums;
                                                               },
-                                                              [&library] { return library.derivation_stats(); }});
+                                                              [&library] { return library.derivation_stats(); },
+                                                              [self]() -> std::optional<OtlpExporter::Stats> {
+                                                                if (!self->tracer) return std::nullopt;
+                                                                return self->tracer->stats();
+                                                              }});
   parts->context = std::make_unique<RouteContext>(library, parts->config, log, *parts->health, *parts->signer, *parts->metrics,
                                                   [self](std::string_view key) {
                                                     if (http::Server* const server = self->started) server->wake(key);
@@ -313,9 +362,9 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   if (config.metrics_enabled && config.metrics_port != 0) {
     MEDIA_TRY_ASSIGN(parts->metrics_server, start_metrics_server(*parts->context));
   }
-  MEDIA_TRY_ASSIGN(parts->server,
-                   http::Server::start(http, std::move(router),
-                                       make_hooks(parts->config, parts->authenticator.get(), parts->limiter, *parts->metrics, log)));
+  MEDIA_TRY_ASSIGN(parts->server, http::Server::start(http, std::move(router),
+                                                      make_hooks(parts->config, parts->authenticator.get(), parts->limiter, *parts->metrics,
+                                                                 parts->tracer.get(), log)));
   parts->started = parts->server.get();
 
   if (config.role == Role::api) return std::unique_ptr<Service>(new Service(std::move(parts)));

@@ -127,7 +127,7 @@ struct Job {
   double progress = 0;  ///< 0 to 1.
   std::string last_error{};
   Timestamp created_at{};
-  std::string payload{};  ///< What a notification says; opaque here.
+  std::string payload{};  ///< What a notification says; of a derivation the traceparent of what asked for it. Opaque here.
 
   friend bool operator==(const Job&, const Job&) = default;
 };

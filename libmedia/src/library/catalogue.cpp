@@ -9,6 +9,7 @@
 
 #include "library/hashing.hpp"
 #include "library/library_impl.hpp"
+#include "media/trace.hpp"
 
 namespace media {
 namespace {
@@ -73,7 +74,11 @@ Result<void> LibraryImpl::publish_missing(std::span<Keeping* const> keepings, bo
   // Spent from here on, and not before: what fails for one must leave the others theirs.
   std::vector<std::unique_ptr<Staged>> group;
   for (Keeping* member : members) group.push_back(std::move(member->staged));
-  MEDIA_TRY(store_->publish(group));
+  {
+    Span span("store.publish");
+    span.set("media.blobs", std::ssize(group));
+    MEDIA_TRY(store_->publish(group));
+  }
   for (Keeping* member : members) {
     MEDIA_TRY_ASSIGN(const auto stat, store_->stat(member->digest));
     member->published = true;
@@ -96,6 +101,7 @@ Result<void> LibraryImpl::keep(std::span<Keeping* const> keepings, const Reposit
     MEDIA_TRY(publish_missing(keepings, round > 0));
     bool vanished = false;  // a row that looked live before the transaction is not any more
     const Timestamp now = clock_->now();
+    const Span span("catalog.write");
     const auto outcome = repository_->write([&](Transaction& transaction) -> Result<void> {
       vanished = false;
       for (Keeping* const each : keepings) {

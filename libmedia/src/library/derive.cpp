@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "library/library_impl.hpp"
+#include "media/trace.hpp"
 
 namespace media {
 namespace {
@@ -86,7 +87,7 @@ Result<Picture> LibraryImpl::make_picture(const Media& media, const Transform& t
   DeriveOptions options;
   options.budget = options_.budget;
   options.stop = making.stop();
-  MEDIA_TRY_ASSIGN(Derived derived, processor_->derive(*content, std::span(&transform, 1), options));
+  MEDIA_TRY_ASSIGN(Derived derived, traced_derive(*content, std::span(&transform, 1), options));
   making.give_up_place();  // What is left is the disk's work.
   Encoded& output = derived.outputs.front();
   MEDIA_TRY_ASSIGN(StagedOutput staged, stage_output(source, output));
@@ -121,7 +122,9 @@ Result<Derivation> LibraryImpl::begin_derive(const Media& media, const Transform
     return Error{Errc::unsupported, "no picture can be made of media " + std::to_string(media.id) + " (" + media.media_type + ")"};
   }
   if (options_.read_only) return Error{Errc::denied, "derive: the library is open for reading only"};
-  auto work = [this, media, transform, encoder = std::move(encoder)](DerivationQueue::Making& making) {
+  // In the trace of whoever asked first.
+  auto work = [this, media, transform, encoder = std::move(encoder), tracing = TraceScope::current()](DerivationQueue::Making& making) {
+    const TraceScope scope(tracing);
     return make_picture(media, transform, encoder, making);
   };
   MEDIA_TRY_ASSIGN(derivation.pending, derivations_.join(media.digest->to_hex() + ' ' + spelling, std::move(work), std::move(on_ready)));
@@ -137,11 +140,22 @@ DerivationStats LibraryImpl::derivation_stats() const {
 Result<Derived> LibraryImpl::derive_in_turn(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options,
                                             const std::function<void()>& while_waiting) {
   std::optional<DerivationQueue::Place> place;
+  std::optional<Span> waiting(std::in_place, "derive.wait");
   while (!(place = derivations_.enter_background(options.stop, kPlaceTick))) {
     if (options.stop.stop_requested()) return Error{Errc::cancelled, "stopped by the caller"};
     while_waiting();
   }
-  return processor_->derive(content, transforms, options);
+  waiting.reset();
+  return traced_derive(content, transforms, options);
+}
+
+Result<Derived> LibraryImpl::traced_derive(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) {
+  Span span("media.derive");
+  span.set("media.bytes", static_cast<std::int64_t>(content.size()));
+  span.set("media.outputs", std::ssize(transforms));
+  auto derived = processor_->derive(content, transforms, options);
+  if (!derived) span.fail();
+  return derived;
 }
 
 Result<Derived> LibraryImpl::derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) {

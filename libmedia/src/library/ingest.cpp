@@ -6,6 +6,7 @@
 #include "library/hashing.hpp"
 #include "library/library_impl.hpp"
 #include "library/pending_ingest.hpp"
+#include "media/trace.hpp"
 
 namespace media {
 namespace {
@@ -73,11 +74,12 @@ Result<std::optional<Media>> find_same_upload(Transaction& transaction, const In
   return std::optional<Media>{};
 }
 
-Result<void> queue_derivation(Transaction& transaction, const Media& media, Timestamp now) {
+Result<void> queue_derivation(Transaction& transaction, const PendingIngest& ingest, const Media& media, Timestamp now) {
   if (media.status != MediaStatus::processing) return {};
   Job job;
   job.kind = "derive";
   job.media_id = media.id;
+  job.payload = ingest.traceparent;
   job.run_after = now;
   job.created_at = now;
   MEDIA_TRY(transaction.insert_job(job));
@@ -120,7 +122,7 @@ Result<void> fill_promised(Transaction& transaction, const PendingIngest& ingest
   MEDIA_TRY_ASSIGN(const bool mine, transaction.change_upload_state(upload->token, upload->state, UploadState::complete));
   if (!mine) return Error{Errc::unavailable, "another sender completes this upload at this moment; try again"};
   MEDIA_TRY(transaction.update_media(outcome.media));
-  return queue_derivation(transaction, outcome.media, now);
+  return queue_derivation(transaction, ingest, outcome.media, now);
 }
 
 /// What a resumable upload became already, by a request whose answer was lost. `expired` where it was forgotten meanwhile.
@@ -179,7 +181,7 @@ Result<IngestOutcome> catalogue(Transaction& transaction, const PendingIngest& i
   outcome.media = media_from(ingest.request, *ingest.verdict, keeping, ingest.has_pictures, now);
   MEDIA_TRY_ASSIGN(outcome.media.id, transaction.insert_media(outcome.media));
   MEDIA_TRY(note_completed(transaction, ingest, outcome.media.id));
-  MEDIA_TRY(queue_derivation(transaction, outcome.media, now));
+  MEDIA_TRY(queue_derivation(transaction, ingest, outcome.media, now));
   return outcome;
 }
 
@@ -287,10 +289,12 @@ Result<std::optional<IngestOutcome>> LibraryImpl::judge(PendingIngest& ingest, K
   }
   if (!ingest.verdict && !ingest.request.any_content) {
     const ByteReader& content = keeping.staged ? static_cast<const ByteReader&>(*keeping.staged) : *ingest.content;
+    const Span span("media.admit");
     MEDIA_TRY_ASSIGN(ingest.verdict, admit(options_.policy, content, Claim{ingest.request.declared_type, ingest.request.filename}));
   }
   if (!ingest.verdict) ingest.verdict = Verdict{};  // any content: no format, no limits, served as an attachment
   ingest.has_pictures = processor_->handles(ingest.verdict->info.format);
+  if (const auto context = TraceScope::current().parent) ingest.traceparent = to_traceparent(*context);
   if (ingest.verdict->admitted()) return std::optional<IngestOutcome>();
   IngestOutcome refused;
   refused.status = IngestStatus::refused;
@@ -345,6 +349,8 @@ std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::uniq
     indexes.push_back(i);
   }
   if (judged.empty()) return outcomes;
+  // With others' where it goes in with them: whose trace the steps within are in is left to chance.
+  const Span span("media.keep");
   if (judged.size() == 1 && judged.front().keeping.size_bytes <= kStageAtOnceBytes) {
     entrance_.enter(judged.front(), [this](std::span<Entering* const> group) { enter(group); });
   } else {

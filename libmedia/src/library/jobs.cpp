@@ -5,6 +5,7 @@
 
 #include "core/random.hpp"
 #include "library/library_impl.hpp"
+#include "media/trace.hpp"
 
 namespace media {
 namespace {
@@ -275,8 +276,14 @@ Result<std::size_t> LibraryImpl::work_off(std::span<const std::string> kinds, st
 
 Result<std::size_t> LibraryImpl::run_jobs(const RunJobsOptions& options) {
   const std::array kinds{kDerive, kDescribe};
-  return work_off(kinds, lease(), options,
-                  [&](const Job& job) { return job.kind == kDescribe ? run_description(job, options.stop) : run_job(job, options.stop); });
+  return work_off(kinds, lease(), options, [&](const Job& job) {
+    Span span("job " + job.kind, SpanKind::consumer, from_traceparent(job.payload));
+    span.set("media.id", job.media_id);
+    span.set("media.job.attempt", std::int64_t{job.attempts});
+    auto outcome = job.kind == kDescribe ? run_description(job, options.stop) : run_job(job, options.stop);
+    if (!outcome) span.fail();
+    return outcome;
+  });
 }
 
 Result<std::size_t> LibraryImpl::describe_old_media(const RunJobsOptions& options) {

@@ -158,6 +158,7 @@ class LibraryImpl final : public Library {
   /// As Processor::derive, in a place of the queue, on this thread. `while_waiting` is called about once a second until there is a place.
   Result<Derived> derive_in_turn(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options,
                                  const std::function<void()>& while_waiting);
+  Result<Derived> traced_derive(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options);
   /// An encoded output on its way into the store.
   struct StagedOutput {
     Rendition rendition;

@@ -56,6 +56,7 @@ class PendingIngest final : public Ingest {
   std::optional<Digest> hashed;
   std::optional<Verdict> verdict;
   bool has_pictures = false;  ///< The processor can make some of it.
+  std::string traceparent{};  ///< Of what asked for it; empty: nobody traces.
 };
 
 }  // namespace media

@@ -122,6 +122,7 @@ Response Server::Loop::call_handler(Exchange& exchange) {
     if (hooks_.admit && !std::exchange(exchange.admitted, true)) {
       if (auto refusal = hooks_.admit(exchange.request, *exchange.match.route)) return std::move(*refusal);
     }
+    if (hooks_.handle) return hooks_.handle(exchange.request, *exchange.match.route);
     return exchange.match.route->handler(exchange.request);
   } catch (const std::bad_alloc&) {
     if (hooks_.fault) hooks_.fault("out of memory", exchange.request);

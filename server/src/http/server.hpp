@@ -80,6 +80,8 @@ struct Hooks {
   /// Asked before a handler runs, on the handler's thread and before the client is told to continue with its body: the answer that it
   /// gives goes out in the handler's place. May block as a handler may.
   std::function<std::optional<Response>(Request& request, const Route& route)> admit;
+  /// Runs the route's handler, and what is to be around it, on the same thread. Absent: the handler alone is run.
+  std::function<Response(Request& request, const Route& route)> handle;
   /// Has the last word on every answer that goes out, failures included. `route` is null where none matched.
   std::function<void(const Request& request, const Route* route, Response& response)> dress;
   std::function<void(const AccessRecord&)> access;

@@ -116,7 +116,11 @@ class UsageSampler {
 }  // namespace
 
 struct Metrics::State {
-  explicit State(Sources from) : server(std::move(from.server)), derivations(std::move(from.derivations)), usage(std::move(from.storage)) {
+  explicit State(Sources from)
+      : server(std::move(from.server)),
+        derivations(std::move(from.derivations)),
+        traces(std::move(from.traces)),
+        usage(std::move(from.storage)) {
     gauges("mediad_build_info", "Always 1; its label is the version that runs.").Add({{"version", MEDIA_VERSION}}).Set(1);
     for (const auto& [tier, name] : kTiers) rate_limited_by_tier[tier] = &rate_limited.Add({{"tier", std::string(name)}});
   }
@@ -206,8 +210,17 @@ struct Metrics::State {
     raise(counters("media_renditions_evicted_total", "Renditions that were dropped to keep within the budget.").Add({}), stats.evicted);
   }
 
+  void sample_traces() {
+    const auto stats = traces ? traces() : std::nullopt;
+    if (!stats) return;
+    Family<Counter>& spans = counters("media_trace_spans_total", "Spans of sampled traces, by what became of them.");
+    raise(spans.Add({{"outcome", "sent"}}), stats->sent);
+    raise(spans.Add({{"outcome", "dropped"}}), stats->dropped);
+  }
+
   std::function<std::optional<http::Server::Stats>()> server;
   std::function<DerivationStats()> derivations;
+  std::function<std::optional<OtlpExporter::Stats>()> traces;
   UsageSampler usage;
   prometheus::Registry registry;
 
@@ -274,6 +287,7 @@ std::string Metrics::text() {
     const std::lock_guard lock(state_->sampling);
     state_->sample_server();
     state_->sample_derivations();
+    state_->sample_traces();
   }
   state_->sample_storage();
   return prometheus::TextSerializer().Serialize(state_->registry.Collect());

@@ -13,6 +13,7 @@
 #include "http/server.hpp"
 #include "media/library.hpp"
 #include "media/result.hpp"
+#include "telemetry/otlp.hpp"
 
 namespace media::server {
 
@@ -40,6 +41,7 @@ class Metrics {
     /// Asked by a thread of its own, at most once a minute and for at most a hundredth of the time.
     std::function<Result<StorageSums>()> storage;
     std::function<DerivationStats()> derivations;
+    std::function<std::optional<OtlpExporter::Stats>()> traces;
   };
 
   explicit Metrics(Sources sources);

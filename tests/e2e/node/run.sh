@@ -1,11 +1,11 @@
 #!/bin/sh
-# tus-js-client against mediad: run.sh SOURCE_FOLDER WORK_FOLDER MEDIAD SCENARIO [BYTES]
-# Installs the client into WORK_FOLDER, once for each package-lock.json. Exit code 77, a skipped test, where there is no Node.js or no
+# Other people's programs against mediad: run.sh SOURCE_FOLDER WORK_FOLDER SCRIPT [ARGUMENT…]
+# Installs them into WORK_FOLDER, once for each package-lock.json. Exit code 77, a skipped test, where there is no Node.js or no
 # network to install from; under CI that is a failure.
 set -eu
 source=$1
 work=$2
-mediad=$3
+script=$3
 shift 3
 
 cannot() {
@@ -28,8 +28,8 @@ cd "$work"
 if ! cmp -s package-lock.json node_modules/.installed; then
   npm ci --ignore-scripts --no-audit --no-fund --prefer-offline --fetch-retries=1 --fetch-timeout=20000 >npm.log 2>&1 || {
     cat npm.log >&2
-    cannot "npm ci could not install the client"
+    cannot "npm ci could not install the packages"
   }
   cp package-lock.json node_modules/.installed
 fi
-exec node tus_upload.mjs "$mediad" "$@"
+exec node "$script" "$@"
