@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 #include <thread>
 
@@ -276,19 +277,24 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
     log.write(config.run_mode == RunMode::production ? LogLevel::warn : LogLevel::info,
               "authentication is off: everybody is one local user");
   }
-  parts->metrics = std::make_unique<Metrics>(Metrics::Sources{[self]() -> std::optional<http::Server::Stats> {
-                                                                http::Server* const server = self->started;
-                                                                if (server == nullptr) return std::nullopt;
-                                                                return server->stats();
-                                                              },
-                                                              [&library]() -> Result<Metrics::StorageSums> {
-                                                                Metrics::StorageSums sums;
-                                                                MEDIA_TRY_ASSIGN(sums.blobs, library.storage_usage());
-                                                                MEDIA_TRY_ASSIGN(sums.renditions, library.rendition_usage(false));
-                                                                MEDIA_TRY_ASSIGN(sums.on_demand, library.rendition_usage(true));
-                                                                return sums;
-                                                              },
-                                                              [&library] { return library.derivation_stats(); }});
+  parts->metrics = std::make_unique<Metrics>(Metrics::Sources{
+      [self]() -> std::optional<http::Server::Stats> {
+        http::Server* const server = self->started;
+        if (server == nullptr) return std::nullopt;
+        return server->stats();
+      },
+      [&library, self]() -> Result<Metrics::StorageSums> {
+        Metrics::StorageSums sums;
+        MEDIA_TRY_ASSIGN(sums.blobs, library.storage_usage());
+        MEDIA_TRY_ASSIGN(sums.renditions, library.rendition_usage(false));
+        MEDIA_TRY_ASSIGN(sums.on_demand, library.rendition_usage(true));
+        MEDIA_TRY_ASSIGN(sums.jobs, library.count_jobs());
+        std::error_code failure;
+        const auto space = std::filesystem::space(self->config.base_path, failure);
+        if (!failure) sums.disk = Metrics::Disk{space.capacity, space.available};
+        return sums;
+      },
+      [&library] { return library.derivation_stats(); }, [self] { return self->health->run(); }, [self] { return self->clock.now(); }});
   parts->context = std::make_unique<RouteContext>(library, parts->config, log, *parts->health, *parts->signer, *parts->metrics,
                                                   [self](std::string_view key) {
                                                     if (http::Server* const server = self->started) server->wake(key);
