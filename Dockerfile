@@ -22,5 +22,9 @@ WORKDIR /app
 ENV RUN_MODE=production
 VOLUME /app/media
 EXPOSE 3000
+# Readiness, by the program itself: there is no other client in the image. Engines only show it; where something restarts what is unhealthy
+# (Docker Swarm), --healthcheck=live is the one to take there, for an outage of the database is not mended by restarts.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["/usr/local/bin/mediad", "--healthcheck"]
+STOPSIGNAL SIGTERM
 # Production wants to be told about authentication; see docs/configuration.md.
 ENTRYPOINT ["/usr/local/bin/mediad"]

@@ -35,6 +35,7 @@ add_library(media_server STATIC
   src/edge/trace_context.cpp
   src/errors.cpp
   src/health.cpp
+  src/healthcheck.cpp
   src/listing.cpp
   src/media_json.cpp
   src/negotiate.cpp
@@ -55,6 +56,7 @@ add_library(media_server STATIC
   src/telemetry/log.cpp
   src/telemetry/metrics.cpp
   src/telemetry/otlp.cpp
+  src/telemetry/process_stats.cpp
   src/tus_checksum.cpp
   src/tus_fields.cpp
   src/upload_rules.cpp

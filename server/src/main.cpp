@@ -8,12 +8,14 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "config.hpp"
+#include "healthcheck.hpp"
 #include "media/version.hpp"
 #include "routes.hpp"
 #include "service.hpp"
@@ -24,28 +26,35 @@ namespace {
 using namespace media;
 using namespace media::server;
 
+constexpr int kExitUnhealthy = 1;
 constexpr int kExitConfig = 2;
 constexpr int kExitStart = 3;
 
 constexpr const char* kHelp = R"(mediad: keeps photos and videos, proves them intact and serves them in every size.
 
-usage: mediad [--role ROLE] [--port-file FILE] [--check-config | --print-config | --list-settings | --version | --help]
+usage: mediad [--role ROLE] [--port-file FILE]
+              [--healthcheck[=live] | --check-config | --print-config | --list-settings | --version | --help]
 
   --role ROLE        api: answer requests; worker: work off jobs; all: both (the default, see MEDIA_SERVICE_SERVER_ROLE)
-  --port-file FILE   write the port to FILE once requests are answered
+  --port-file FILE   write the port to FILE once requests are answered; with --healthcheck: read it there
+  --healthcheck      ask the mediad that runs with this configuration whether it is ready, and exit with 0 or 1;
+                     --healthcheck=live asks only whether it answers, whatever catalog and store do
   --check-config     say what is wrong with the configuration, if anything, and exit
   --print-config     print the configuration in force and exit
   --list-settings    print every variable there is, its meaning and its default, as a Markdown table, and exit
   --version          print the version and exit
 
 Configuration comes from the environment, in local mode from .env.local too; docs/configuration.md lists it.
-SIGTERM or SIGINT drains and stops. Exit codes: 0 stopped as told, 2 configuration or usage, 3 cannot start.
+SIGTERM or SIGINT drains and stops.
+
+Exit codes: 0 stopped as told, 1 not healthy, 2 configuration or usage, 3 cannot start.
 )";
 
 struct Arguments {
   std::optional<std::string> port_file;
   std::optional<std::string> role;
-  enum class Action { serve, check, print, list, version, help } action = Action::serve;
+  enum class Action { serve, health, check, print, list, version, help } action = Action::serve;
+  HealthQuestion::About health = HealthQuestion::About::ready;
 };
 
 std::optional<Arguments> read_arguments(int argc, char** argv) {
@@ -60,6 +69,11 @@ std::optional<Arguments> read_arguments(int argc, char** argv) {
       arguments.role = argv[++i];
     } else if (argument.starts_with("--role=")) {
       arguments.role = argument.substr(7);
+    } else if (argument == "--healthcheck" || argument == "--healthcheck=ready") {
+      arguments.action = Arguments::Action::health;
+    } else if (argument == "--healthcheck=live") {
+      arguments.action = Arguments::Action::health;
+      arguments.health = HealthQuestion::About::live;
     } else if (argument == "--check-config") {
       arguments.action = Arguments::Action::check;
     } else if (argument == "--print-config") {
@@ -100,6 +114,25 @@ void raise_descriptor_limit(const Config& config, Log& log) {
         LogLevel::warn, "the limit of open files is too low for as many connections as are configured",
         {{"limit", static_cast<std::int64_t>(limit.rlim_max)}, {"max_connections", static_cast<std::int64_t>(config.max_connections)}});
   }
+}
+
+int unhealthy(const std::string& reason) {
+  std::cerr << "mediad: not healthy: " << reason << '\n';
+  return kExitUnhealthy;
+}
+
+/// Of a probe every end but 0 is the same: container engines keep other codes for themselves.
+int check_health(const Config& config, const Arguments& arguments) {
+  HealthQuestion question{config.host, config.port, arguments.health};
+  if (question.port == 0) {
+    std::ifstream file(arguments.port_file.value_or(""));
+    if (!(file >> question.port) || question.port == 0) {
+      return unhealthy("MEDIA_SERVICE_SERVER_PORT is 0, and " + (arguments.port_file ? "'" + *arguments.port_file + "' names no port"
+                                                                                     : std::string("no --port-file says which it became")));
+    }
+  }
+  const auto answer = ask_health(question);
+  return answer ? 0 : unhealthy(answer.error().message);
 }
 
 int serve(const Config& config, const std::optional<std::string>& port_file) {
@@ -160,8 +193,10 @@ int main(int argc, char** argv) {
   std::error_code failure;
   const auto loaded = load_config(std::move(environment), std::filesystem::current_path(failure), in_container);
   for (const std::string& fault : loaded.faults) std::cerr << "mediad: " << fault << '\n';
-  if (!loaded.faults.empty()) return kExitConfig;
+  if (!loaded.faults.empty()) return arguments->action == Arguments::Action::health ? kExitUnhealthy : kExitConfig;
   switch (arguments->action) {
+    case Arguments::Action::health:
+      return check_health(loaded.config, *arguments);
     case Arguments::Action::check:
       std::cout << "the configuration is good\n";
       return 0;

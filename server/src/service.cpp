@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 #include <thread>
 
@@ -326,14 +327,19 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
                                                                 if (server == nullptr) return std::nullopt;
                                                                 return server->stats();
                                                               },
-                                                              [&library]() -> Result<Metrics::StorageSums> {
+                                                              [&library, self]() -> Result<Metrics::StorageSums> {
                                                                 Metrics::StorageSums sums;
                                                                 MEDIA_TRY_ASSIGN(sums.blobs, library.storage_usage());
                                                                 MEDIA_TRY_ASSIGN(sums.renditions, library.rendition_usage(false));
                                                                 MEDIA_TRY_ASSIGN(sums.on_demand, library.rendition_usage(true));
+                                                                MEDIA_TRY_ASSIGN(sums.jobs, library.count_jobs());
+                                                                std::error_code failure;
+                                                                const auto space = std::filesystem::space(self->config.base_path, failure);
+                                                                if (!failure) sums.disk = Metrics::Disk{space.capacity, space.available};
                                                                 return sums;
                                                               },
                                                               [&library] { return library.derivation_stats(); },
+                                                              [self] { return self->health->run(); }, [self] { return self->clock.now(); },
                                                               [self]() -> std::optional<OtlpExporter::Stats> {
                                                                 if (!self->tracer) return std::nullopt;
                                                                 return self->tracer->stats();

@@ -80,7 +80,7 @@ Result<WebReply> WebClient::ask(const WebRequest& request) {
   option(CURLOPT_USERAGENT, "mediad");
   option(CURLOPT_WRITEFUNCTION, &receive_piece);
   option(CURLOPT_WRITEDATA, static_cast<void*>(&receiver));
-  if (is_loopback_url(request.url)) option(CURLOPT_PROXY, "");  // a proxy's loopback is another
+  if (request.direct || is_loopback_url(request.url)) option(CURLOPT_PROXY, "");  // a proxy's loopback is another
   std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> fields(nullptr, &curl_slist_free_all);
   const auto add_field = [&](const std::string& field) {
     curl_slist* const longer = curl_slist_append(fields.get(), field.c_str());

@@ -20,6 +20,7 @@ struct WebRequest {
   std::string password{};
   std::size_t max_bytes = 256 * 1024;  ///< Of the answer.
   std::chrono::milliseconds timeout{std::chrono::seconds(3)};
+  bool direct = false;  ///< Past any proxy that the environment names. Questions to loopback always are.
 };
 
 struct WebReply {

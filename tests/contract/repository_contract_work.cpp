@@ -177,6 +177,10 @@ void check_jobs(const MakeRepository& make) {
   CHECK(ids_of(repository->list_jobs(JobState::queued, 10).value()) == std::vector{first});
   CHECK(ids_of(repository->list_jobs(std::nullopt, 10).value()) == std::vector{full.id, first, second, early});
   CHECK(ids_of(repository->list_jobs(std::nullopt, 2).value()) == std::vector{full.id, first});
+  CHECK(repository->count_jobs().value() == std::vector<JobCount>{{"derive", JobState::queued, 1, at(1000)},
+                                                                  {"derive", JobState::running, 1, at(90)},
+                                                                  {"derive", JobState::dead, 1, at(100)},
+                                                                  {"verify", JobState::running, 1, full.run_after}});
   CHECK(ids_of(claim(*repository, 5000, "e", 99'000)) == std::vector{first, early});
   CHECK(claim(*repository, 9999, "f", 99'000).empty());
   CHECK(claim(*repository, 10'000, "f", 99'000).empty());  // what is due is of another kind
@@ -357,6 +361,7 @@ void check_concurrency(const MakeRepository& make) {
   CHECK(refused == 0);
   CHECK(claimed == kKept);
   CHECK(repository->list_jobs(std::nullopt, 10).value().empty());
+  CHECK(repository->count_jobs().value().empty());
 }
 
 }  // namespace test

@@ -4,6 +4,7 @@ if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI)
     ${CMAKE_CURRENT_LIST_DIR}/mediad_auth_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_bad_input_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_edge_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/mediad_health_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_media_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_metrics_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_pictures_test.cpp

@@ -449,6 +449,8 @@ class MEDIA_EXPORT Library {
   virtual Result<std::optional<Job>> find_job(MediaId id) const = 0;
   /// What waits, runs or was given up, ascending by id; of one state where one is given.
   virtual Result<std::vector<Job>> list_jobs(std::optional<JobState> state, std::size_t limit) const = 0;
+  /// How many there are, by kind and state.
+  virtual Result<std::vector<JobCount>> count_jobs() const = 0;
   /// Queues a job that was given up again, at once, as if it had never been tried. False where there is no such job.
   virtual Result<bool> retry_job(std::int64_t id) = 0;
   virtual Result<std::vector<Rendition>> renditions(MediaId id) const = 0;

@@ -132,6 +132,16 @@ struct Job {
   friend bool operator==(const Job&, const Job&) = default;
 };
 
+/// The jobs of one kind in one state.
+struct JobCount {
+  std::string kind{};
+  JobState state = JobState::queued;
+  std::uint64_t jobs = 0;
+  Timestamp due_at{};  ///< The earliest `run_after` among them: of queued ones, since when one waits for a thread.
+
+  friend bool operator==(const JobCount&, const JobCount&) = default;
+};
+
 enum class UploadState : std::uint8_t { open, receiving, complete };
 
 /// A promised upload: who may send which bytes until when.

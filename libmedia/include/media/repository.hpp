@@ -116,6 +116,8 @@ class MEDIA_EXPORT RepositoryReader {
   virtual Result<std::optional<Job>> find_job_of_media(MediaId id, const std::string& kind) const = 0;
   /// Jobs ascending by id; for people.
   virtual Result<std::vector<Job>> list_jobs(std::optional<JobState> state, std::size_t limit) const = 0;
+  /// Ascending by kind and state; those of which there are none are left out. Reads through all jobs.
+  virtual Result<std::vector<JobCount>> count_jobs() const = 0;
 
   virtual Result<std::optional<UploadSession>> find_upload(const std::string& token) const = 0;
   /// The newest promise that a media waits for, or came by.

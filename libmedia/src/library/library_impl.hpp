@@ -75,6 +75,7 @@ class LibraryImpl final : public Library {
   Result<std::vector<SimilarMedia>> similar(SimilarQuery query) const override;
   Result<std::optional<Job>> find_job(MediaId id) const override;
   Result<std::vector<Job>> list_jobs(std::optional<JobState> state, std::size_t limit) const override;
+  Result<std::vector<JobCount>> count_jobs() const override { return repository_->count_jobs(); }
   Result<bool> retry_job(std::int64_t id) override;
   Result<std::vector<Rendition>> renditions(MediaId id) const override;
   Result<std::shared_ptr<const ByteReader>> read(MediaId id) const override;

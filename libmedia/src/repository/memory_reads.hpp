@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <string_view>
+#include <utility>
 
 #include "media/repository.hpp"
 #include "repository/list_statement.hpp"
@@ -203,6 +205,19 @@ class Reads : public Base {
   Result<std::vector<Job>> list_jobs(std::optional<JobState> state, std::size_t limit) const final {
     auto rows = rows_where(view().tables.jobs, [&](const Job& job) { return !state || job.state == *state; });
     rows.resize(std::min(rows.size(), limit));
+    return rows;
+  }
+
+  Result<std::vector<JobCount>> count_jobs() const final {
+    std::map<std::pair<std::string, JobState>, JobCount> counts;
+    const View now = view();
+    for (const auto& [id, job] : now.tables.jobs) {
+      JobCount& count = counts.try_emplace({job.kind, job.state}, JobCount{job.kind, job.state, 0, job.run_after}).first->second;
+      ++count.jobs;
+      count.due_at = std::min(count.due_at, job.run_after);
+    }
+    std::vector<JobCount> rows;
+    for (auto& [key, count] : counts) rows.push_back(std::move(count));
     return rows;
   }
 

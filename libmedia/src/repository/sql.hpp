@@ -126,6 +126,8 @@ inline constexpr std::string_view kFindJobOfMedia =
     "SELECT " MEDIA_SQL_JOB " FROM job WHERE media_id = ?1 AND kind = ?2 ORDER BY id DESC LIMIT 1";
 inline constexpr std::string_view kListJobs = "SELECT " MEDIA_SQL_JOB " FROM job ORDER BY id LIMIT ?1";
 inline constexpr std::string_view kListJobsInState = "SELECT " MEDIA_SQL_JOB " FROM job WHERE state = ?1 ORDER BY id LIMIT ?2";
+inline constexpr std::string_view kCountJobs =
+    "SELECT kind, state, count(*), min(run_after) FROM job GROUP BY kind, state ORDER BY kind, state";
 inline constexpr std::string_view kInsertJob =
     "INSERT INTO job (" MEDIA_SQL_JOB_FIELDS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) RETURNING id";
 // PostgreSQL adds FOR UPDATE SKIP LOCKED to the inner selects.

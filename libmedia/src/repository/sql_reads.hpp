@@ -41,6 +41,7 @@ class Reads : public Base {
 
   Result<std::optional<Job>> find_job_of_media(MediaId id, const std::string& kind) const final;
   Result<std::vector<Job>> list_jobs(std::optional<JobState> state, std::size_t limit) const final;
+  Result<std::vector<JobCount>> count_jobs() const final;
 
   Result<std::optional<UploadSession>> find_upload(const std::string& token) const final;
   Result<std::optional<UploadSession>> find_upload_of_media(MediaId id) const final;

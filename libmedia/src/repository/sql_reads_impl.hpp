@@ -243,6 +243,11 @@ Result<std::vector<Job>> Reads<Engine, Base>::list_jobs(std::optional<JobState> 
 }
 
 template <class Engine, class Base>
+Result<std::vector<JobCount>> Reads<Engine, Base>::count_jobs() const {
+  return list("count jobs", read_job_count<typename Engine::Query>, kCountJobs);
+}
+
+template <class Engine, class Base>
 Result<std::optional<UploadSession>> Reads<Engine, Base>::find_upload(const std::string& token) const {
   return find("find upload", read_upload<typename Engine::Query>, kFindUpload, token);
 }

@@ -208,6 +208,14 @@ void bind_rendition(Query& query, const Rendition& rendition) {
 }
 
 template <class Query>
+JobCount read_job_count(Query& row) {
+  return {.kind = row.string(),
+          .state = enumeration<Query>(row.integer(), JobState::dead),
+          .jobs = static_cast<std::uint64_t>(row.integer()),
+          .due_at = row.time()};
+}
+
+template <class Query>
 Job read_job(Query& row) {
   return {.id = row.integer(),
           .kind = row.string(),

@@ -11,12 +11,14 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 #include <thread>
 #include <unordered_map>
 #include <utility>
 
 #include "media/version.hpp"
+#include "telemetry/process_stats.hpp"
 
 namespace media::server {
 namespace {
@@ -116,11 +118,7 @@ class UsageSampler {
 }  // namespace
 
 struct Metrics::State {
-  explicit State(Sources from)
-      : server(std::move(from.server)),
-        derivations(std::move(from.derivations)),
-        traces(std::move(from.traces)),
-        usage(std::move(from.storage)) {
+  explicit State(Sources from) : sources(std::move(from)), usage(std::move(sources.storage)) {
     gauges("mediad_build_info", "Always 1; its label is the version that runs.").Add({{"version", MEDIA_VERSION}}).Set(1);
     for (const auto& [tier, name] : kTiers) rate_limited_by_tier[tier] = &rate_limited.Add({{"tier", std::string(name)}});
   }
@@ -156,7 +154,7 @@ struct Metrics::State {
   }
 
   void sample_server() {
-    const auto stats = server ? server() : std::nullopt;
+    const auto stats = sources.server ? sources.server() : std::nullopt;
     if (!stats) return;
     Family<Gauge>& connections = gauges("http_connections", "Open connections.");
     connections.Add({{"state", "idle"}}).Set(static_cast<double>(stats->idle));
@@ -191,11 +189,59 @@ struct Metrics::State {
     bytes.Add({{"kind", "on_demand"}}).Set(static_cast<double>(on_demand_bytes));
     count.Add({{"kind", "preset"}}).Set(static_cast<double>(sum->renditions.renditions - on_demand));
     count.Add({{"kind", "on_demand"}}).Set(static_cast<double>(on_demand));
+    if (sum->disk) {
+      gauges("media_disk_size_bytes", "What the base path's filesystem holds.").Add({}).Set(static_cast<double>(sum->disk->size_bytes));
+      gauges("media_disk_available_bytes", "What is left of that for mediad.").Add({}).Set(static_cast<double>(sum->disk->available_bytes));
+    }
+    const std::lock_guard lock(sampling);
+    sample_jobs(sum->jobs);
+  }
+
+  /// Kinds and states of which there are none any more go back to 0.
+  void sample_jobs(const std::vector<JobCount>& jobs) {
+    static constexpr std::array<std::pair<JobState, const char*>, 3> kStates = {
+        {{JobState::queued, "queued"}, {JobState::running, "running"}, {JobState::dead, "dead"}}};
+    for (const JobCount& count : jobs) job_kinds.insert(count.kind);
+    Family<Gauge>& numbers = gauges("media_jobs", "Jobs in the catalog; dead ones were given up.");
+    Family<Gauge>& waits = gauges("media_jobs_waiting_seconds", "For how long the first of the queued jobs has been due.");
+    const Timestamp now = sources.now ? sources.now() : Timestamp();
+    for (const std::string& kind : job_kinds) {
+      for (const auto& [state, name] : kStates) {
+        const auto found = std::find_if(jobs.begin(), jobs.end(),
+                                        [&, state = state](const JobCount& one) { return one.kind == kind && one.state == state; });
+        numbers.Add({{"kind", kind}, {"state", name}}).Set(found == jobs.end() ? 0 : static_cast<double>(found->jobs));
+        if (state != JobState::queued) continue;
+        const std::chrono::duration<double> wait = found == jobs.end() ? std::chrono::duration<double>(0) : now - found->due_at;
+        waits.Add({{"kind", kind}}).Set(std::max(wait.count(), 0.0));
+      }
+    }
+  }
+
+  void sample_health(const std::vector<Check>& checks) {
+    Family<Gauge>& healthy =
+        gauges("mediad_dependency_healthy", "1 while the check of a dependency succeeds, 0 where it fails or takes too long.");
+    Family<Gauge>& took = gauges("mediad_dependency_check_seconds", "How long the latest check of a dependency took.");
+    for (const Check& check : checks) {
+      healthy.Add({{"dependency", check.name}}).Set(check.status == Check::Status::healthy ? 1 : 0);
+      took.Add({{"dependency", check.name}}).Set(std::chrono::duration<double>(check.response_time).count());
+    }
+  }
+
+  void sample_process() {
+    const ProcessStats stats = read_process_stats();
+    Counter& cpu = counters("process_cpu_seconds_total", "Processor time of mediad, without its workers.").Add({});
+    cpu.Increment(std::max(stats.cpu_seconds - cpu.Value(), 0.0));
+    gauges("process_start_time_seconds", "When mediad started, in seconds since 1970.").Add({}).Set(stats.start_time_seconds);
+    gauges("process_resident_memory_bytes", "Memory of mediad, without its workers.")
+        .Add({})
+        .Set(static_cast<double>(stats.resident_bytes));
+    gauges("process_open_fds", "Open file descriptors.").Add({}).Set(static_cast<double>(stats.open_descriptors));
+    gauges("process_max_fds", "How many of them there may be.").Add({}).Set(static_cast<double>(stats.max_descriptors));
   }
 
   void sample_derivations() {
-    if (!derivations) return;
-    const DerivationStats stats = derivations();
+    if (!sources.derivations) return;
+    const DerivationStats stats = sources.derivations();
     Family<Gauge>& running = gauges("media_derivations_running", "Pictures that are being made, for clients that wait or by jobs.");
     running.Add({{"for", "client"}}).Set(static_cast<double>(stats.running));
     running.Add({{"for", "job"}}).Set(static_cast<double>(stats.background));
@@ -211,17 +257,16 @@ struct Metrics::State {
   }
 
   void sample_traces() {
-    const auto stats = traces ? traces() : std::nullopt;
+    const auto stats = sources.traces ? sources.traces() : std::nullopt;
     if (!stats) return;
     Family<Counter>& spans = counters("media_trace_spans_total", "Spans of sampled traces, by what became of them.");
     raise(spans.Add({{"outcome", "sent"}}), stats->sent);
     raise(spans.Add({{"outcome", "dropped"}}), stats->dropped);
   }
 
-  std::function<std::optional<http::Server::Stats>()> server;
-  std::function<DerivationStats()> derivations;
-  std::function<std::optional<OtlpExporter::Stats>()> traces;
+  Sources sources;
   UsageSampler usage;
+  std::set<std::string> job_kinds = {"derive", "describe", "notify"};  ///< And what else was seen.
   prometheus::Registry registry;
 
   Family<Counter>& requests = counters("http_requests_total", "Requests that were answered, or broken off (status none).");
@@ -283,11 +328,14 @@ void Metrics::count_scrub_finding(Fault::Problem problem) {
 }
 
 std::string Metrics::text() {
+  const auto checks = state_->sources.health ? state_->sources.health() : std::vector<Check>();  // may wait: outside the lock
   {
     const std::lock_guard lock(state_->sampling);
     state_->sample_server();
     state_->sample_derivations();
     state_->sample_traces();
+    state_->sample_health(checks);
+    state_->sample_process();
   }
   state_->sample_storage();
   return prometheus::TextSerializer().Serialize(state_->registry.Collect());

@@ -8,8 +8,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "edge/rate_limiter.hpp"
+#include "health.hpp"
 #include "http/server.hpp"
 #include "media/library.hpp"
 #include "media/result.hpp"
@@ -27,13 +29,20 @@ enum class AuthFailure : std::uint8_t {
 /// are ours, never a client's, so that no client can make the number of time series grow.
 ///
 /// Thread-safety: may be called concurrently, for the tables of series are under a mutex and prometheus-cpp's own objects may. Counting
-/// takes some tenths of a microsecond, `text` some milliseconds, and up to a second now and then while the storage is summed up.
+/// takes some tenths of a microsecond, `text` some milliseconds, up to a second now and then while the storage is summed up, and as long as
+/// the health checks wait for a dependency that hangs.
 class Metrics {
  public:
+  struct Disk {
+    std::uint64_t size_bytes = 0;
+    std::uint64_t available_bytes = 0;
+  };
   struct StorageSums {
     StorageUsage blobs;
     RenditionUsage renditions;  ///< All of them.
     RenditionUsage on_demand;   ///< Of these, those that count against the budget.
+    std::vector<JobCount> jobs;
+    std::optional<Disk> disk;  ///< What the base path lies on.
   };
   /// Asked when the numbers are. Each may be empty, or not know: its metrics are not there then.
   struct Sources {
@@ -41,6 +50,8 @@ class Metrics {
     /// Asked by a thread of its own, at most once a minute and for at most a hundredth of the time.
     std::function<Result<StorageSums>()> storage;
     std::function<DerivationStats()> derivations;
+    std::function<std::vector<Check>()> health;
+    std::function<Timestamp()> now;
     std::function<std::optional<OtlpExporter::Stats>()> traces;
   };
 
