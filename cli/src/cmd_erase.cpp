@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "command.hpp"
+#include "ingest_record.hpp"
 #include "interrupt.hpp"
 #include "open_store.hpp"
 #include "output_file.hpp"
@@ -55,6 +56,8 @@ Exit erase(Console& console, const Globals& globals, const EraseOptions& options
   if (!file) return console.fail(file.error());
   auto report = (*library)->erase({options.owner, options.ids, interrupt.token()});
   if (!report) return console.fail(report.error());
+  // Digests of what was erased, and of where it came from.
+  if (const auto forgotten = IngestRecord::remove(globals.store); !forgotten) console.complain(forgotten.error().message);
   if (report->failure) console.complain("not all of it: " + report->failure->message + "; erase again, with another receipt");
   const Json receipt = make_receipt(*report, *keys);
   if (const auto kept = keep_receipt(*file, options.receipt, receipt); !kept) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include <sys/stat.h>
@@ -20,6 +21,8 @@ struct IngestOptions {
   std::string visibility = "private";
   std::string isolation = "process";
   bool no_renditions = false;
+  bool reflink = false;
+  bool link = false;
 };
 
 /// Walks once more, only to count: the bar knows its end long before the work does. For a terminal alone.
@@ -37,9 +40,29 @@ std::jthread count_ahead(const IngestPlan& plan, Progress& progress) {
   });
 }
 
-Exit conclude(Console& console, const IngestTotals& totals, double seconds, int signal_number) {
+/// "2 linked (1.2 GB), 3 copied", and a note for each reason.
+std::string tell_sharing(Console& console, const IngestTotals& totals, media::FileSharing sharing, Json& summary) {
+  if (sharing == media::FileSharing::none) return {};
+  std::uint64_t copied = 0;
+  Json reasons = Json::object();
+  for (const auto& [reason, files] : totals.copied) {
+    copied += files;
+    reasons[reason] = files;
+    console.note("copied " + std::to_string(files) + (files == 1 ? " file" : " files") + " instead: " + printable(reason));
+  }
+  summary["shared"] = totals.shared;
+  summary["shared_bytes"] = totals.shared_bytes;
+  summary["copied"] = copied;
+  summary["copied_because"] = reasons;
+  return ", " + std::to_string(totals.shared) + (sharing == media::FileSharing::link ? " linked (" : " reflinked (") +
+         human_bytes(totals.shared_bytes) + "), " + std::to_string(copied) + " copied";
+}
+
+Exit conclude(Console& console, const IngestTotals& totals, const IngestPlan& plan, double seconds, int signal_number) {
   Json summary{{"files", totals.files},   {"stored", totals.stored},   {"duplicate", totals.duplicate}, {"refused", totals.refused},
                {"failed", totals.failed}, {"skipped", totals.skipped}, {"bytes", totals.bytes},         {"seconds", seconds}};
+  if (plan.incremental) summary["unread"] = totals.unread;
+  const std::string sharing = tell_sharing(console, totals, plan.sharing, summary);
   if (totals.stopped_by) {
     summary["error"] = totals.stopped_by->message;
     summary["code"] = std::string(media::to_string(totals.stopped_by->code));
@@ -48,7 +71,9 @@ Exit conclude(Console& console, const IngestTotals& totals, double seconds, int 
   std::string text = std::to_string(totals.stored) + " stored, " + std::to_string(totals.duplicate) + " duplicate, " +
                      std::to_string(totals.refused) + " refused, " + std::to_string(totals.failed) + " failed";
   if (totals.skipped > 0) text += ", " + std::to_string(totals.skipped) + " skipped";
-  text += "; " + human_bytes(totals.bytes) + " in " + human_duration(std::chrono::seconds(static_cast<long long>(seconds + 0.5))) + " (" +
+  if (plan.incremental) text += ", " + std::to_string(totals.unread) + " not read";
+  text += sharing + "; " + human_bytes(totals.bytes) + " in " +
+          human_duration(std::chrono::seconds(static_cast<long long>(seconds + 0.5))) + " (" +
           human_bytes(static_cast<std::uint64_t>(static_cast<double>(totals.bytes) / std::max(seconds, 0.001))) + "/s)";
   console.summary(summary, text);
   if (signal_number != 0) {
@@ -66,19 +91,27 @@ Exit run(Console& console, const Globals& globals, const IngestOptions& options)
   plan.visibility = *visibility;
   plan.store = globals.store;
   plan.renditions = !options.no_renditions && !plan.any_content;
+  if (options.reflink) plan.sharing = media::FileSharing::reflink;
+  if (options.link) plan.sharing = media::FileSharing::link;
 
   const Interrupt interrupt;
   auto library = open_store(globals, {.access = Access::create,
                                       .isolation = plan.renditions ? isolation_from(options.isolation) : media::Isolation::none,
                                       .workers = plan.jobs});
   if (!library) return console.fail(library.error());
+  std::optional<IngestRecord> record;
+  if (plan.incremental) record.emplace(IngestRecord::load(plan.store));
   Progress progress(console, "files");
   IngestTotals totals;
   {
     const std::jthread counter = console.shows_status() ? count_ahead(plan, progress) : std::jthread();
-    totals = IngestRun(**library, console, progress, plan).run(interrupt.token());
+    totals = IngestRun(**library, console, progress, plan, record ? &*record : nullptr).run(interrupt.token());
   }
-  return conclude(console, totals, progress.elapsed().count(), interrupt.signal_number());
+  if (record) {
+    // A shortcut for the next run: what was stored is stored without it.
+    if (const auto saved = record->save(); !saved) console.note("the next incremental ingest will read more: " + saved.error().message);
+  }
+  return conclude(console, totals, plan, progress.elapsed().count(), interrupt.signal_number());
 }
 
 }  // namespace
@@ -96,6 +129,14 @@ void add_ingest(CLI::App& app, Invocation& invocation) {
   command->add_option("--visibility", options->visibility, "Who may see them: private (default), authenticated or public")
       ->check(CLI::IsMember({"private", "authenticated", "public"}));
   add_isolation_option(*command, options->isolation);
+  command->add_flag("--incremental", options->plan.incremental,
+                    "Do not read files that an earlier incremental run took in and whose size, times and inode are the same");
+  CLI::Option* const reflink = command->add_flag(
+      "--reflink", options->reflink, "Share the blocks of large files with the store instead of copying them, where the file system can");
+  command
+      ->add_flag("--link", options->link,
+                 "Make large files themselves part of the store, read-only under both names, where nobody else can change them; else copy")
+      ->excludes(reflink);
   command->callback([&invocation, options] {
     invocation.run = [options](Console& console, const Globals& globals) { return run(console, globals, *options); };
   });

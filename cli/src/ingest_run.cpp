@@ -1,10 +1,10 @@
 #include "ingest_run.hpp"
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <thread>
 
+#include "ingest_report.hpp"
 #include "text.hpp"
 
 namespace mediactl {
@@ -27,26 +27,17 @@ T pop_front(std::deque<T>& queue) {
   return front;
 }
 
-Json number_or_null(std::uint64_t number) { return number > 0 ? Json(number) : Json(); }
+/// The same for the same file, from whatever folder the command was called.
+std::string absolute_path(const std::string& path) {
+  std::error_code failure;
+  const auto absolute = std::filesystem::absolute(path, failure);
+  return (failure ? std::filesystem::path(path) : absolute).lexically_normal().string();
+}
 
 }  // namespace
 
-struct IngestRun::Report {
-  enum class Status : std::uint8_t { stored, duplicate, refused, failed };
-  Status status = Status::failed;
-  std::string path;
-  media::MediaId id = 0;  ///< 0: none.
-  std::optional<media::Digest> digest;
-  std::string media_type;
-  media::MediaInfo info;
-  std::uint64_t bytes = 0;
-  std::string reason;
-  /// False where one sentence was said for many files.
-  bool complain = true;
-};
-
-IngestRun::IngestRun(media::Library& library, Console& console, Progress& progress, IngestPlan plan)
-    : library_(library), console_(console), progress_(progress), plan_(std::move(plan)) {}
+IngestRun::IngestRun(media::Library& library, Console& console, Progress& progress, IngestPlan plan, IngestRecord* record)
+    : library_(library), console_(console), progress_(progress), plan_(std::move(plan)), record_(record) {}
 
 IngestTotals IngestRun::run(std::stop_token stop) {
   const std::stop_callback pass_on(stop, [this] {
@@ -160,6 +151,10 @@ void IngestRun::prepare(std::vector<std::string> paths) {
   for (std::string& path : paths) {
     // What is in flight is finished after a stop; what was not begun is not.
     if (stopping()) break;
+    if (auto known = recall(path)) {
+      conclude({std::move(path), std::move(*known)}, true);
+      continue;
+    }
     auto input = InputFile::open(path);
     if (!input) {
       report_failure(path, input.error());
@@ -171,6 +166,7 @@ void IngestRun::prepare(std::vector<std::string> paths) {
     request.visibility = plan_.visibility;
     request.any_content = plan_.any_content;
     request.reuse_existing = true;
+    request.sharing = plan_.sharing;
     const std::uint64_t size = (*input)->size();
     auto pending = library_.prepare(**input, std::move(request));
     if (!pending) {
@@ -182,8 +178,9 @@ void IngestRun::prepare(std::vector<std::string> paths) {
       report_failure(path, pending.error());
       continue;
     }
+    auto looked = record_ != nullptr ? (*input)->unchanged() : std::nullopt;
     (*input)->let_go();
-    batch.push_back({std::move(path), std::move(*input), std::move(*pending)});
+    batch.push_back({std::move(path), std::move(*input), std::move(*pending), std::move(looked)});
     batch_bytes += size;
     if (batch_bytes >= kBatchBytes) {
       hand_over(std::exchange(batch, {}));
@@ -191,6 +188,29 @@ void IngestRun::prepare(std::vector<std::string> paths) {
     }
   }
   if (!batch.empty()) hand_over(std::move(batch));
+  if (record_ != nullptr) console_.flush();
+}
+
+std::optional<media::IngestOutcome> IngestRun::recall(const std::string& path) {
+  if (record_ == nullptr) return std::nullopt;
+  const auto state = state_of(path);
+  if (!state) return std::nullopt;
+  const auto recorded = record_->find(plan_.owner, absolute_path(path), *state);
+  if (!recorded) return std::nullopt;
+  // It may have been removed since, and the id given to another one by a catalog that was restored.
+  auto media = library_.find(recorded->id);
+  if (!media || !*media || (*media)->owner != plan_.owner || (*media)->digest != recorded->digest) return std::nullopt;
+  // What came in unjudged is no answer to somebody who wants it judged.
+  if (!plan_.any_content && (*media)->info.format == media::Format::unknown) return std::nullopt;
+  media::IngestOutcome outcome;
+  outcome.status = media::IngestStatus::duplicate;
+  outcome.digest = recorded->digest;
+  outcome.size_bytes = state->size;
+  outcome.deduplicated = true;
+  outcome.media = std::move(**media);
+  const std::lock_guard lock(totals_mutex_);
+  ++totals_.unread;
+  return outcome;
 }
 
 void IngestRun::hand_over(Batch batch) {
@@ -209,6 +229,9 @@ void IngestRun::commit(Batch batch) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
     auto& outcome = outcomes[i];
     if (outcome) {
+      if (batch[i].looked && outcome->status != media::IngestStatus::refused) {
+        record_->note(plan_.owner, absolute_path(batch[i].path), *batch[i].looked, {outcome->media.id, outcome->digest});
+      }
       conclude({std::move(batch[i].path), std::move(*outcome)}, true);
     } else if (is_fatal(outcome.error(), batch[i].input->failed())) {
       stop_for(outcome.error());
@@ -248,6 +271,8 @@ void IngestRun::conclude(Catalogued item, bool may_process) {
   line.digest = outcome.digest;
   line.media_type = outcome.media.media_type;
   line.info = outcome.media.info;
+  line.shared = outcome.shared;
+  line.copied_because = outcome.copied_because;
   if (outcome.media.status == media::MediaStatus::failed) {
     line.status = Report::Status::failed;
     line.reason = outcome.media.error_message;
@@ -270,85 +295,6 @@ void IngestRun::process(Catalogued item) {
   }
   conclude(std::move(item), false);
   console_.flush();
-}
-
-void IngestRun::report(const Report& line) {
-  constexpr std::array kNames = {"stored", "duplicate", "refused", "failed"};
-  const char* const name = kNames.at(static_cast<std::size_t>(line.status));
-  const bool kept = line.status == Report::Status::stored || line.status == Report::Status::duplicate;
-  {
-    const std::lock_guard lock(totals_mutex_);
-    ++totals_.files;
-    if (kept) totals_.bytes += line.bytes;
-    if (line.status == Report::Status::stored) ++totals_.stored;
-    if (line.status == Report::Status::duplicate) ++totals_.duplicate;
-    if (line.status == Report::Status::refused) ++totals_.refused;
-    if (line.status == Report::Status::failed) ++totals_.failed;
-  }
-  progress_.add(1, line.bytes);
-  if (console_.json()) {
-    console_.record(Json{{"path", line.path},
-                         {"status", name},
-                         {"id", line.id > 0 ? Json(line.id) : Json()},
-                         {"digest", line.digest ? Json(line.digest->to_hex()) : Json()},
-                         {"media_type", line.media_type.empty() ? Json() : Json(line.media_type)},
-                         {"width", number_or_null(line.info.display_width())},
-                         {"height", number_or_null(line.info.display_height())},
-                         {"reason", line.reason.empty() ? Json() : Json(line.reason)}});
-  } else if (kept && !console_.quiet() && !console_.shows_status_instead_of_lines()) {
-    std::string text(name);
-    text.resize(10, ' ');
-    const std::string id = std::to_string(line.id);
-    if (id.size() < 8) text.append(8 - id.size(), ' ');
-    text += id + "  " + printable(line.path);
-    if (!line.reason.empty()) text += "  (" + printable(line.reason) + ")";
-    console_.text(text);
-  }
-  if (!kept && line.complain) console_.problem(name, line.path, line.reason);
-}
-
-void IngestRun::report_failure(const std::string& path, const media::Error& error) {
-  Report failure;
-  failure.path = path;
-  failure.reason = reason_of(error, path);
-  // The policy's word too, only spoken before or while the bytes were read.
-  if (error.code == media::Errc::too_large || error.code == media::Errc::unsupported) failure.status = Report::Status::refused;
-  report(failure);
-}
-
-void IngestRun::report_silently(std::string path, const media::Error& error) {
-  Report failure;
-  failure.path = std::move(path);
-  failure.reason = error.message;
-  failure.complain = false;
-  report(failure);
-}
-
-bool IngestRun::is_fatal(const media::Error& error, bool input_failed) const noexcept {
-  if (input_failed) return false;
-  switch (error.code) {
-    case media::Errc::no_space:
-    case media::Errc::denied:
-    case media::Errc::io:
-    case media::Errc::unavailable:
-    case media::Errc::corrupt:
-    case media::Errc::internal:
-      return true;
-    default:
-      return false;
-  }
-}
-
-void IngestRun::stop_for(const media::Error& error) {
-  {
-    const std::lock_guard lock(totals_mutex_);
-    if (totals_.stopped_by) return;
-    totals_.stopped_by = error;
-  }
-  console_.complain("stopped: " + error.message);
-  stop_.request_stop();
-  const std::lock_guard lock(mutex_);
-  changed_.notify_all();
 }
 
 }  // namespace mediactl

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "console.hpp"
+#include "ingest_record.hpp"
 #include "input_file.hpp"
 #include "media/library.hpp"
 #include "progress.hpp"
@@ -27,6 +29,8 @@ struct IngestPlan {
   std::string owner = "local";
   media::Visibility visibility = media::Visibility::is_private;
   std::string store;  ///< Its own folder is not walked into.
+  media::FileSharing sharing = media::FileSharing::none;
+  bool incremental = false;
 };
 
 struct IngestTotals {
@@ -36,7 +40,12 @@ struct IngestTotals {
   std::uint64_t refused = 0;
   std::uint64_t failed = 0;
   std::uint64_t skipped = 0;
-  std::uint64_t bytes = 0;  ///< Of stored and duplicate files.
+  std::uint64_t bytes = 0;   ///< Of stored and duplicate files.
+  std::uint64_t unread = 0;  ///< Of the duplicate files: those that the record told of.
+  std::uint64_t shared = 0;  ///< Of the stored files: those whose bytes were not copied.
+  std::uint64_t shared_bytes = 0;
+  /// Why files were copied that were not to be, and how many for each reason.
+  std::map<std::string, std::uint64_t> copied{};
   /// What made going on pointless: a full disk, a catalog that does not answer.
   std::optional<media::Error> stopped_by;
 };
@@ -51,7 +60,8 @@ struct IngestTotals {
 /// Thread-safety: `run` is called once; its threads share the state below under one mutex, held for moments only.
 class IngestRun {
  public:
-  IngestRun(media::Library& library, Console& console, Progress& progress, IngestPlan plan);
+  /// `record` may be null, and outlives the run.
+  IngestRun(media::Library& library, Console& console, Progress& progress, IngestPlan plan, IngestRecord* record);
 
   IngestTotals run(std::stop_token stop);
 
@@ -61,6 +71,7 @@ class IngestRun {
     std::string path;
     std::unique_ptr<InputFile> input;
     std::unique_ptr<media::Ingest> pending;
+    std::optional<Looked> looked;  ///< Absent where the file is not to be recorded.
   };
   using Batch = std::vector<Prepared>;
   /// A catalogued image that waits for its renditions.
@@ -75,6 +86,8 @@ class IngestRun {
   void read_loop();
   void commit_loop();
   void prepare(std::vector<std::string> paths);
+  /// The media that the record has for this file, where it is still there; such a file is not read.
+  std::optional<media::IngestOutcome> recall(const std::string& path);
   void hand_over(Batch batch);
   void commit(Batch batch);
   void conclude(Catalogued item, bool may_process);
@@ -96,6 +109,7 @@ class IngestRun {
   Console& console_;
   Progress& progress_;
   const IngestPlan plan_;
+  IngestRecord* const record_;
   std::stop_source stop_;
 
   std::mutex mutex_;

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <chrono>
 #include <utility>
 
 namespace mediactl {
@@ -16,16 +17,56 @@ std::string identity_of(const media::FileReader& file) {
          std::to_string(status.st_mtim.tv_sec) + "." + std::to_string(status.st_mtim.tv_nsec);
 }
 
+std::int64_t nanoseconds_of(const struct timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
+
+FileState state_from(const struct stat& status) {
+  return {status.st_ino, static_cast<std::uint64_t>(status.st_size), nanoseconds_of(status.st_mtim), nanoseconds_of(status.st_ctim)};
+}
+
+std::optional<FileState> state_of(const media::FileReader& file) {
+  const auto window = file.window();
+  struct stat status{};
+  if (!window || ::fstat(window->descriptor, &status) != 0) return std::nullopt;
+  return state_from(status);
+}
+
+std::optional<Looked> look_at(const media::FileReader& file) {
+  using std::chrono::nanoseconds;
+  // Before the look: what changes in between counts as later.
+  const auto now = std::chrono::duration_cast<nanoseconds>(std::chrono::system_clock::now().time_since_epoch());
+  const auto state = state_of(file);
+  if (!state) return std::nullopt;
+  return Looked{*state, now.count()};
+}
+
 }  // namespace
+
+std::optional<FileState> state_of(const std::string& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  return state_from(status);
+}
 
 media::Result<std::unique_ptr<InputFile>> InputFile::open(const std::string& path) {
   MEDIA_TRY_ASSIGN(std::shared_ptr<const media::FileReader> file, media::FileReader::open(path));
   std::string identity = identity_of(*file);
-  return std::unique_ptr<InputFile>(new InputFile(path, std::move(file), std::move(identity)));
+  auto looked = look_at(*file);
+  return std::unique_ptr<InputFile>(new InputFile(path, std::move(file), std::move(identity), std::move(looked)));
 }
 
-InputFile::InputFile(std::string path, std::shared_ptr<const media::FileReader> file, std::string identity)
-    : path_(std::move(path)), size_(file->size()), identity_(std::move(identity)), file_(std::move(file)) {}
+InputFile::InputFile(std::string path, std::shared_ptr<const media::FileReader> file, std::string identity, std::optional<Looked> looked)
+    : path_(std::move(path)), size_(file->size()), identity_(std::move(identity)), looked_(std::move(looked)), file_(std::move(file)) {}
+
+std::optional<media::FileWindow> InputFile::window() const {
+  const std::lock_guard lock(mutex_);
+  return file_ ? file_->window() : std::nullopt;
+}
+
+std::optional<Looked> InputFile::unchanged() const {
+  const std::lock_guard lock(mutex_);
+  if (!file_ || !looked_ || state_of(*file_) != looked_->state) return std::nullopt;
+  return looked_;
+}
 
 media::Result<std::size_t> InputFile::read_at(std::uint64_t offset, std::span<std::byte> into) const {
   auto file = opened();

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures what this project promises to be fast at, in pairs with what it is measured against, and the areas alone.
 #
-#   run.sh BUILD_FOLDER [PART…]     parts: pictures ingest big verify image cage store repository http (default: all but http)
+#   run.sh BUILD_FOLDER [PART…]     parts: pictures hash ingest big verify image cage store repository http (default: all but http)
 #
 # The disk that counts is the one of TMPDIR. ROUNDS (5) pairs are run in turn, A B A B …, and the medians stand side by side: on a shared
 # machine the ratio says more than either figure. FILES (20000) small files and BIG (1024) MiB a large file make the ingest heavier or lighter.
@@ -10,7 +10,7 @@ set -eu
 bin=$(CDPATH='' cd -- "$1" && pwd)/bin
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 shift
-[ $# -gt 0 ] || set -- pictures ingest big verify image cage store repository
+[ $# -gt 0 ] || set -- pictures hash ingest big verify image cage store repository
 rounds=${ROUNDS:-5}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -82,6 +82,15 @@ for part in "$@"; do
       done
       rm -rf "$work/photos" "$work/made"
       ;;
+    hash)
+      small_files
+      big_files
+      one="taskset -c 0"
+      pair "hash ${FILES:-20000} small files, 1 core / openssl" : "$one '$bin/mediactl' hash '$work/small'" \
+        "$one find '$work/small' -type f -exec openssl dgst -sha256 {} +"
+      pair "hash 2 x ${BIG:-1024} MiB, 1 core / openssl" : "$one '$bin/mediactl' hash '$work/big'" \
+        "$one openssl dgst -sha256 '$work/big/1' '$work/big/2'"
+      ;;
     ingest)
       small_files
       export RESTIC_PASSWORD=bench
@@ -89,6 +98,9 @@ for part in "$@"; do
         "'$bin/mediactl' --store '$work'/store.\$round --quiet ingest --any '$work/small'" "restic backup -q -r '$work'/repo.\$round '$work/small'"
       pair "ingest of the same again / openssl sha256" : \
         "'$bin/mediactl' --store '$work/store.0' --quiet ingest --any '$work/small'" "find '$work/small' -type f -exec openssl dgst -sha256 {} +"
+      "$bin/mediactl" --store "$work/store.0" --quiet ingest --any --incremental "$work/small"
+      pair "the same again, --incremental / openssl sha256" : \
+        "'$bin/mediactl' --store '$work/store.0' --quiet ingest --any --incremental '$work/small'" "find '$work/small' -type f -exec openssl dgst -sha256 {} +"
       ;;
     big)
       big_files

@@ -88,6 +88,30 @@ inline void blob_store_contract(const StoreMaker& make) {
     }
   }
 
+  SECTION("contents that are ended together are what each would be alone") {
+    std::vector<std::unique_ptr<BlobWriter>> writers;
+    std::vector<std::vector<std::byte>> contents;
+    for (const std::size_t size : {0U, 1U, 64U, 5'000U, 70'000U, 131'072U, 131'073U, 300'000U, 9'000U}) {
+      contents.push_back(noise(size, size + 7));
+      writers.push_back(store->begin().value());
+      for (std::size_t at = 0; at < size; at += 50'000) {
+        writers.back()->write(std::span(contents.back()).subspan(at, std::min<std::size_t>(50'000, size - at))).value();
+      }
+    }
+    auto ended = store->finish_together(writers);
+    REQUIRE(ended.size() == contents.size());
+    std::vector<std::unique_ptr<Staged>> group;
+    for (std::size_t i = 0; i < ended.size(); ++i) {
+      REQUIRE(ended[i]);
+      CHECK((*ended[i])->digest() == Digest::of(contents[i]));
+      CHECK((*ended[i])->size() == contents[i].size());
+      group.push_back(std::move(*ended[i]));
+    }
+    REQUIRE(store->publish(group));
+    for (const auto& content : contents) CHECK(get(*store, Digest::of(content)) == content);
+    CHECK(store->finish_together({}).empty());
+  }
+
   SECTION("a hint of the size may be wrong either way") {
     const auto content = noise(300'000);
     for (const std::uint64_t hint : {std::uint64_t{0}, std::uint64_t{10}, std::uint64_t{300'000}, std::uint64_t{1} << 40U}) {

@@ -1,10 +1,14 @@
 // What only a filesystem store promises of blobs in files of their own: its layout, its temp folders, strays, modes, refusals.
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "blob_store_contract.hpp"
@@ -140,11 +144,11 @@ TEST_CASE("store: an early sync that fails is the writer's failure, and an aband
     // fdatasync(2) of a pipe fails, as that of a broken disk would: once.
     store::EarlySync::File file;
     CHECK(file.settle(thread));
-    REQUIRE(file.request(thread, ends[1]));
+    REQUIRE(file.request(thread, ends[1], 1));
     CHECK_FALSE(file.settle(thread));
-    CHECK_FALSE(file.request(thread, ends[1]));
+    CHECK_FALSE(file.request(thread, ends[1], 1));
     store::EarlySync::File abandoned;
-    REQUIRE(abandoned.request(thread, ends[1]));
+    REQUIRE(abandoned.request(thread, ends[1], 1));
   }
   ::close(ends[0]);
   ::close(ends[1]);
@@ -152,8 +156,34 @@ TEST_CASE("store: an early sync that fails is the writer's failure, and an aband
   UniqueFd good(::open((dir.path() / "file").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
   REQUIRE(good);
   store::EarlySync::File file;
-  for (int i = 0; i < 3; ++i) REQUIRE(file.request(thread, good.get()));
+  for (int i = 0; i < 3; ++i) REQUIRE(file.request(thread, good.get(), 1));
   CHECK(file.settle(thread));
+}
+
+TEST_CASE("store: what is synced early leaves the page cache, and what came after it stays") {
+  const test::TempFolder folder;
+  constexpr std::size_t kBytes = 4U << 20U;
+  test::write_file(folder / "file", test::noise(kBytes));
+  struct statfs kind{};
+  REQUIRE(::statfs(folder.path().c_str(), &kind) == 0);
+  if (kind.f_type == TMPFS_MAGIC) return;  // It has no other place for them.
+  const UniqueFd file(::open((folder / "file").c_str(), O_RDWR | O_CLOEXEC));
+  store::EarlySync thread;
+  store::EarlySync::File early;
+  REQUIRE(early.request(thread, file.get(), kBytes / 2));
+  REQUIRE(early.settle(thread));
+  void* const map = ::mmap(nullptr, kBytes, PROT_READ, MAP_SHARED, file.get(), 0);
+  REQUIRE(map != MAP_FAILED);
+  std::vector<unsigned char> pages(kBytes / 4096);
+  REQUIRE(::mincore(map, kBytes, pages.data()) == 0);
+  ::munmap(map, kBytes);
+  const auto resident = [&](std::size_t from, std::size_t to) {
+    return std::count_if(pages.begin() + static_cast<std::ptrdiff_t>(from), pages.begin() + static_cast<std::ptrdiff_t>(to),
+                         [](unsigned char page) { return (page & 1U) != 0; });
+  };
+  CHECK(resident(0, pages.size() / 2 - 64) == 0);  // Large folios may reach over the border.
+  CHECK(resident(pages.size() / 2 + 64, pages.size()) > 0);
+  CHECK(test::read_file(folder / "file") == test::noise(kBytes));
 }
 
 TEST_CASE("store: opening sweeps the temp folders of dead processes and leaves those of living ones") {

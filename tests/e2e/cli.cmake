@@ -3,9 +3,12 @@ if(MEDIA_BUILD_CLI)
       ${CMAKE_CURRENT_LIST_DIR}/cli_basic_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_crash_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_derive_test.cpp
+      ${CMAKE_CURRENT_LIST_DIR}/cli_doctor_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_erase_test.cpp
+      ${CMAKE_CURRENT_LIST_DIR}/cli_incremental_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_ingest_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_renditions_test.cpp
+      ${CMAKE_CURRENT_LIST_DIR}/cli_sharing_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_similar_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_support.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_verify_test.cpp

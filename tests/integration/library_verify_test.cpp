@@ -1,8 +1,13 @@
+#include <algorithm>
 #include <fstream>
 #include <limits>
 #include <map>
+#include <numeric>
+#include <random>
 #include <set>
+#include <thread>
 
+#include "library/verify_walk.hpp"
 #include "library_fixture.hpp"
 
 using namespace media;
@@ -246,4 +251,37 @@ TEST_CASE("library: a verification that is held to a rate takes its time, and ca
   begun = std::chrono::steady_clock::now();
   CHECK(f.library->verify({.bytes_per_second = 10'000, .stop = stop.get_token()}).error().code == Errc::cancelled);
   CHECK(std::chrono::steady_clock::now() - begun < 20s);
+}
+
+TEST_CASE("library: blobs are verified in the order of the disk, each once, by however many threads") {
+  VerifyQueue queue(3);
+  constexpr std::uint64_t kCount = 40'000;
+  std::vector<std::vector<std::uint64_t>> taken(3);
+  std::vector<std::thread> takers;
+  for (auto& mine : taken) {
+    takers.emplace_back([&] {
+      std::vector<VerifyTask> tasks;
+      while (queue.pop(tasks)) {
+        for (const VerifyTask& task : tasks) mine.push_back(task.place);
+      }
+    });
+  }
+  std::vector<std::uint64_t> places(kCount);
+  std::iota(places.begin(), places.end(), 1);
+  std::mt19937 engine(7);
+  std::shuffle(places.begin(), places.end(), engine);
+  for (const std::uint64_t place : places) queue.push({Blob{}, {}, {}, place});
+  queue.close();
+  for (std::thread& taker : takers) taker.join();
+  std::set<std::uint64_t> all;
+  std::size_t turns = 0;
+  for (const auto& mine : taken) {
+    all.insert(mine.begin(), mine.end());
+    for (std::size_t i = 1; i < mine.size(); ++i) turns += mine[i] < mine[i - 1] ? 1U : 0U;
+  }
+  CHECK(all.size() == kCount);
+  CHECK(*all.begin() == 1);
+  CHECK(*all.rbegin() == kCount);
+  // Back to the front once for each lot that was sorted: 2048, 8192, 16384, and the rest.
+  CHECK(turns <= 3 * 4);
 }

@@ -1,6 +1,7 @@
 #include <thread>
 #include <vector>
 
+#include "media/doctor.hpp"
 #include "repository_postgres_fixture.hpp"
 
 using namespace media;
@@ -165,4 +166,22 @@ TEST_CASE("postgres: the pool keeps to its limit, and says so when nobody gives 
   });
   CHECK(outcome.has_value());
   CHECK(repository->find_media(1).has_value());
+}
+
+TEST_CASE("postgres: the server tells its version and what safety depends on") {
+  const auto options = test::PostgresServer::shared().fresh_catalog();
+  test::open(options);
+  const auto facts = postgres_facts(options).value();
+  CHECK(facts.engine.starts_with("PostgreSQL "));
+  bool found = false;
+  for (const CatalogSetting& setting : facts.settings) {
+    if (setting.name != "fsync") continue;
+    found = true;
+    CHECK((setting.value == "on" || setting.value == "off"));
+    CHECK(setting.fault.empty() == (setting.value == "on"));
+  }
+  CHECK(found);
+  auto nowhere = options;
+  nowhere.port = 1;
+  CHECK(postgres_facts(nowhere).error().code == Errc::unavailable);
 }

@@ -65,6 +65,9 @@ struct ListedBlob {
   std::string location{};
   /// As in `BlobStat`, where the store sees it on the way; else empty.
   std::string identity{};
+  /// Blobs that are read in the ascending order of this are read in the order of the disk, as far as the store knows it; 0 where it does
+  /// not.
+  std::uint64_t place = 0;
 };
 
 struct BlobPage {
@@ -103,6 +106,7 @@ struct SegmentUsage {
   std::uint64_t blobs = 0;
   std::uint64_t bytes = 0;       ///< Of the segments' files.
   std::uint64_t live_bytes = 0;  ///< Of the entries that are alive, with what surrounds them.
+  std::uint64_t index_memory_bytes = 0;
 };
 
 /// A store that keeps small blobs many to a file.
@@ -153,6 +157,8 @@ class MEDIA_EXPORT PresigningStore {
   PresigningStore() = default;
 };
 
+class FileSharingStore;
+
 /// Immutable bytes by digest. One contract suite (tests/contract) says what every store must do.
 ///
 /// Thread-safety: every method may be called concurrently, by several processes on one store too.
@@ -164,6 +170,10 @@ class MEDIA_EXPORT BlobStore {
 
   /// Starts a blob. `expected_size` is a hint (preallocation, choice of buffer); the content may differ from it.
   virtual Result<std::unique_ptr<BlobWriter>> begin(std::optional<std::uint64_t> expected_size = std::nullopt) = 0;
+
+  /// Ends many contents at once, each as by its own `finish`; small ones may be hashed several at a time. The writers must come from this
+  /// store; they are spent.
+  virtual std::vector<Result<std::unique_ptr<Staged>>> finish_together(std::span<const std::unique_ptr<BlobWriter>> writers);
 
   /// Makes staged contents durable and visible: on success all of them are on stable storage under their
   /// digests, and a power cut a moment later loses none. Contents that are there already are published again over
@@ -194,6 +204,8 @@ class MEDIA_EXPORT BlobStore {
   virtual SegmentedStore* segmented() noexcept { return nullptr; }
   /// The store's power to presign; null where it has none.
   virtual const PresigningStore* presigning() const noexcept { return nullptr; }
+  /// The store's power to take in files without copying them (media/file_sharing.hpp); null where it has none.
+  virtual FileSharingStore* file_sharing() noexcept { return nullptr; }
 
  protected:
   BlobStore() = default;

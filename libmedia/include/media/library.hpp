@@ -17,6 +17,7 @@
 #include "media/clock.hpp"
 #include "media/erase.hpp"
 #include "media/export.hpp"
+#include "media/file_sharing.hpp"
 #include "media/inspect.hpp"
 #include "media/io.hpp"
 #include "media/processor.hpp"
@@ -97,6 +98,9 @@ struct IngestRequest {
   bool reuse_existing = false;
   /// Fills the media of this promised upload (`Library::promise`): owner, name, type, size and visibility are the promise's then.
   std::string upload_token{};
+  /// Whether the content, a file of its own on the store's file system (`ByteReader::window`) and larger than kSmallBlobBytes, is taken in
+  /// without copying its bytes; what cannot be, or not safely, is copied. Of `Library::prepare` alone.
+  FileSharing sharing = FileSharing::none;
 };
 
 /// What somebody may send later, under a token.
@@ -195,6 +199,9 @@ struct IngestOutcome {
   std::uint64_t size_bytes = 0;
   /// This owner already had the bytes. What others have is never told.
   bool deduplicated = false;
+  /// How the bytes of a media that was stored came in, and, where sharing was asked for and they were copied, why.
+  FileSharing shared = FileSharing::none;
+  std::string copied_because{};
 };
 
 /// One file on its way in. Destroying it unfinished leaves nothing behind.

@@ -11,6 +11,7 @@
 #include <span>
 
 #include "media/digest.hpp"
+#include "media/hashing.hpp"
 
 namespace media {
 
@@ -47,8 +48,5 @@ class Sha256Stream {
   std::array<std::byte, 64> block_{};
   std::uint64_t length_bytes_ = 0;
 };
-
-/// The digests of contents that are in memory, several at a time: `digests[i]` of `contents[i]`.
-void hash_together(std::span<const std::span<const std::byte>> contents, std::span<Digest> digests);
 
 }  // namespace media

@@ -66,6 +66,7 @@ Result<void> LibraryImpl::publish_missing(std::span<Keeping* const> keepings, bo
       MEDIA_TRY_ASSIGN(auto writer, store_->begin(keeping.size_bytes));
       MEDIA_TRY(copy_bytes(*keeping.content, *writer));
       MEDIA_TRY_ASSIGN(keeping.staged, writer->finish());
+      keeping.read_again = true;
       if (keeping.staged->digest() != keeping.digest) return Error{Errc::conflict, "the content changed while it was read"};
     }
     members.push_back(&keeping);

@@ -179,6 +179,8 @@ Result<IngestOutcome> catalogue(Transaction& transaction, const PendingIngest& i
   MEDIA_TRY_ASSIGN(const auto known, find_by_content(transaction, ingest.request.owner, keeping.digest, std::nullopt, now));
   outcome.deduplicated = known.has_value();
   outcome.media = media_from(ingest.request, *ingest.verdict, keeping, ingest.has_pictures, now);
+  if (!keeping.read_again) outcome.shared = ingest.shared;
+  outcome.copied_because = ingest.copied_because;
   MEDIA_TRY_ASSIGN(outcome.media.id, transaction.insert_media(outcome.media));
   MEDIA_TRY(note_completed(transaction, ingest, outcome.media.id));
   MEDIA_TRY(queue_derivation(transaction, ingest, outcome.media, now));
@@ -215,7 +217,7 @@ Result<std::optional<IngestOutcome>> LibraryImpl::settle_promised(const PendingI
   return std::optional(std::move(outcome));
 }
 
-Result<std::unique_ptr<Ingest>> LibraryImpl::begin(IngestRequest request) {
+Result<std::unique_ptr<PendingIngest>> LibraryImpl::start(IngestRequest request) const {
   if (options_.read_only) return Error{Errc::denied, "ingest: the library is open for reading only"};
   MEDIA_TRY_ASSIGN(auto upload, find_promised(request));
   if (request.owner.empty() || request.owner.size() > 255) return Error{Errc::invalid_argument, "ingest: an owner has 1 to 255 bytes"};
@@ -226,8 +228,37 @@ Result<std::unique_ptr<Ingest>> LibraryImpl::begin(IngestRequest request) {
   }
   auto ingest = std::make_unique<PendingIngest>(std::move(request), limit);
   ingest->upload = std::move(upload);
+  return ingest;
+}
+
+Result<std::unique_ptr<Ingest>> LibraryImpl::begin(IngestRequest request) {
+  MEDIA_TRY_ASSIGN(auto ingest, start(std::move(request)));
   MEDIA_TRY_ASSIGN(ingest->writer, store_->begin(ingest->request.expected_size));
   return std::unique_ptr<Ingest>(std::move(ingest));
+}
+
+Result<bool> LibraryImpl::share(const ByteReader& content, PendingIngest& ingest) {
+  if (ingest.request.sharing == FileSharing::none) return false;
+  const auto window = content.window();
+  FileSharingStore* const store = store_->file_sharing();
+  if (content.size() <= kStageAtOnceBytes) {
+    ingest.copied_because = "it is small";
+  } else if (store == nullptr) {
+    ingest.copied_because = "this store cannot share files";
+  } else if (!window || window->offset != 0 || window->length != content.size()) {
+    ingest.copied_because = "it is not a file of its own";
+  } else {
+    MEDIA_TRY_ASSIGN(auto shared, store->share(window->descriptor, ingest.request.sharing));
+    ingest.copied_because = std::move(shared.reason);
+    ingest.staged = std::move(shared.staged);
+  }
+  if (!*ingest.staged) return false;
+  if ((*ingest.staged)->size() > ingest.limit_bytes) {
+    return Error{Errc::too_large, "the file is larger than the limit of " + std::to_string(ingest.limit_bytes) + " bytes"};
+  }
+  ingest.shared = ingest.request.sharing;
+  ingest.size_bytes = (*ingest.staged)->size();
+  return true;
 }
 
 Result<std::unique_ptr<Ingest>> LibraryImpl::prepare(const ByteReader& content, IngestRequest request) {
@@ -262,11 +293,14 @@ Result<std::unique_ptr<Ingest>> LibraryImpl::prepare(const ByteReader& content, 
     }
   }
   request.expected_size = size;
-  MEDIA_TRY_ASSIGN(auto started, begin(std::move(request)));
-  auto& ingest = static_cast<PendingIngest&>(*started);
-  ingest.content = &content;
-  MEDIA_TRY(for_each_piece(content, [&](std::span<const std::byte> piece) { return ingest.write(piece); }));
-  return started;
+  MEDIA_TRY_ASSIGN(auto ingest, start(std::move(request)));
+  ingest->content = &content;
+  MEDIA_TRY_ASSIGN(const bool shared, share(content, *ingest));
+  if (!shared) {
+    MEDIA_TRY_ASSIGN(ingest->writer, store_->begin(size));
+    MEDIA_TRY(for_each_piece(content, [&](std::span<const std::byte> piece) { return ingest->write(piece); }));
+  }
+  return std::unique_ptr<Ingest>(std::move(ingest));
 }
 
 /// Ends the bytes and judges them. An outcome where it is settled already: refused, or a promise that was kept before.
@@ -275,11 +309,10 @@ Result<std::optional<IngestOutcome>> LibraryImpl::judge(PendingIngest& ingest, K
   keeping.content = ingest.content;
   if (ingest.hashed) {
     keeping.digest = *ingest.hashed;
-  } else if (ingest.writer) {
-    auto staged = ingest.writer->finish();
-    ingest.writer.reset();
-    if (!staged) return std::move(staged).error();
-    keeping.staged = std::move(staged).value();
+  } else if (!ingest.staged) {
+    return ingest.staged.error();
+  } else if (*ingest.staged) {
+    keeping.staged = std::move(*ingest.staged);
     keeping.digest = keeping.staged->digest();
     keeping.size_bytes = keeping.staged->size();
   }
@@ -332,7 +365,22 @@ void LibraryImpl::enter(std::span<Entering* const> entering) {
   }
 }
 
+/// Ends the bytes of all that were written, which the store may hash several at a time.
+void LibraryImpl::end_writing(std::span<const std::unique_ptr<Ingest>> ingests) {
+  std::vector<std::unique_ptr<BlobWriter>> writers;
+  std::vector<PendingIngest*> written;
+  for (const auto& each : ingests) {
+    auto& ingest = static_cast<PendingIngest&>(*each);
+    if (!ingest.writer) continue;
+    writers.push_back(std::move(ingest.writer));
+    written.push_back(&ingest);
+  }
+  auto staged = store_->finish_together(writers);
+  for (std::size_t i = 0; i < written.size(); ++i) written[i]->staged = std::move(staged[i]);
+}
+
 std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::unique_ptr<Ingest>> ingests) {
+  end_writing(ingests);
   std::vector<Result<IngestOutcome>> outcomes(ingests.size(), Result<IngestOutcome>(Error{Errc::internal, "ingest: not finished"}));
   std::vector<Entering> judged;
   std::vector<std::size_t> indexes;

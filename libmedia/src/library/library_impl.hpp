@@ -29,6 +29,7 @@ struct Keeping {
   /// Where the bytes can be read again, for contents that were only hashed.
   const ByteReader* content = nullptr;
   bool published = false;
+  bool read_again = false;  ///< Staged from `content`, whatever was staged before.
   /// What the store said after publishing.
   std::string identity;
 };
@@ -126,6 +127,11 @@ class LibraryImpl final : public Library {
   /// where the media still waits.
   Result<std::optional<IngestOutcome>> settle_promised(const PendingIngest& ingest, const Keeping& keeping) const;
 
+  /// A request that was looked at, still without anything to take its bytes.
+  Result<std::unique_ptr<PendingIngest>> start(IngestRequest request) const;
+  /// Has the store share the content, where it can and the request asks for it; false where it has to be copied.
+  Result<bool> share(const ByteReader& content, PendingIngest& ingest);
+  void end_writing(std::span<const std::unique_ptr<Ingest>> ingests);
   Result<std::optional<IngestOutcome>> judge(PendingIngest& ingest, Keeping& keeping);
   void enter(std::span<Entering* const> entering);
 

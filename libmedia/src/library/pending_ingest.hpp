@@ -47,6 +47,10 @@ class PendingIngest final : public Ingest {
   std::uint64_t limit_bytes;
   std::uint64_t size_bytes = 0;
   std::unique_ptr<BlobWriter> writer;
+  /// What became of the writer, or a file that the store shares; null where neither has happened yet.
+  Result<std::unique_ptr<Staged>> staged = std::unique_ptr<Staged>();
+  FileSharing shared = FileSharing::none;
+  std::string copied_because;
   /// The promise that this fills, if it fills one.
   std::optional<UploadSession> upload;
   /// The resumable upload that becomes a media by this.

@@ -116,7 +116,7 @@ class LibraryImpl::Verification {
       } else if (row != nullptr && (listed == nullptr || row->digest <= *listed->digest)) {
         const bool here = listed != nullptr && row->digest == *listed->digest;
         if (row->state != BlobState::deleting && is_wanted(*row)) {
-          queue_.push(here ? VerifyTask{*row, listed->location, listed->identity} : VerifyTask{*row, {}, {}});
+          queue_.push(here ? VerifyTask{*row, listed->location, listed->identity, listed->place} : VerifyTask{*row, {}, {}, 0});
         }
         if (here) stored.advance();
         rows.advance();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -22,18 +23,19 @@ struct VerifyTask {
   Blob row;
   std::string location;
   std::string identity;  ///< Seen before the bytes are read: a blob that is replaced meanwhile passes for unverified, not for verified.
+  std::uint64_t place = 0;
 };
 
-/// Hands blobs from the walk to the hashing threads; bounded.
+/// Hands blobs from the walk to the hashing threads, so many at a time in the order of the disk: the walk goes by digest, and a disk that
+/// is read in that order seeks for every blob. Bounded.
+///
+/// Thread-safety: `push` and `close` by the one who walks, `pop` by any number; a mutex guards what they share.
 class VerifyQueue {
  public:
   explicit VerifyQueue(std::size_t takers) : takers_(takers) {}
   void push(VerifyTask task) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return tasks_.size() < kMostWaiting || closed_; });
-    tasks_.push_back(std::move(task));
-    lock.unlock();
-    changed_.notify_one();
+    gathered_.push_back(std::move(task));
+    if (gathered_.size() >= at_once_) hand_over();
   }
   bool pop(std::vector<VerifyTask>& into) {
     into.clear();
@@ -50,6 +52,7 @@ class VerifyQueue {
     return !into.empty();
   }
   void close() {
+    hand_over();
     {
       const std::lock_guard lock(mutex_);
       closed_ = true;
@@ -58,8 +61,26 @@ class VerifyQueue {
   }
 
  private:
+  /// Few at first, so that the threads have something to do; in the end as many as are worth some MiB.
+  static constexpr std::size_t kFirstSorted = 2048;
+  static constexpr std::size_t kMostSorted = 16'384;
   static constexpr std::size_t kMostWaiting = 4096;
   static constexpr std::size_t kMostAtOnce = 32;
+
+  void hand_over() {
+    std::stable_sort(gathered_.begin(), gathered_.end(), [](const VerifyTask& a, const VerifyTask& b) { return a.place < b.place; });
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return tasks_.size() < kMostWaiting; });
+      tasks_.insert(tasks_.end(), std::make_move_iterator(gathered_.begin()), std::make_move_iterator(gathered_.end()));
+    }
+    changed_.notify_all();
+    gathered_.clear();
+    at_once_ = std::min(4 * at_once_, kMostSorted);
+  }
+
+  std::vector<VerifyTask> gathered_;  ///< The walker's.
+  std::size_t at_once_ = kFirstSorted;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<VerifyTask> tasks_;

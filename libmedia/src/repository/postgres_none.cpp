@@ -1,4 +1,5 @@
 // A build without PostgreSQL.
+#include "media/doctor.hpp"
 #include "media/postgres_repository.hpp"
 #include "repository/earlier_catalog.hpp"
 
@@ -10,6 +11,10 @@ Result<std::unique_ptr<Repository>> open_postgres_repository(const PostgresRepos
 
 Result<std::unique_ptr<EarlierCatalog>> open_earlier_catalog(const PostgresRepositoryOptions&) {
   return Error{Errc::unsupported, "open the earlier catalog: this build is without PostgreSQL (MEDIA_WITH_POSTGRES)"};
+}
+
+Result<CatalogFacts> postgres_facts(const PostgresRepositoryOptions&) {
+  return Error{Errc::unsupported, "look at the catalog: this build is without PostgreSQL (MEDIA_WITH_POSTGRES)"};
 }
 
 }  // namespace media

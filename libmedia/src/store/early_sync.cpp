@@ -19,7 +19,7 @@ EarlySync::~EarlySync() {
   if (thread_.joinable()) thread_.join();
 }
 
-Result<void> EarlySync::File::request(EarlySync& thread, int descriptor) {
+Result<void> EarlySync::File::request(EarlySync& thread, int descriptor, std::uint64_t written) {
   if (!progress_) progress_ = std::make_shared<Progress>();
   const std::lock_guard lock(thread.mutex_);
   if (progress_->failure) return *progress_->failure;
@@ -34,7 +34,7 @@ Result<void> EarlySync::File::request(EarlySync& thread, int descriptor) {
       return {};
     }
   }
-  thread.requests_.push_back({std::move(own), progress_});
+  thread.requests_.push_back({std::move(own), written, progress_});
   progress_->queued = true;
   thread.changed_.notify_all();
   return {};
@@ -57,6 +57,8 @@ void EarlySync::work() {
     requests_.pop_front();
     lock.unlock();
     const int failure = ::fdatasync(request.descriptor.get()) == 0 ? 0 : errno;
+    // Advice: where it is not taken the pages stay.
+    if (failure == 0) ::posix_fadvise(request.descriptor.get(), 0, static_cast<off_t>(request.written), POSIX_FADV_DONTNEED);
     request.descriptor.reset();
     lock.lock();
     if (failure != 0) request.progress->failure = errno_error(failure, "sync a temp file");

@@ -17,12 +17,14 @@
 #include "core/random.hpp"
 #include "core/unique_fd.hpp"
 #include "media/blob_store.hpp"
+#include "media/file_sharing.hpp"
 #include "store/blob_layout.hpp"
 #include "store/file_ops.hpp"
 #include "store/group_publisher.hpp"
 #include "store/handles.hpp"
 #include "store/listing.hpp"
 #include "store/packed_blobs.hpp"
+#include "store/shared_file.hpp"
 #include "store/staged_file.hpp"
 #include "store/temp_folder.hpp"
 
@@ -106,7 +108,7 @@ class PackedReader final : public ByteReader {
 };
 
 /// Thread-safety: as `BlobStore`; the base descriptor never changes, and the parts that do have locks of their own.
-class FilesystemStore final : public BlobStore, public SegmentedStore {
+class FilesystemStore final : public BlobStore, public SegmentedStore, public FileSharingStore {
  public:
   FilesystemStore(UniqueFd base, std::shared_ptr<TempFolder> temp, std::unique_ptr<PackedBlobs> packed,
                   const FilesystemStoreOptions& options)
@@ -120,6 +122,9 @@ class FilesystemStore final : public BlobStore, public SegmentedStore {
   Result<std::unique_ptr<BlobWriter>> begin(std::optional<std::uint64_t> expected_size) override {
     MEDIA_TRY(writable("begin a blob"));
     return std::unique_ptr<BlobWriter>(std::make_unique<FileWriter>(temp_, early_sync_, buffer_bytes_, expected_size));
+  }
+  std::vector<Result<std::unique_ptr<Staged>>> finish_together(std::span<const std::unique_ptr<BlobWriter>> writers) override {
+    return FileWriter::finish_together(writers);
   }
   Result<void> publish(std::span<const std::unique_ptr<Staged>> staged) override;
   Result<std::unique_ptr<ByteReader>> open(const Digest& digest) const override;
@@ -135,6 +140,9 @@ class FilesystemStore final : public BlobStore, public SegmentedStore {
   Result<PackReport> pack(const PackOptions& options) override;
   Result<PackReport> unpack(const PackOptions& options) override;
   [[nodiscard]] SegmentUsage segment_usage() const override { return packed_->usage(); }
+
+  FileSharingStore* file_sharing() noexcept override { return this; }
+  Result<SharedFile> share(int descriptor, FileSharing how) override;
 
  private:
   /// Without a temp folder the store is open for reading only.
@@ -526,6 +534,19 @@ Result<PackReport> FilesystemStore::unpack(const PackOptions& options) {
   }
   MEDIA_TRY(packed_->compact({}));
   return report;
+}
+
+Result<SharedFile> FilesystemStore::share(int descriptor, FileSharing how) {
+  MEDIA_TRY(writable("share a file"));
+  struct stat status{};
+  if (::fstat(descriptor, &status) != 0) return errno_error(errno, "stat a file");
+  if (!S_ISREG(status.st_mode)) return SharedFile{nullptr, "it is not a file"};
+  // A staged file holds descriptors until its group is published, and groups are of many.
+  const std::uint64_t least = std::max<std::uint64_t>(pack_below_, buffer_bytes_);
+  if (static_cast<std::uint64_t>(status.st_size) < least) return SharedFile{nullptr, "it is small"};
+  if (how == FileSharing::reflink) return reflink_file(temp_, descriptor);
+  if (how == FileSharing::link) return link_file(temp_, descriptor);
+  return SharedFile{nullptr, "it was not asked for"};
 }
 
 Result<void> FilesystemStore::check() {

@@ -13,6 +13,7 @@
 #include "core/errno_error.hpp"
 #include "store/blob_layout.hpp"
 #include "store/file_ops.hpp"
+#include "store/packed_index.hpp"
 
 namespace media::store {
 namespace {
@@ -106,6 +107,8 @@ Result<bool> Walk::entry(int folder_descriptor, const Entry& entry, const std::s
     if (digest && blob_path(*digest) == location) {
       found.digest = digest;
       found.identity = identity_of(status);
+      // Files that were made one after the other lie so, inodes and contents, whatever their names are.
+      found.place = std::min<std::uint64_t>(status.st_ino, kPackedPlace - 1);
     }
   }
   return add(std::move(found));

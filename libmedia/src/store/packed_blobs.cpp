@@ -13,6 +13,8 @@ namespace {
 
 /// Descriptors that are kept for reading.
 constexpr std::size_t kMostOpenFiles = 128;
+/// Of a place in a segment, which has 64 GiB and one group at most.
+constexpr unsigned kOffsetBits = 37;
 
 }  // namespace
 
@@ -131,7 +133,8 @@ std::vector<ListedBlob> PackedBlobs::list(const Digest& from, bool beyond, std::
     listed.push_back({digest,
                       place.length,
                       std::string(kSegmentsFolder) + '/' + segment_name(segments_[place.segment].id) + '@' + std::to_string(place.offset),
-                      {}});
+                      {},
+                      kPackedPlace | std::uint64_t{place.segment} << kOffsetBits | place.offset});
     return true;
   });
   return listed;
@@ -152,6 +155,7 @@ SegmentUsage PackedBlobs::usage() const {
   SegmentUsage usage;
   const std::shared_lock lock(index_mutex_);
   usage.blobs = index_.size();
+  usage.index_memory_bytes = index_.memory_bytes();
   for (const Segment& segment : segments_) {
     if (segment.gone) continue;
     ++usage.segments;

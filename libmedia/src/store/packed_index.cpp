@@ -14,6 +14,12 @@ std::size_t PackedIndex::lower_bound(const std::vector<Entry>& entries, const Di
 
 PackedPlace PackedIndex::place_of(const Entry& entry) { return {entry.segment, std::uint64_t{entry.block} * kSegmentBlock, entry.length}; }
 
+std::size_t PackedIndex::memory_bytes() const noexcept {
+  std::size_t bytes = sizeof *this;
+  for (const auto& entries : shards_) bytes += entries.capacity() * sizeof(Entry);
+  return bytes;
+}
+
 std::optional<PackedPlace> PackedIndex::find(const Digest& digest) const {
   const auto& entries = shards_[shard_of(digest)];
   const std::size_t at = lower_bound(entries, digest);

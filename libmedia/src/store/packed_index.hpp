@@ -19,6 +19,9 @@ struct PackedPlace {
   friend bool operator==(const PackedPlace&, const PackedPlace&) = default;
 };
 
+/// Bit of `ListedBlob::place` that sets packed blobs apart from files.
+inline constexpr std::uint64_t kPackedPlace = std::uint64_t{1} << 63U;
+
 /// Sorted arrays, one for each of 4096 ranges of digests: 44 bytes a blob and an eighth in reserve, in the order in which they are listed.
 /// A hash table would need twice that, or forget the digests.
 ///
@@ -31,6 +34,7 @@ class PackedIndex {
   /// Takes the blob out where it lies there; false where it lies elsewhere or is not known.
   bool erase(const Digest& digest, const PackedPlace& place);
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept;
 
   /// Calls `take(digest, place)` for the blobs from `from` on in ascending order, until it answers false.
   template <class Take>

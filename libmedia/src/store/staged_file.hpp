@@ -10,6 +10,7 @@
 
 #include "media/blob_store.hpp"
 #include "store/early_sync.hpp"
+#include "store/shared_file.hpp"
 #include "store/temp_folder.hpp"
 
 namespace media::store {
@@ -29,6 +30,8 @@ class FileStaged final : public Staged {
 
   /// The whole content, or nothing where it is in the file.
   std::vector<std::byte> memory;
+  /// Of a source that was linked. Before the file, so that the link is gone when they are given back.
+  std::optional<TakenPermissions> permissions{};
   std::optional<TempFile> file;
 
  private:
@@ -37,7 +40,8 @@ class FileStaged final : public Staged {
   std::uint64_t size_;
 };
 
-/// Hashes and gathers a content: in memory up to a limit, then in a temp file, through a buffer of the same size.
+/// Gathers a content: in memory up to a limit, then in a temp file, through a buffer of the same size. It is hashed as it leaves memory, or
+/// in the end: small ones can then be hashed several at a time.
 class FileWriter final : public BlobWriter {
  public:
   FileWriter(std::shared_ptr<TempFolder> folder, std::shared_ptr<EarlySync> early_sync, std::size_t buffer_bytes,
@@ -46,8 +50,12 @@ class FileWriter final : public BlobWriter {
   Result<void> write(std::span<const std::byte> piece) override;
   Result<std::unique_ptr<Staged>> finish() override;
 
+  /// Those of the writers, which are all of this class, whose contents are small and in memory are hashed together.
+  static std::vector<Result<std::unique_ptr<Staged>>> finish_together(std::span<const std::unique_ptr<BlobWriter>> writers);
+
  private:
   Result<void> spill(std::span<const std::byte> piece);
+  std::unique_ptr<Staged> stage_in_memory(const Digest& digest);
 
   std::shared_ptr<TempFolder> folder_;
   std::shared_ptr<EarlySync> early_sync_;
@@ -56,6 +64,7 @@ class FileWriter final : public BlobWriter {
   std::vector<std::byte> buffer_;
   std::optional<TempFile> file_;
   std::uint64_t in_file_ = 0;
+  std::uint64_t written_out_ = 0;  ///< So much was told to go to the disk.
   std::uint64_t synced_early_ = 0;
   EarlySync::File early_synced_;
 };
