@@ -85,7 +85,7 @@ def roff(text):
 
 class Page:
     def __init__(self, name, section, version):
-        self.lines = [f'.TH {name.upper()} {section} "" "{version}" "libmedia"']
+        self.lines = [f'.TH {name.upper()} {section} "" "{version}" "libmedia"', ".nh", ".ad l"]
 
     def heading(self, text, level="SH"):
         self.lines.append(f".{level} {roff(text)}" if " " not in text else f'.{level} "{roff(text)}"')

@@ -4,7 +4,6 @@ if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI)
     ${CMAKE_CURRENT_LIST_DIR}/mediad_auth_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_bad_input_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_edge_test.cpp
-    ${CMAKE_CURRENT_LIST_DIR}/mediad_health_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_media_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_metrics_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_pictures_test.cpp
@@ -18,6 +17,8 @@ if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI)
     ${PROJECT_SOURCE_DIR}/tests/support/tokens.cpp
     LINK OpenSSL::Crypto PkgConfig::httplib nlohmann_json::nlohmann_json)
   add_dependencies(test_mediad mediad mediactl media-worker)
+  media_test(test_mediad_health SOURCES ${CMAKE_CURRENT_LIST_DIR}/mediad_health_test.cpp LINK PkgConfig::httplib nlohmann_json::nlohmann_json)
+  add_dependencies(test_mediad_health mediad media-worker)
   if(MEDIA_WITH_VIDEO)
     add_dependencies(test_mediad media-video-worker)
   endif()

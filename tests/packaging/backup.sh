@@ -67,7 +67,7 @@ client -o /dev/null "$api/media/$second/status?wait=20"
 backup "$work/store" "$work/backup" >"$work/said" 2>&1 || fail "the second backup"
 # Beside the newest catalog lie bytes that it does not know, as if somebody had sent them while the backup was made.
 mediactl --store "$work/other" ingest --no-renditions "$source/docs/images/result.jpg" >"$work/said" || fail "ingest"
-other=$(mediactl --store "$work/other" info 1 --json | sed 's/.*"digest":"\([0-9a-f]*\)".*/\1/')
+other=$(mediactl --store "$work/other" info 1 --json | sed -n 's/.*"content_hash":"\([0-9a-f]*\)".*/\1/p')
 place=$(echo "$other" | sed 's,^\(..\)\(..\)\(..\).*,\1/\2/\3,')
 mkdir -p "$work/backup/store/$place"
 cp "$source/docs/images/result.jpg" "$work/backup/store/$place/$other"

@@ -23,10 +23,10 @@ python3 "$source/packaging/manuals/generate.py" "$mediactl" "$mediad" "$work"
 
 echo "pages"
 for page in mediactl.1 mediad.8; do
-  groff -man -Tutf8 -ww -rLL=100n "$work/$page" >"$work/$page.text" 2>"$work/$page.warnings" || fail "groff cannot set $page"
+  groff -K utf8 -man -Tutf8 -ww -Wbreak -rLL=100n "$work/$page" >"$work/$page.text" 2>"$work/$page.warnings" || fail "groff cannot set $page"
   [ ! -s "$work/$page.warnings" ] || fail "$page: $(cat "$work/$page.warnings")"
   # Without the marks for bold and underlined.
-  sed 's/\x1b\[[0-9;]*m//g' "$work/$page.text" | tr -s ' \n' ' ' >"$work/$page.plain"
+  sed -e 's/\x1b\[[0-9;]*m//g' -e 's/.\x08//g' "$work/$page.text" | tr -s ' \n' ' ' >"$work/$page.plain"
 done
 has() { grep -qF -- "$2" "$work/$1.plain" || fail "$1 does not have: $2"; }
 for command in $("$mediactl" --help | sed -n '/^Subcommands:/I,/^$/s/^  \([a-z]*\) .*/\1/p'); do has mediactl.1 " $command "; done
