@@ -93,12 +93,14 @@ Check check_workers() {
     workers.push_back(Json{{"worker", program.string()},
                            {"seccomp", true},
                            {"landlock", report->landlock > 0 ? Json(report->landlock) : Json()},
+                           {"libraries", report->libraries.empty() ? Json() : Json(report->libraries)},
                            {"attempts", report->attempts.size()},
                            {"refused", refused},
                            {"holds", report->holds()}});
     check.message += (check.message.empty() ? "" : "; ") + name + ": seccomp, " +
                      (report->landlock > 0 ? "Landlock " + std::to_string(report->landlock) : "no Landlock") + ", " +
-                     std::to_string(refused) + " of " + std::to_string(report->attempts.size()) + " attempts refused";
+                     std::to_string(refused) + " of " + std::to_string(report->attempts.size()) + " attempts refused" +
+                     (report->libraries.empty() ? "" : ", by " + report->libraries);
     if (!report->holds()) check.fault(name + " got something that its locks should refuse: see mediactl selftest");
     if (report->landlock == 0) check.advise("this kernel has no Landlock: seccomp and limits do its work alone");
   };

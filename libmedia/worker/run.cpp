@@ -51,6 +51,7 @@ Result<int> confine(const Program& program, std::uint64_t memory_bytes) {
 int self_test(const Program& program) {
   const auto landlock = confine(program, kSelfTestBytes);
   std::string report = landlock ? cage::write_self_test_head(*landlock) : cage::write_self_test_failure(landlock.error());
+  if (landlock && program.libraries != nullptr) report += cage::write_self_test_libraries(program.libraries());
   if (landlock) {
     for (const auto& attempt : cage::attempts()) report += cage::write_self_test_line(attempt.what, attempt.make());
   }

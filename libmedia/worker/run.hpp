@@ -1,6 +1,8 @@
 /// What the workers' mains have in common.
 #pragma once
 
+#include <string>
+
 #include "cage/serve.hpp"
 
 namespace media::worker {
@@ -12,6 +14,8 @@ struct Program {
   void (*get_ready)();
   /// `prepare` is set here.
   cage::Work work;
+  /// Names the libraries that it decodes with, and their versions; null where it is libmedia's own that do.
+  std::string (*libraries)() = nullptr;
 };
 
 /// The whole of main: reads the arguments, gets ready, confines the process, serves. Returns the exit code.

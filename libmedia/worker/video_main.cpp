@@ -11,5 +11,6 @@ int main(int argc, char** argv) {
   };
   const auto derive = [](const media::ByteReader& source, std::span<const media::Transform> transforms,
                          const media::DeriveOptions& options) { return media::video::derive(source, transforms, options); };
-  return media::worker::run(argc, argv, {"media-video-worker", get_ready, {media::video::probe, derive, nullptr}});
+  return media::worker::run(argc, argv,
+                            {"media-video-worker", get_ready, {media::video::probe, derive, nullptr}, media::video::library_versions});
 }

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "blob_store_contract.hpp"
+#include "store/packed_index.hpp"
 
 using namespace media;
 
@@ -44,4 +45,53 @@ TEST_CASE("store: packed blobs lie in the order in which they were stored, and f
       CHECK(blob.place < listed[stored.front()].place);
     }
   }
+}
+
+TEST_CASE("segments: the index takes at most 64 bytes of memory a blob") {
+  store::PackedIndex index;
+  constexpr std::uint64_t kBlobs = 200'000;
+  for (std::uint64_t i = 0; i < kBlobs; ++i) index.put(Digest::of(std::as_bytes(std::span(&i, 1))), {0, 64 * (i + 1), 8'000});
+  REQUIRE(index.size() == kBlobs);
+  CHECK(index.memory_bytes() <= 64 * kBlobs);
+  CHECK(index.memory_bytes() >= 44 * kBlobs);
+}
+
+TEST_CASE("segments: entries that are put into the index together are what they would be one by one") {
+  store::PackedIndex together;
+  store::PackedIndex one_by_one;
+  std::size_t known_in_all = 0;
+  for (std::uint32_t segment = 0; segment < 5; ++segment) {
+    std::vector<store::SegmentEntry> entries;
+    std::uint64_t offset = store::kFirstEntry;
+    for (std::uint64_t i = 0; i < 20'000; ++i) {
+      // Some lie in an earlier segment too, some twice in this one.
+      const std::uint64_t name = i % 100 == 7 ? i + 20'000ULL * (segment / 2) : i % 250 == 9 ? 3 : i + 20'000ULL * segment;
+      entries.push_back({Digest::of(std::as_bytes(std::span(&name, 1))), offset, i % 3'000});
+      offset += store::entry_span(entries.back().length);
+    }
+    std::vector<bool> known(entries.size());
+    for (const std::size_t at : together.put_unknown(segment, entries)) known.at(at) = true;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      const store::PackedPlace place{segment, entries[i].offset, static_cast<std::uint32_t>(entries[i].length)};
+      const bool is_known = one_by_one.find(entries[i].digest).has_value();
+      REQUIRE(known[i] == is_known);
+      known_in_all += is_known ? 1U : 0U;
+      if (!is_known) one_by_one.put(entries[i].digest, place);
+    }
+  }
+  CHECK(known_in_all > 100);
+  REQUIRE(together.size() == one_by_one.size());
+  std::vector<std::pair<Digest, store::PackedPlace>> listed;
+  one_by_one.each_from(Digest(), [&](const Digest& digest, const store::PackedPlace& place) {
+    listed.emplace_back(digest, place);
+    return true;
+  });
+  std::size_t at = 0;
+  together.each_from(Digest(), [&](const Digest& digest, const store::PackedPlace& place) {
+    CHECK((listed.at(at).first == digest && listed.at(at).second == place));
+    ++at;
+    return true;
+  });
+  CHECK(at == listed.size());
+  CHECK(together.put_unknown(9, {}).empty());
 }

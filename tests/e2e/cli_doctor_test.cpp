@@ -41,6 +41,10 @@ TEST_CASE("cli doctor: tells what the machine has, without a store") {
   const Json workers = facts_of(lines, "workers").at("workers");
   REQUIRE_FALSE(workers.empty());
   CHECK(fs::path(workers.at(0).at("worker").get<std::string>()).filename() == "media-worker");
+  for (const Json& worker : workers) {
+    if (fs::path(worker.at("worker").get<std::string>()).filename() != "media-video-worker" || !worker.contains("libraries")) continue;
+    CHECK_THAT(worker.at("libraries").get<std::string>(), ContainsSubstring("libavcodec "));
+  }
   CHECK(facts_of(lines, "clock").at("now").get<std::string>().starts_with("20"));
   CHECK(lines.summary.at("checks") == 4);
   CHECK(lines.summary.at("healthy") == (result.exit_code == 0));

@@ -123,6 +123,13 @@ TEST_CASE("worker: a self-test that is not understood is an error, never a good 
   CHECK_FALSE(report->attempts[1].refused);
   CHECK_FALSE(report->holds());
   CHECK_FALSE(CageReport{}.holds());
+  const auto with_libraries = cage::parse_self_test(cage::write_self_test_head(7) + cage::write_self_test_libraries("libfly 1.2") +
+                                                    cage::write_self_test_line("fly", EPERM));
+  REQUIRE(with_libraries);
+  CHECK(with_libraries->libraries == "libfly 1.2");
+  CHECK(with_libraries->holds());
+  CHECK(report->libraries.empty());
+  CHECK_FALSE(cage::parse_self_test(cage::write_self_test_head(7) + cage::write_self_test_libraries("libfly 1.2")));
   // Cut anywhere but after a whole line it is no report; and what is left out of it holds nothing.
   for (std::size_t length = 0; length < good.size(); ++length) {
     const auto cut = cage::parse_self_test(good.substr(0, length));

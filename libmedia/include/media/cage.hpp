@@ -21,6 +21,7 @@ struct CageReport {
   std::filesystem::path worker{};
   int landlock = 0;  ///< The version of Landlock that this kernel knows; 0: none, and the other locks do its work alone.
   std::vector<CageAttempt> attempts{};
+  std::string libraries{};  ///< "libavcodec 59.37.100, …": what a worker that decodes videos does it with; empty of others.
 
   /// Everything was refused.
   [[nodiscard]] MEDIA_EXPORT bool holds() const noexcept;

@@ -22,6 +22,7 @@ constexpr std::string_view kHead = "media-worker selftest, landlock ";
 constexpr std::string_view kFailure = "media-worker cannot close its locks: ";
 constexpr std::string_view kRefused = "refused: ";
 constexpr std::string_view kAllowed = "ALLOWED: ";
+constexpr std::string_view kLibraries = "decodes by: ";
 constexpr std::string_view kReason = " (";
 constexpr std::size_t kMaxTextBytes = 64U << 10U;
 constexpr std::chrono::seconds kPatience{30};
@@ -48,6 +49,8 @@ namespace cage {
 
 std::string write_self_test_head(int landlock) { return std::string(kHead) + std::to_string(landlock) + "\n"; }
 
+std::string write_self_test_libraries(std::string_view libraries) { return std::string(kLibraries).append(libraries) + "\n"; }
+
 std::string write_self_test_failure(const Error& error) { return std::string(kFailure) + error.message + "\n"; }
 
 std::string write_self_test_line(std::string_view what, int failure) {
@@ -73,6 +76,10 @@ Result<CageReport> parse_self_test(std::string_view text) {
         return garbled();
       }
       is_head = false;
+      continue;
+    }
+    if (report.attempts.empty() && report.libraries.empty() && line.starts_with(kLibraries)) {
+      report.libraries = line.substr(kLibraries.size());
       continue;
     }
     CageAttempt attempt;

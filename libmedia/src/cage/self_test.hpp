@@ -9,6 +9,8 @@
 namespace media::cage {
 
 std::string write_self_test_head(int landlock);
+/// The libraries that it decodes with; said at most once, after the head.
+std::string write_self_test_libraries(std::string_view libraries);
 /// `failure` as errno says it, 0 where the attempt came off.
 std::string write_self_test_line(std::string_view what, int failure);
 /// That the locks could not be closed.

@@ -43,6 +43,49 @@ std::optional<PackedPlace> PackedIndex::put(const Digest& digest, const PackedPl
   return std::nullopt;
 }
 
+std::vector<std::size_t> PackedIndex::put_unknown(std::uint32_t segment, std::span<const SegmentEntry> entries) {
+  /// The front of a digest orders all but one in many millions: what is sorted stays small.
+  struct Key {
+    std::uint64_t front = 0;
+    std::size_t at = 0;
+  };
+  std::vector<Key> keys(entries.size());
+  for (std::size_t i = 0; i < entries.size(); ++i) keys[i] = {std::hash<Digest>{}(entries[i].digest), i};
+  std::sort(keys.begin(), keys.end(), [&](const Key& a, const Key& b) {
+    if (a.front != b.front) return a.front < b.front;
+    if (entries[a.at].digest != entries[b.at].digest) return entries[a.at].digest < entries[b.at].digest;
+    return a.at < b.at;
+  });
+  std::vector<std::size_t> known;
+  std::vector<Entry> merged;
+  for (auto from = keys.begin(); from != keys.end();) {
+    const std::size_t shard = shard_of(entries[from->at].digest);
+    std::vector<Entry>& old = shards_[shard];
+    auto next = old.begin();
+    merged.clear();
+    for (; from != keys.end() && shard_of(entries[from->at].digest) == shard; ++from) {
+      const SegmentEntry& entry = entries[from->at];
+      for (; next != old.end() && next->digest < entry.digest.bytes(); ++next) merged.push_back(*next);
+      const bool is_known =
+          (next != old.end() && next->digest == entry.digest.bytes()) || (!merged.empty() && merged.back().digest == entry.digest.bytes());
+      if (is_known) {
+        known.push_back(from->at);
+        continue;
+      }
+      merged.push_back({entry.digest.bytes(), segment, static_cast<std::uint32_t>(entry.offset / kSegmentBlock),
+                        static_cast<std::uint32_t>(entry.length)});
+      ++size_;
+    }
+    merged.insert(merged.end(), next, old.end());
+    if (old.capacity() < merged.size()) {
+      old = std::vector<Entry>();
+      old.reserve(merged.size() + merged.size() / 8 + 2);
+    }
+    old.assign(merged.begin(), merged.end());
+  }
+  return known;
+}
+
 bool PackedIndex::erase(const Digest& digest, const PackedPlace& place) {
   auto& entries = shards_[shard_of(digest)];
   const std::size_t at = lower_bound(entries, digest);

@@ -17,6 +17,10 @@ namespace {
 /// A folder that changed within the last moments may change again without a newer time: the kernel's clock for files has ticks of up to 10
 /// ms.
 constexpr std::chrono::milliseconds kTick{50};
+/// From here on entries are worth being sorted before they are put into the index.
+constexpr std::size_t kManyEntries = 256;
+/// So many at once: sorting them takes memory, which the heap would keep.
+constexpr std::size_t kMostEntries = std::size_t{1} << 16U;
 /// An append takes less.
 constexpr std::chrono::milliseconds kClosedAfter{10'000};
 /// So does writing an index.
@@ -294,9 +298,22 @@ Result<bool> PackedBlobs::refresh() const {
 }
 
 void PackedBlobs::take_in(std::uint32_t segment, std::span<const SegmentEntry> entries) const {
-  const std::lock_guard lock(index_mutex_);
-  for (const SegmentEntry& entry : entries) {
+  const auto put = [&](const SegmentEntry& entry) {
     put_entry(entry.digest, {segment, entry.offset, static_cast<std::uint32_t>(entry.length)});
+  };
+  const std::lock_guard lock(index_mutex_);
+  if (entries.size() < kManyEntries) {
+    for (const SegmentEntry& entry : entries) put(entry);
+    return;
+  }
+  for (; !entries.empty(); entries = entries.subspan(std::min(entries.size(), kMostEntries))) {
+    const auto some = entries.first(std::min(entries.size(), kMostEntries));
+    std::uint64_t live = 0;
+    for (const SegmentEntry& entry : some) live += entry_span(entry.length);
+    const auto known = index_.put_unknown(segment, some);
+    for (const std::size_t at : known) live -= entry_span(some[at].length);
+    segments_[segment].live_bytes += live;
+    for (const std::size_t at : known) put(some[at]);
   }
 }
 

@@ -7,6 +7,7 @@ extern "C" {
 }
 
 #include <array>
+#include <string>
 
 #include "video/handles.hpp"
 
@@ -40,6 +41,15 @@ void get_ready() noexcept {
     open_once(id);
   }
   const ScalerHandle scaler(sws_getContext(64, 64, AV_PIX_FMT_YUV420P, 32, 32, AV_PIX_FMT_RGB24, SWS_AREA, nullptr, nullptr, nullptr));
+}
+
+std::string library_versions() {
+  const auto spelled = [](const char* name, unsigned version) {
+    return std::string(name) + ' ' + std::to_string(version >> 16U) + '.' + std::to_string(version >> 8U & 0xffU) + '.' +
+           std::to_string(version & 0xffU);
+  };
+  return spelled("libavformat", avformat_version()) + ", " + spelled("libavcodec", avcodec_version()) + ", " +
+         spelled("libavutil", avutil_version()) + ", " + spelled("libswscale", swscale_version());
 }
 
 }  // namespace media::video
