@@ -153,6 +153,8 @@ class MEDIA_EXPORT PresigningStore {
   PresigningStore() = default;
 };
 
+class TieredStore;  // media/tiers.hpp
+
 /// Immutable bytes by digest. One contract suite (tests/contract) says what every store must do.
 ///
 /// Thread-safety: every method may be called concurrently, by several processes on one store too.
@@ -194,6 +196,8 @@ class MEDIA_EXPORT BlobStore {
   virtual SegmentedStore* segmented() noexcept { return nullptr; }
   /// The store's power to presign; null where it has none.
   virtual const PresigningStore* presigning() const noexcept { return nullptr; }
+  /// The stores that this one is made of; null where it is one.
+  virtual const TieredStore* tiered() const noexcept { return nullptr; }
 
  protected:
   BlobStore() = default;

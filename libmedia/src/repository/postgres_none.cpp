@@ -1,6 +1,7 @@
 // A build without PostgreSQL.
 #include "media/postgres_repository.hpp"
 #include "repository/earlier_catalog.hpp"
+#include "repository/migrate_side.hpp"
 
 namespace media {
 
@@ -10,6 +11,10 @@ Result<std::unique_ptr<Repository>> open_postgres_repository(const PostgresRepos
 
 Result<std::unique_ptr<EarlierCatalog>> open_earlier_catalog(const PostgresRepositoryOptions&) {
   return Error{Errc::unsupported, "open the earlier catalog: this build is without PostgreSQL (MEDIA_WITH_POSTGRES)"};
+}
+
+Result<std::unique_ptr<migrate::Side>> migrate::open_postgres_side(const PostgresRepositoryOptions&, bool) {
+  return Error{Errc::unsupported, "migrate: this build is without PostgreSQL (MEDIA_WITH_POSTGRES)"};
 }
 
 }  // namespace media
