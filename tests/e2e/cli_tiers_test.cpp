@@ -6,6 +6,7 @@
 
 #include "catch.hpp"
 #include "cli_support.hpp"
+#include "media/digest.hpp"
 
 namespace fs = std::filesystem;
 using cli::json_lines;
@@ -18,7 +19,7 @@ struct Library {
   explicit Library(unsigned files) : store((folder / "store").string()), cold((folder / "cold").string()) {
     fs::create_directories(folder / "in");
     for (unsigned i = 0; i < files; ++i)
-      test::write_file(folder / "in" / (std::to_string(i) + ".bin"), test::noise(i * 4'001U % 300'000U + 1, i));
+      test::write_file(folder / "in" / (std::to_string(i) + ".bin"), test::noise(i * 40'001U % 300'000U + 1, i));
     const auto ingested = mediactl({"--store", store, "--cold", cold, "ingest", "--any", "--quiet", (folder / "in").string()});
     INFO(ingested.err);
     REQUIRE(ingested.exit_code == 0);
@@ -157,7 +158,7 @@ TEST_CASE("cli tier: erasing, collecting, syncing and reindexing act on every ti
   CHECK(erased.exit_code == 0);
   for (const std::string& place : {library.store, library.cold}) {
     for (unsigned i = 0; i < 6; ++i) {
-      CHECK_FALSE(test::find_blob(place, media::Digest::of(test::noise(i * 4'001U % 300'000U + 1, i)).to_hex()));
+      CHECK_FALSE(test::find_blob(place, media::Digest::of(test::noise(i * 40'001U % 300'000U + 1, i)).to_hex()));
     }
   }
 }
