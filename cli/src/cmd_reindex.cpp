@@ -143,11 +143,15 @@ Exit run(Console& console, const Globals& globals, const ReindexOptions& options
   auto library = open_store(globals, {.access = Access::create, .isolation = isolation_from(options.isolation), .workers = options.jobs});
   if (!library) return console.fail(library.error());
   // Opening the library has noted where its blobs are, where they are not in the folder.
-  const auto noted = media::read_store_note(globals.store);
-  if (!noted) return console.fail(noted.error());
-  media::StoreAtOptions reading;
-  reading.read_only = true;
-  const auto store = media::open_store_at(globals.blobs.empty() ? noted->value_or(globals.store) : globals.blobs, reading);
+  Globals as_noted;
+  as_noted.store = globals.store;
+  as_noted.blobs = globals.blobs;
+  auto store = open_blobs(as_noted, true);
+  if (store && !*store) {
+    media::StoreAtOptions reading;
+    reading.read_only = true;
+    store = media::open_store_at(globals.store, reading);
+  }
   if (!store) return console.fail(store.error());
   const auto strays = list_strays(**library, **store, interrupt.token());
   if (!strays && interrupt.signal_number() != 0) return exit_for_signal(interrupt.signal_number());

@@ -1,9 +1,11 @@
+#include <filesystem>
 #include <memory>
 #include <string>
 
 #include "command.hpp"
 #include "interrupt.hpp"
 #include "media/store_location.hpp"
+#include "media/tiers.hpp"
 #include "progress.hpp"
 #include "sync_run.hpp"
 #include "text.hpp"
@@ -19,8 +21,19 @@ struct SyncOptions {
   bool dry_run = false;
 };
 
+/// A store's folder with the tiers below it, or a place of blobs as it is.
+media::Result<std::unique_ptr<media::BlobStore>> open_with_tiers(const std::string& place, const media::StoreAtOptions& options) {
+  MEDIA_TRY_ASSIGN(auto store, media::open_store_at(place, options));
+  if (media::is_s3_url(place)) return store;
+  media::OpenTiersOptions tiers;
+  tiers.read_only = options.read_only;
+  tiers.pack_below_bytes = options.pack_below_bytes;
+  tiers.temp_path = std::filesystem::path(place) / "temp";
+  return media::open_tiers(std::move(store), place, tiers);
+}
+
 media::Result<std::unique_ptr<media::BlobStore>> open_place(const std::string& place, const media::StoreAtOptions& options) {
-  auto store = media::open_store_at(place, options);
+  auto store = open_with_tiers(place, options);
   if (!store) return media::Error{store.error().code, "cannot open '" + printable(place) + "': " + store.error().message};
   return store;
 }

@@ -9,6 +9,7 @@
 #include "console.hpp"
 #include "exit_codes.hpp"
 #include "media/blob_store.hpp"
+#include "media/tiers.hpp"
 
 namespace mediactl {
 
@@ -17,7 +18,8 @@ struct Globals {
   std::string store;    ///< Empty: none given.
   std::string catalog;  ///< Of PostgreSQL; empty: the one in the store's folder.
   std::string schema = "recipe_manager";
-  std::string blobs;  ///< "s3://…": where the blobs are. Empty: as the store's folder notes, else within it.
+  std::string blobs;        ///< "s3://…": where the blobs are. Empty: as the store's folder notes, else within it.
+  media::TierPlaces tiers;  ///< Empty ones: as the store's folder notes.
   std::uint64_t pack_below_bytes = media::FilesystemStoreOptions{}.pack_below_bytes;
   bool json = false;
   bool quiet = false;
@@ -59,6 +61,8 @@ void add_restore(CLI::App& app, Invocation& invocation);
 void add_reindex(CLI::App& app, Invocation& invocation);
 void add_apikey(CLI::App& app, Invocation& invocation);
 void add_sign(CLI::App& app, Invocation& invocation);
+void add_migrate(CLI::App& app, Invocation& invocation);
+void add_tier(CLI::App& app, Invocation& invocation);
 void add_selftest(CLI::App& app, Invocation& invocation);
 
 /// A command of a command: "renditions drop".

@@ -14,13 +14,14 @@ namespace mediactl {
 namespace {
 
 /// The one list of commands, in the order of --help.
-constexpr std::array<AddCommand, 28> kCommands = {
-    add_init,     add_ingest,  add_ls,      add_info,   add_cat,    add_probe, add_hash,     add_derive, add_renditions, add_similar,
-    add_describe, add_verify,  add_gc,      add_pack,   add_unpack, add_sync,  add_jobs,     add_rm,     add_erase,      add_receipt,
-    add_backup,   add_restore, add_reindex, add_apikey, add_sign,   add_adopt, add_selftest, add_doctor};
+constexpr std::array<AddCommand, 30> kCommands = {
+    add_init,     add_ingest, add_ls,      add_info,    add_cat,    add_probe, add_hash,  add_derive,  add_renditions, add_similar,
+    add_describe, add_verify, add_gc,      add_pack,    add_unpack, add_sync,  add_tier,  add_jobs,    add_rm,         add_erase,
+    add_receipt,  add_backup, add_restore, add_reindex, add_apikey, add_sign,  add_adopt, add_migrate, add_selftest,   add_doctor};
 
 constexpr const char* kGlobalsHelp =
-    "Options of every command: --store DIR (or MEDIA_STORE), --catalog URL, --schema NAME, --blobs URL, --pack-below BYTES, --json, "
+    "Options of every command: --store DIR (or MEDIA_STORE), --catalog URL, --schema NAME, --blobs URL, --warm PLACE, --cold PLACE, "
+    "--pack-below BYTES, --json, "
     "--quiet; `mediactl "
     "--help` explains them and the "
     "exit codes.";
@@ -64,6 +65,15 @@ void describe(CLI::App& app, Invocation& invocation) {
          "(environment: MEDIA_BLOBS; credentials as the AWS tools have them)")
       ->envname("MEDIA_BLOBS")
       ->type_name("URL");
+  app.add_option(
+         "--warm", invocation.globals.tiers.warm,
+         "A second tier for blobs, below the place where they are stored first: a folder or s3://…; the store's folder keeps a note of "
+         "it (environment: MEDIA_WARM)")
+      ->envname("MEDIA_WARM")
+      ->type_name("PLACE");
+  app.add_option("--cold", invocation.globals.tiers.cold, "Likewise the lowest tier (environment: MEDIA_COLD)")
+      ->envname("MEDIA_COLD")
+      ->type_name("PLACE");
   app.add_option("--pack-below", invocation.globals.pack_below_bytes,
                  "Keep smaller contents many to a file, 0: each in its own (default 262144; environment: MEDIA_PACK_BELOW)")
       ->envname("MEDIA_PACK_BELOW")

@@ -9,8 +9,8 @@
 namespace mediactl {
 namespace {
 
-/// The store of blobs that are elsewhere; null where they are in the folder.
-media::Result<std::unique_ptr<media::BlobStore>> open_blobs(const Globals& globals, bool read_only) {
+/// Where new blobs go, if not beside the catalog; null: there.
+media::Result<std::unique_ptr<media::BlobStore>> open_bucket(const Globals& globals, bool read_only) {
   MEDIA_TRY_ASSIGN(const auto noted, media::read_store_note(globals.store));
   std::string location = noted.value_or("");
   if (!globals.blobs.empty()) {
@@ -33,8 +33,36 @@ media::Result<std::unique_ptr<media::BlobStore>> open_blobs(const Globals& globa
   return store;
 }
 
+}  // namespace
+
+media::Result<std::unique_ptr<media::BlobStore>> open_blobs(const Globals& globals, bool read_only) {
+  MEDIA_TRY_ASSIGN(auto store, open_bucket(globals, read_only));
+  MEDIA_TRY_ASSIGN(const auto noted, media::read_tier_note(globals.store));
+  if (!globals.tiers.any() && !noted.any()) return store;
+  if (!store) {
+    media::StoreAtOptions folder;
+    folder.read_only = read_only;
+    folder.pack_below_bytes = globals.pack_below_bytes;
+    MEDIA_TRY_ASSIGN(store, media::open_store_at(globals.store, folder));
+  }
+  media::OpenTiersOptions options;
+  options.places = globals.tiers;
+  options.read_only = read_only;
+  options.pack_below_bytes = globals.pack_below_bytes;
+  options.temp_path = std::filesystem::path(globals.store) / "temp";
+  return media::open_tiers(std::move(store), globals.store, options);
+}
+
+namespace {
+
 media::Result<media::LibraryOptions> library_options(const Globals& globals, const OpenStore& how, bool read_only) {
   media::LibraryOptions options;
+  std::error_code failure;
+  // Or a folder that is none of ours would get a note of tiers.
+  if (globals.tiers.any() && how.access != Access::create && globals.catalog.empty() &&
+      !std::filesystem::exists(std::filesystem::path(globals.store) / "catalog.db", failure)) {
+    return media::Error{media::Errc::not_found, "there is no library (catalog.db is missing)"};
+  }
   MEDIA_TRY_ASSIGN(options.store, open_blobs(globals, read_only));
   options.base_path = globals.store;
   options.pack_below_bytes = globals.pack_below_bytes;

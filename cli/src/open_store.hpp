@@ -26,6 +26,9 @@ struct OpenStore {
 /// Errors: those of Library::open, with the store named; `invalid_argument` where no store was given.
 media::Result<std::unique_ptr<media::Library>> open_store(const Globals& globals, const OpenStore& how);
 
+/// The blobs of the store that the command line names, with its tiers; null where they are all in the store's folder.
+media::Result<std::unique_ptr<media::BlobStore>> open_blobs(const Globals& globals, bool read_only);
+
 /// Is there a worker binary? `not_found` says what to do without one.
 media::Result<void> check_worker();
 

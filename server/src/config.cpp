@@ -178,6 +178,9 @@ void read_s3(const Environment& environment, LoadedConfig& loaded) {
   // Defaults that are said, as --print-config does, ask for nothing.
   const bool any = loaded.config.s3_redirect || !s3.endpoint.empty() || !s3.public_endpoint.empty() || !s3.prefix.empty() ||
                    !s3.credentials.access_key_id.empty() || !s3.credentials_file.empty() || !s3.ca_file.empty();
+  if (loaded.config.s3_redirect && loaded.config.tiers.any()) {
+    loaded.faults.push_back(prefix + "REDIRECT: accepts true without MEDIA_SERVICE_STORAGE_WARM and _COLD only");
+  }
   if (s3.bucket.empty() && any) loaded.faults.push_back(prefix + "BUCKET: the other settings of S3 want one");
 }
 

@@ -17,6 +17,7 @@
 #include "media/library.hpp"
 #include "media/postgres_repository.hpp"
 #include "media/s3_store.hpp"
+#include "media/tiers.hpp"
 
 namespace media::server {
 
@@ -53,6 +54,11 @@ struct Config {
   std::filesystem::path temp_path;  ///< Empty: below the base.
   S3StoreOptions s3;                ///< Where its bucket is empty, blobs are below the base path.
   bool s3_redirect = false;
+  TierPlaces tiers;  ///< Below where blobs are stored first. Empty ones: as noted in the base path.
+  std::string warm_rule;
+  std::string cold_rule;
+  std::chrono::seconds tier_interval{0};  ///< 0: nothing is moved by this process.
+  std::uint64_t promote_below_bytes = 0;  ///< 0: what is read stays where it is.
   std::uint64_t pack_below_bytes = media::LibraryOptions{}.pack_below_bytes;
   std::uint64_t rendition_budget_bytes = 0;  ///< 0: no limit.
   std::chrono::seconds collect_interval{3600};

@@ -37,6 +37,12 @@ bool read_types(const std::string& text, std::vector<Format>& into) {
   return true;
 }
 
+bool read_rule(const std::string& text, std::string& into) {
+  if (!PlacementRule::parse(text)) return false;
+  into = text;
+  return true;
+}
+
 std::vector<std::string> split(const std::string& text) {
   std::vector<std::string> words;
   std::istringstream stream(text);
@@ -254,6 +260,28 @@ const std::vector<Setting>& server_settings() {
        "http://host[:port] or https://host[:port]",
        [](Config& c, const std::string& text) { return read_service_url(text, c.s3.public_endpoint); },
        [](const Config& c) { return c.s3.public_endpoint; }, "as `MEDIA_SERVICE_STORAGE_S3_ENDPOINT`"},
+      {"MEDIA_SERVICE_STORAGE_WARM",
+       "a second tier for blobs, below the place where they are stored first; noted in the base path, and used from then on",
+       "a folder or s3://BUCKET[/PREFIX]?endpoint=URL&region=NAME; empty: as noted",
+       [](Config& c, const std::string& text) { return c.tiers.warm = text, true; }, [](const Config& c) { return c.tiers.warm; }},
+      {"MEDIA_SERVICE_STORAGE_COLD", "the lowest tier, likewise", "as `MEDIA_SERVICE_STORAGE_WARM`",
+       [](Config& c, const std::string& text) { return c.tiers.cold = text, true; }, [](const Config& c) { return c.tiers.cold; }},
+      {"MEDIA_SERVICE_STORAGE_WARM_RULE", "what belongs into the warm tier",
+       "conditions such as `unread>30d size>=1M`, alternatives apart by `;`; empty: nothing",
+       [](Config& c, const std::string& text) { return read_rule(text, c.warm_rule); }, [](const Config& c) { return c.warm_rule; }},
+      {"MEDIA_SERVICE_STORAGE_COLD_RULE", "what belongs into the cold tier, which goes first", "as `MEDIA_SERVICE_STORAGE_WARM_RULE`",
+       [](Config& c, const std::string& text) { return read_rule(text, c.cold_rule); }, [](const Config& c) { return c.cold_rule; }},
+      {"MEDIA_SERVICE_STORAGE_TIER_INTERVAL_SECONDS",
+       "between two rounds in which a worker brings blobs to the tiers that they belong to; 0: `mediactl tier apply` alone does",
+       "0, or 60 to 31536000",
+       [](Config& c, const std::string& text) {
+         return text == "0" ? (c.tier_interval = {}, true) : read_seconds(text, c.tier_interval, 60, 31'536'000);
+       },
+       [](const Config& c) { return std::to_string(c.tier_interval.count()); }},
+      {"MEDIA_SERVICE_STORAGE_PROMOTE_BELOW_BYTES",
+       "what is smaller and was read from a lower tier is copied into the first one; 0: it stays where it is", "bytes, 0 to 1099511627776",
+       [](Config& c, const std::string& text) { return read_number(text, c.promote_below_bytes, 0, 1ULL << 40U); },
+       [](const Config& c) { return std::to_string(c.promote_below_bytes); }},
       {"MEDIA_SERVICE_PROCESSING_ISOLATION", "where files are decoded: in media-worker processes, or in mediad itself (trusted files only)",
        "process or none",
        [](Config& c, const std::string& text) {

@@ -22,7 +22,7 @@ struct HealthChecks::Runner {
       const bool good = dependency.check().has_value();
       lock.lock();
       last = {dependency.name, good ? Check::Status::healthy : Check::Status::unhealthy,
-              std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started)};
+              std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started), dependency.is_needed};
       finished_at = Clock::now();
       running = false;
       ++generation;
@@ -44,7 +44,8 @@ struct HealthChecks::Runner {
   Check wait(std::uint64_t wanted, Clock::time_point until) {
     std::unique_lock lock(mutex);
     if (changed.wait_until(lock, until, [&] { return generation >= wanted; })) return last;
-    return {dependency.name, Check::Status::timeout, std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started)};
+    return {dependency.name, Check::Status::timeout, std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started),
+            dependency.is_needed};
   }
 
   Dependency dependency;

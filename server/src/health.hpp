@@ -20,6 +20,7 @@ struct Check {
   std::string name;
   Status status = Status::healthy;
   std::chrono::milliseconds response_time{0};
+  bool is_needed = true;
 };
 
 /// Each dependency has one thread of its own for its check, so a disk that hangs costs one thread and not one a probe.
@@ -31,6 +32,7 @@ class HealthChecks {
   struct Dependency {
     std::string name;
     std::function<Result<void>()> check;
+    bool is_needed = true;  ///< False: without it there is less, but there is something.
   };
   explicit HealthChecks(std::vector<Dependency> dependencies, std::chrono::milliseconds limit = std::chrono::seconds(2));
   ~HealthChecks();

@@ -15,6 +15,7 @@
 #include "edge/trace_context.hpp"
 #include "errors.hpp"
 #include "media/store_location.hpp"
+#include "media/tiers.hpp"
 #include "presentation.hpp"
 #include "routes.hpp"
 #include "telemetry/otlp.hpp"
@@ -46,6 +47,36 @@ Result<std::unique_ptr<BlobStore>> open_bucket(const Config& config) {
   MEDIA_TRY_ASSIGN(auto store, open_s3_store(options));
   MEDIA_TRY(note_store(config.base_path, s3_url(options)));
   return store;
+}
+
+/// With the tiers below it; null where all blobs are below the base path.
+Result<std::unique_ptr<BlobStore>> open_blobs(const Config& config) {
+  MEDIA_TRY_ASSIGN(auto store, open_bucket(config));
+  MEDIA_TRY_ASSIGN(const auto noted, read_tier_note(config.base_path));
+  if (!config.tiers.any() && !noted.any()) return store;
+  if (!store) {
+    FilesystemStoreOptions folder;
+    folder.base_path = config.base_path;
+    folder.temp_path = config.temp_path;
+    folder.pack_below_bytes = config.pack_below_bytes;
+    MEDIA_TRY_ASSIGN(store, open_filesystem_store(folder));
+  }
+  OpenTiersOptions options;
+  options.places = config.tiers;
+  options.pack_below_bytes = config.pack_below_bytes;
+  options.temp_path = config.temp_path.empty() ? config.base_path / "temp" : config.temp_path;
+  return open_tiers(std::move(store), config.base_path, options);
+}
+
+/// Database and storage, and each lower tier apart: without one, what is elsewhere is served all the same.
+std::vector<HealthChecks::Dependency> dependencies_of(Library& library) {
+  std::vector<HealthChecks::Dependency> dependencies{{"database", [&library] { return library.check_repository(); }},
+                                                     {"storage", [&library] { return library.check_store(); }}};
+  const auto tiers = library.tier_names();
+  for (std::size_t i = 1; i < tiers.size(); ++i) {
+    dependencies.push_back({"storage_" + tiers[i], [&library, i] { return library.check_tier(i); }, false});
+  }
+  return dependencies;
 }
 
 /// Who scrapes is few and patient.
@@ -236,6 +267,44 @@ struct Service::Parts {
     }
   }
 
+  /// Brings blobs to their tiers now and then.
+  void arrange(const std::stop_token& stop) {
+    lower_priority();
+    while (pause(stop, config.tier_interval)) {
+      ArrangeOptions options;
+      options.stop = stop;
+      for (const std::string& tier : library->tier_names()) {
+        if (tier != "hot") options.rules.push_back(PlacementRule::parse(tier == "warm" ? config.warm_rule : config.cold_rule).value());
+      }
+      options.on_problem = [this](const TierMove& move, const Error& error) {
+        log.write(LogLevel::error, "tiers",
+                  {{"blob", move.digest.to_hex()}, {"from", move.from}, {"to", move.to}, {"reason", error.message}});
+      };
+      const auto report = library->arrange_tiers(options);
+      if (!report) {
+        log.write(LogLevel::error, "tiers", {{"reason", report.error().message}});
+      } else if (report->demoted + report->promoted + report->trimmed > 0) {
+        log.write(LogLevel::info, "tiers",
+                  {{"demoted", static_cast<std::int64_t>(report->demoted)},
+                   {"promoted", static_cast<std::int64_t>(report->promoted)},
+                   {"trimmed", static_cast<std::int64_t>(report->trimmed)},
+                   {"copied_bytes", static_cast<std::int64_t>(report->copied_bytes)},
+                   {"freed_bytes", static_cast<std::int64_t>(report->freed_bytes)}});
+      }
+    }
+  }
+
+  /// Copies what was read from a lower tier into the first one.
+  void promote(const std::stop_token& stop) {
+    lower_priority();
+    while (pause(stop, std::chrono::seconds(1))) {
+      const auto promoted = library->promote_read(config.promote_below_bytes, stop);
+      if (promoted) continue;
+      log.write(LogLevel::warn, "promotion between tiers", {{"reason", promoted.error().message}});
+      pause(stop, std::chrono::seconds(30));
+    }
+  }
+
   /// False where it was told to stop meanwhile.
   bool pause(const std::stop_token& stop, std::chrono::seconds time) {
     std::unique_lock lock(pause_mutex);
@@ -271,7 +340,7 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   LibraryOptions options;
   options.base_path = config.base_path;
   options.temp_path = config.temp_path;
-  MEDIA_TRY_ASSIGN(options.store, open_bucket(config));
+  MEDIA_TRY_ASSIGN(options.store, open_blobs(config));
   options.pack_below_bytes = config.pack_below_bytes;
   options.compact_bytes_per_second = kCompactBytesPerSecond;
   options.policy = config.policy;
@@ -311,8 +380,7 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   }
   MEDIA_TRY_ASSIGN(parts->library, Library::open(std::move(options)));
   Library& library = *parts->library;
-  parts->health = std::make_unique<HealthChecks>(std::vector<HealthChecks::Dependency>{
-      {"database", [&library] { return library.check_repository(); }}, {"storage", [&library] { return library.check_store(); }}});
+  parts->health = std::make_unique<HealthChecks>(dependencies_of(library));
   MEDIA_TRY_ASSIGN(auto keys, config.url_secrets.empty() ? open_signing_key_file(config.base_path / "url-signing.key")
                                                          : SigningKeys::open(config.url_secrets));
   parts->signer = std::make_unique<UrlSigner>(std::move(keys), parts->clock);
@@ -373,12 +441,20 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
                                                                  parts->tracer.get(), log)));
   parts->started = parts->server.get();
 
+  const bool has_tiers = !library.tier_names().empty();
+  // Where the reads are: a worker would not know of them.
+  if (has_tiers && config.promote_below_bytes > 0) {
+    parts->threads.emplace_back([self](const std::stop_token& stop) { self->promote(stop); });
+  }
   if (config.role == Role::api) return std::unique_ptr<Service>(new Service(std::move(parts)));
   for (unsigned i = 0; i < config.job_threads; ++i) {
     parts->threads.emplace_back([self](const std::stop_token& stop) { self->run_jobs(stop); });
   }
   parts->threads.emplace_back([self](const std::stop_token& stop) { self->collect(stop); });
   if (config.scrub_bytes_per_second > 0) parts->threads.emplace_back([self](const std::stop_token& stop) { self->scrub(stop); });
+  if (has_tiers && config.tier_interval.count() > 0) {
+    parts->threads.emplace_back([self](const std::stop_token& stop) { self->arrange(stop); });
+  }
   if (parts->webhook) parts->threads.emplace_back([self](const std::stop_token& stop) { self->tell(stop); });
   return std::unique_ptr<Service>(new Service(std::move(parts)));
 }

@@ -48,9 +48,11 @@ double work_off(Repository& repository, unsigned threads, std::size_t batch, dou
           return {};
         });
         if (!claimed || jobs.empty()) return;
+        std::vector<std::int64_t> ids;
+        for (const Job& job : jobs) ids.push_back(job.id);
         // Durable, as the end of a job is that comes with its results.
         const auto finished = repository.write([&](Transaction& transaction) -> Result<void> {
-          for (const Job& job : jobs) MEDIA_TRY(transaction.finish_job(job.id, owner));
+          MEDIA_TRY(transaction.finish_jobs(ids, owner));
           return {};
         });
         if (finished) ended += jobs.size();

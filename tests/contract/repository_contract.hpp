@@ -23,6 +23,8 @@ void check_media_lists(const MakeRepository& make);
 void check_bounded_lists(const MakeRepository& make);
 void check_similar_media(const MakeRepository& make);
 void check_blobs_and_references(const MakeRepository& make);
+void check_bounded_reference_walk(const MakeRepository& make);
+void check_blob_uses(const MakeRepository& make);
 void check_renditions(const MakeRepository& make);
 void check_rendition_use(const MakeRepository& make);
 void check_uploads(const MakeRepository& make);
@@ -32,6 +34,7 @@ void check_api_keys(const MakeRepository& make);
 // Transactions, jobs, threads: repository_contract_work.cpp.
 void check_removal_cascades(const MakeRepository& make);
 void check_jobs(const MakeRepository& make);
+void check_finishing_several(const MakeRepository& make);
 void check_transactions(const MakeRepository& make);
 void check_concurrency(const MakeRepository& make);
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <random>
 #include <set>
 #include <tuple>
@@ -516,24 +517,147 @@ void check_blobs_and_references(const MakeRepository& make) {
   CHECK_FALSE(repository->is_referenced(digests[2]).value());
   CHECK_FALSE(repository->is_referenced(digests[7]).value());
   CHECK_FALSE(repository->is_referenced(digest_of("none")).value());
-  const auto unreferenced = [&](std::optional<Digest> beyond, std::size_t limit) {
+  const auto unreferenced = [&](std::optional<Digest> beyond) {
     std::vector<Digest> found;
-    const auto listed = repository->list_unreferenced_blobs(beyond, limit);
-    for (const Blob& blob : listed.value()) found.push_back(blob.digest);
+    const auto page = repository->list_unreferenced_blobs(beyond).value();
+    CHECK_FALSE(page.scanned_to);
+    for (const Blob& blob : page.blobs) found.push_back(blob.digest);
     return found;
   };
-  CHECK(unreferenced(std::nullopt, 100) == std::vector<Digest>{digests[2], digests[6], digests[7], digests[8], digests[9]});
-  CHECK(unreferenced(std::nullopt, 2) == std::vector<Digest>{digests[2], digests[6]});
-  CHECK(unreferenced(digests[6], 2) == std::vector<Digest>{digests[7], digests[8]});
+  CHECK(unreferenced(std::nullopt) == std::vector<Digest>{digests[2], digests[6], digests[7], digests[8], digests[9]});
+  CHECK(unreferenced(digests[6]) == std::vector<Digest>{digests[7], digests[8], digests[9]});
+  CHECK(unreferenced(digests[9]).empty());
 
   // The reference goes with the media, that of its rendition too.
   CHECK(in_write(*repository, [&](Transaction& transaction) { return transaction.remove_media(media.id); }));
   CHECK_FALSE(repository->is_referenced(digests[0]).value());
   CHECK_FALSE(repository->is_referenced(digests[1]).value());
-  CHECK(unreferenced(std::nullopt, 100).size() == 7);
+  CHECK(unreferenced(std::nullopt).size() == 7);
   CHECK(in_write(*repository, [&](Transaction& transaction) { return transaction.remove_blob(digests[0]); }));
   CHECK_FALSE(in_write(*repository, [&](Transaction& transaction) { return transaction.remove_blob(digests[0]); }));
   CHECK_FALSE(repository->find_blob(digests[0]).value().has_value());
+}
+
+void check_bounded_reference_walk(const MakeRepository& make) {
+  const auto repository = make();
+  // More than one call looks at, nearly all of them referred to.
+  constexpr std::size_t kBlobs = 2 * kUnreferencedScan + 345;
+  std::vector<Digest> digests;
+  for (std::size_t i = 0; i < kBlobs; ++i) digests.push_back(digest_of("blob " + std::to_string(i)));
+  std::sort(digests.begin(), digests.end());
+  std::vector<Digest> expected;
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    expected.clear();
+    for (std::size_t i = 0; i < digests.size(); ++i) {
+      Blob blob = a_blob(digests[i], i);
+      if (i % 1'000 == 7) blob.state = BlobState::condemned;
+      if (i % 1'000 == 7) blob.condemned_at = at(5);
+      MEDIA_TRY(transaction.put_blob(blob));
+      if (i % 500 == 0 && blob.state == BlobState::live) {
+        expected.push_back(blob.digest);
+        continue;
+      }
+      Media media = a_media("owner");
+      media.digest = digests[i];
+      MEDIA_TRY(transaction.insert_media(media));
+    }
+    return {};
+  });
+  std::vector<Digest> found;
+  std::vector<std::optional<Digest>> ends;
+  std::optional<Digest> after;
+  do {
+    const auto page = repository->list_unreferenced_blobs(after).value();
+    for (const Blob& blob : page.blobs) found.push_back(blob.digest);
+    ends.push_back(after = page.scanned_to);
+  } while (after);
+  CHECK(found == expected);
+  CHECK(ends == std::vector<std::optional<Digest>>{digests[kUnreferencedScan - 1], digests[2 * kUnreferencedScan - 1], std::nullopt});
+  // A page that ends with the last row of all may say that there is more, and then there is none.
+  CHECK(repository->list_unreferenced_blobs(digests.back()).value().blobs.empty());
+}
+
+void check_blob_uses(const MakeRepository& make) {
+  const auto repository = make();
+  std::vector<Digest> digests;
+  for (const char* const name : {"picture", "film", "text", "rendition", "both", "orphan"}) digests.push_back(digest_of(name));
+  std::map<Digest, BlobUse> expected;
+  const auto expect = [&](std::size_t number, BlobKind kind, std::int64_t since) {
+    expected[digests[number]] = {digests[number], 10 + number, BlobState::live, kind, at(since), 0, std::nullopt};
+  };
+  expect(0, BlobKind::image, 3'000);
+  expect(1, BlobKind::video, 1'000);
+  expect(2, BlobKind::other, 1'000);
+  expect(3, BlobKind::rendition, 500);
+  expect(4, BlobKind::image, 9'000);
+  expect(5, BlobKind::other, 0);
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    for (std::size_t i = 0; i < digests.size(); ++i) MEDIA_TRY(transaction.put_blob(a_blob(digests[i], 10 + i)));
+    const auto add = [&](std::size_t number, const char* type, std::int64_t uploaded) -> Result<void> {
+      Media media = a_media("owner");
+      media.digest = digests[number];
+      media.media_type = type;
+      media.uploaded_at = at(uploaded);
+      MEDIA_TRY(transaction.insert_media(media));
+      return {};
+    };
+    MEDIA_TRY(add(0, "image/png", 1'000));
+    MEDIA_TRY(add(0, "image/png", 3'000));
+    MEDIA_TRY(add(1, "video/mp4", 1'000));
+    MEDIA_TRY(add(2, "application/octet-stream", 1'000));
+    MEDIA_TRY(add(4, "image/webp", 2'000));
+    Rendition rendition;
+    rendition.source = digests[0];
+    rendition.transform = "w=1";
+    rendition.digest = digests[3];
+    rendition.created_at = at(500);
+    MEDIA_TRY(transaction.put_rendition(rendition));
+    rendition.transform = "w=2";
+    rendition.digest = digests[4];
+    rendition.created_at = at(9'000);
+    return transaction.put_rendition(rendition);
+  });
+  const auto all = [&](std::size_t limit) {
+    std::vector<BlobUse> uses;
+    std::optional<Digest> after;
+    for (;;) {
+      const auto page = repository->list_blob_uses(after, limit).value();
+      if (page.empty()) return uses;
+      CHECK(page.size() <= limit);
+      after = page.back().digest;
+      uses.insert(uses.end(), page.begin(), page.end());
+    }
+  };
+  const auto check = [&] {
+    std::vector<BlobUse> wanted;
+    for (const auto& [digest, use] : expected) wanted.push_back(use);
+    CHECK(all(100) == wanted);
+    CHECK(all(2) == wanted);
+  };
+  check();
+
+  const auto note = [&](const std::vector<BlobReads>& reads) {
+    do_write(*repository, [&](Transaction& transaction) { return transaction.note_blob_reads(reads); });
+  };
+  note({{digests[0], 3, at(50)}, {digest_of("gone"), 1, at(50)}, {digests[3], 1, at(70)}});
+  note({{digests[0], 2, at(40)}, {digests[3], 1, at(90)}});
+  expected[digests[0]].reads = 5;
+  expected[digests[0]].read_at = at(50);
+  expected[digests[3]].reads = 2;
+  expected[digests[3]].read_at = at(90);
+  check();
+  // They stay when the blob's row changes, and go with it.
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    Blob blob = a_blob(digests[0], 10);
+    blob.identity = "other";
+    return transaction.put_blob(blob);
+  });
+  check();
+  CHECK(in_write(*repository, [&](Transaction& transaction) { return transaction.remove_blob(digests[3]); }));
+  do_write(*repository, [&](Transaction& transaction) { return transaction.put_blob(a_blob(digests[3], 13)); });
+  expected[digests[3]].reads = 0;
+  expected[digests[3]].read_at.reset();
+  check();
 }
 
 void check_renditions(const MakeRepository& make) {

@@ -50,12 +50,15 @@ TEST_CASE("repository: similar media are found whatever differs, the nearest fir
   on_each(test::check_similar_media);
 }
 TEST_CASE("repository: blobs keep their state, and references are seen through renditions") { on_each(test::check_blobs_and_references); }
+TEST_CASE("repository: what nothing refers to is found by a walk of bounded steps") { on_each(test::check_bounded_reference_walk); }
+TEST_CASE("repository: blobs tell their kind, their age and how they were read") { on_each(test::check_blob_uses); }
 TEST_CASE("repository: renditions are found by source, transform and encoder") { on_each(test::check_renditions); }
 TEST_CASE("repository: renditions are walked whole, summed up, and told apart by when they were used") {
   on_each(test::check_rendition_use);
 }
 TEST_CASE("repository: upload sessions change state by compare and set, and expire") { on_each(test::check_uploads); }
 TEST_CASE("repository: resumable uploads expire, and go with the media they became") { on_each(test::check_resumable_uploads); }
+TEST_CASE("repository: several jobs are finished at once, each only by its owner") { on_each(test::check_finishing_several); }
 TEST_CASE("repository: links keep their order and need a media") { on_each(test::check_links); }
 TEST_CASE("repository: API keys come back as they were written and are revoked once") { on_each(test::check_api_keys); }
 TEST_CASE("repository: removing a media takes its links, jobs and upload along") { on_each(test::check_removal_cascades); }

@@ -213,6 +213,35 @@ void check_jobs(const MakeRepository& make) {
   CHECK(claim(*repository, 5000, "g", 99'000, 10, two).empty());
 }
 
+void check_finishing_several(const MakeRepository& make) {
+  const auto repository = make();
+  std::vector<std::int64_t> ids;
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    ids.clear();
+    for (int i = 0; i < 6; ++i) {
+      Job job;
+      job.kind = "derive";
+      MEDIA_TRY_ASSIGN(ids.emplace_back(), transaction.insert_job(job));
+    }
+    return {};
+  });
+  do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY(transaction.claim_jobs("derive", at(10), "a", at(500), 4, 0));
+    MEDIA_TRY(transaction.claim_jobs("derive", at(10), "b", at(500), 1, 0));
+    return {};
+  });
+  const auto finish = [&](const std::vector<std::int64_t>& which, const std::string& owner) {
+    return in_write(*repository, [&](Transaction& transaction) { return transaction.finish_jobs(which, owner); });
+  };
+  CHECK(finish({}, "a") == 0);
+  // Another one's, one that is queued, one that was never there, one twice.
+  CHECK(finish({ids[0], ids[2], ids[2], ids[4], ids[5], 1'000'000}, "a") == 2);
+  CHECK(finish({ids[0], ids[1], ids[3]}, "a") == 2);
+  std::vector<std::int64_t> left;
+  for (const Job& job : repository->list_jobs(std::nullopt, 10).value()) left.push_back(job.id);
+  CHECK(left == std::vector<std::int64_t>{ids[4], ids[5]});
+}
+
 void check_transactions(const MakeRepository& make) {
   const auto repository = make();
 

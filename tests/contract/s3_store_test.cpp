@@ -1,5 +1,6 @@
 // The S3 store on a real engine.
 #include "blob_store_contract.hpp"
+#include "media/tiers.hpp"
 #include "s3_fixture.hpp"
 #include "store/blob_layout.hpp"
 #include "store/s3_client.hpp"
@@ -58,6 +59,19 @@ TEST_CASE("store: the S3 store keeps the contract without a buffer and with one 
     options.upload_threads = 1;
     options.read_ahead_bytes = 1U << 20U;
     return test::open_s3(options);
+  });
+}
+
+TEST_CASE("store: a bucket above another place keeps the contract, and so does one below a folder") {
+  const test::TempFolder folder;
+  const bool bucket_first = GENERATE(true, false);
+  test::blob_store_contract([&] {
+    std::vector<Tier> tiers(2);
+    tiers[bucket_first ? 0 : 1].store = test::open_s3(test::s3_options());
+    tiers[bucket_first ? 1 : 0].store = open_filesystem_store({.base_path = folder / "base"}).value();
+    tiers[0].name = "hot";
+    tiers[1].name = "cold";
+    return make_tiered_store(std::move(tiers)).value();
   });
 }
 

@@ -134,7 +134,7 @@ TEST_CASE("postgres: what is opened for reading only makes no tables and writes 
   auto& server = test::PostgresServer::shared();
   auto options = server.fresh_catalog();
   options.read_only = true;
-  CHECK(refusal(options).code == Errc::unsupported);
+  CHECK(refusal(options).code == Errc::not_found);
   CHECK(server.ask("SELECT count(*) FROM pg_namespace WHERE nspname = '" + options.schema + "'") == "0");
   options.read_only = false;
   CHECK(test::insert(*test::open(options)).has_value());

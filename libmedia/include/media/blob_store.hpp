@@ -158,6 +158,7 @@ class MEDIA_EXPORT PresigningStore {
 };
 
 class FileSharingStore;
+class TieredStore;  // media/tiers.hpp
 
 /// Immutable bytes by digest. One contract suite (tests/contract) says what every store must do.
 ///
@@ -206,6 +207,8 @@ class MEDIA_EXPORT BlobStore {
   virtual const PresigningStore* presigning() const noexcept { return nullptr; }
   /// The store's power to take in files without copying them (media/file_sharing.hpp); null where it has none.
   virtual FileSharingStore* file_sharing() noexcept { return nullptr; }
+  /// The stores that this one is made of; null where it is one.
+  virtual const TieredStore* tiered() const noexcept { return nullptr; }
 
  protected:
   BlobStore() = default;

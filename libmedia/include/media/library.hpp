@@ -24,6 +24,7 @@
 #include "media/records.hpp"
 #include "media/repository.hpp"
 #include "media/result.hpp"
+#include "media/tiers.hpp"
 #include "media/transform.hpp"
 #include "media/upload_spool.hpp"
 
@@ -530,6 +531,15 @@ class MEDIA_EXPORT Library {
   /// period. A stop ends it between two segments that are rewritten.
   virtual Result<CollectReport> collect(std::optional<std::chrono::seconds> grace = std::nullopt, std::stop_token stop = {}) = 0;
 
+  /// The tiers of a store that is several, the hottest first; none of one that is one.
+  [[nodiscard]] virtual std::vector<std::string> tier_names() const = 0;
+  /// Brings blobs to the tiers that they belong to: each is copied, read back and compared, and only then removed from where it was. May be
+  /// stopped or killed, and called again; others may read, store, erase and arrange meanwhile. Errors: `unsupported` (one store),
+  /// `unavailable` (a tier is down), those of the stores and the repository; what was moved by then stays.
+  virtual Result<ArrangeReport> arrange_tiers(const ArrangeOptions& options) = 0;
+  /// Copies into the hot tier what was read from another one since the last call and is smaller than this; says how many.
+  virtual Result<std::size_t> promote_read(std::uint64_t below_bytes, std::stop_token stop) = 0;
+
   /// The store's power over segments; null where it has none. As long as the library.
   virtual SegmentedStore* segmented() noexcept = 0;
   /// The store's power to let others fetch a blob from it; null where it has none. As long as the library.
@@ -551,8 +561,9 @@ class MEDIA_EXPORT Library {
   /// What the store holds by the catalog, without what waits for collection; what it costs grows with the number of blobs (see
   /// RepositoryReader::storage_usage).
   virtual Result<StorageUsage> storage_usage() const = 0;
-  /// The parts, for health checks.
+  /// The parts, for health checks. Of a store with tiers: the hot one.
   virtual Result<void> check_store() = 0;
+  virtual Result<void> check_tier(std::size_t index) = 0;
   virtual Result<void> check_repository() const = 0;
 
  protected:

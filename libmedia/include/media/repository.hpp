@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "media/export.hpp"
+#include "media/placement.hpp"
 #include "media/records.hpp"
 #include "media/result.hpp"
 
@@ -68,6 +69,16 @@ struct SimilarMedia {
   friend bool operator==(const SimilarMedia&, const SimilarMedia&) = default;
 };
 
+/// What one call of `list_unreferenced_blobs` found.
+struct UnreferencedPage {
+  std::vector<Blob> blobs{};
+  /// The last row looked at, where there are more: the walk goes on from it. Absent: it is at its end.
+  std::optional<Digest> scanned_to{};
+};
+
+/// Rows that one call of `list_unreferenced_blobs` looks at.
+inline constexpr std::size_t kUnreferencedScan = 1000;
+
 /// Up to here a content is held in memory until it is stored, and no size of it is looked for.
 inline constexpr std::uint64_t kSmallBlobBytes = 256U << 10U;
 
@@ -98,8 +109,11 @@ class MEDIA_EXPORT RepositoryReader {
   virtual Result<std::vector<Blob>> list_blobs(const std::optional<Digest>& after, std::size_t limit) const = 0;
   /// True where a media or a rendition of a referenced source refers to the blob.
   virtual Result<bool> is_referenced(const Digest& digest) const = 0;
-  /// Live blobs that nothing refers to, ascending by digest, beyond `after`.
-  virtual Result<std::vector<Blob>> list_unreferenced_blobs(const std::optional<Digest>& after, std::size_t limit) const = 0;
+  /// Live blobs that nothing refers to, ascending by digest, among the next kUnreferencedScan rows beyond `after`: most of them are
+  /// referred to, and one call must not walk through them all.
+  virtual Result<UnreferencedPage> list_unreferenced_blobs(const std::optional<Digest>& after) const = 0;
+  /// Every blob as placement sees it, ascending by digest, beyond `after`.
+  virtual Result<std::vector<BlobUse>> list_blob_uses(const std::optional<Digest>& after, std::size_t limit) const = 0;
   /// Blobs in a state, whose `condemned_at` is at or before `until`.
   virtual Result<std::vector<Blob>> list_blobs_in_state(BlobState state, Timestamp until, std::size_t limit) const = 0;
 
@@ -151,6 +165,8 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   /// Inserts or replaces.
   virtual Result<void> put_blob(const Blob& blob) = 0;
   virtual Result<bool> remove_blob(const Digest& digest) = 0;
+  /// Adds to what is noted of reads; those of blobs that have no row are dropped.
+  virtual Result<void> note_blob_reads(std::span<const BlobReads> reads) = 0;
 
   /// Inserts or replaces by (source, transform, encoder).
   virtual Result<void> put_rendition(const Rendition& rendition) = 0;
@@ -172,6 +188,8 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   virtual Result<bool> renew_job(std::int64_t id, const std::string& lease_owner, Timestamp lease_until, double progress) = 0;
   /// Ends a job: deletes it. False where the lease is no longer this owner's.
   virtual Result<bool> finish_job(std::int64_t id, const std::string& lease_owner) = 0;
+  /// As `finish_job` for several at once; says how many were still this owner's.
+  virtual Result<std::size_t> finish_jobs(std::span<const std::int64_t> ids, const std::string& lease_owner) = 0;
   /// Gives a job back: queued again from `run_after` on, or dead where that is absent. False as above.
   virtual Result<bool> release_job(std::int64_t id, const std::string& lease_owner, std::optional<Timestamp> run_after,
                                    const std::string& error) = 0;

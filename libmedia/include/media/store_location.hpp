@@ -51,6 +51,13 @@ MEDIA_EXPORT Result<std::optional<std::string>> read_catalog_note(const std::fil
 /// everything in the store would be a leftover. `conflict` where another one is noted, or a `catalog.db` is there.
 MEDIA_EXPORT Result<void> note_catalog(const std::filesystem::path& base_path, const std::string& catalog);
 
+/// As above after a migration, although a `catalog.db` is there: from now on that one is not opened any more.
+MEDIA_EXPORT Result<void> note_migrated_catalog(const std::filesystem::path& base_path, const std::string& catalog);
+
+/// Takes that note away, durably: the bytes belong to the `catalog.db` beside them again. Errors: `not_found` (there is no such file),
+/// `io`, `denied`.
+MEDIA_EXPORT Result<void> forget_catalog_note(const std::filesystem::path& base_path);
+
 /// `conflict` where the bytes in `base_path` belong to another catalog than the `catalog.db` beside them.
 MEDIA_EXPORT Result<void> require_own_catalog(const std::filesystem::path& base_path);
 

@@ -139,7 +139,10 @@ Result<void> LibraryImpl::keep(std::span<Keeping* const> keepings, const Reposit
 }
 
 Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Digest& digest) const {
-  if (auto known = open_blobs_.find(digest)) return known;
+  if (auto known = open_blobs_.find(digest)) {
+    note_read(digest);
+    return known;
+  }
   MEDIA_TRY_ASSIGN(auto row, repository_->find_blob(digest));
   if (!row || row->state == BlobState::deleting) return Error{Errc::not_found, "blob " + digest.to_hex() + " is gone"};
   auto opened = store_->open(digest);
@@ -154,6 +157,7 @@ Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Diges
   const bool same = stat && !stat->identity.empty() && row->identity == stat->identity;
   const bool fresh = same && row->verified_at && now - *row->verified_at < options_.verify_interval && reader->size() == row->size_bytes;
   if (fresh) {
+    note_read(digest);
     open_blobs_.keep(digest, reader);
     return reader;
   }
@@ -171,6 +175,7 @@ Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Diges
     }
     return Error{Errc::corrupt, "the bytes of blob " + digest.to_hex() + " are damaged" + (aside ? "; they were set aside" : "")};
   }
+  note_read(digest);
   open_blobs_.keep(digest, reader);
   const bool noted = row->verified_at && now - *row->verified_at < kNoteAgainAfter && stat && row->identity == stat->identity;
   if (!options_.read_only && stat && !noted) {

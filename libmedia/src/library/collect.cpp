@@ -61,6 +61,25 @@ Result<std::uint64_t> LibraryImpl::delete_claimed(std::vector<Blob> claims) {
   return freed;
 }
 
+Result<std::uint64_t> LibraryImpl::condemn(std::span<const Blob> candidates) {
+  std::uint64_t condemned = 0;
+  MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+    condemned = 0;
+    for (const Blob& candidate : candidates) {
+      MEDIA_TRY_ASSIGN(auto row, transaction.find_blob(candidate.digest));
+      if (!row || row->state != BlobState::live) continue;
+      MEDIA_TRY_ASSIGN(const bool referenced, transaction.is_referenced(candidate.digest));
+      if (referenced) continue;
+      row->state = BlobState::condemned;
+      row->condemned_at = clock_->now();
+      MEDIA_TRY(transaction.put_blob(*row));
+      ++condemned;
+    }
+    return {};
+  }));
+  return condemned;
+}
+
 Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> grace, std::stop_token stop) {
   open_blobs_.close_old();  // what is removed below takes up its space as long as it is open
   if (options_.read_only) return Error{Errc::denied, "collect: the library is open for reading only"};
@@ -105,27 +124,14 @@ Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> g
   }
 
   std::optional<Digest> after;
-  for (;;) {
-    MEDIA_TRY_ASSIGN(const auto blobs, repository_->list_unreferenced_blobs(after, kBatch));
-    if (blobs.empty()) break;
-    after = blobs.back().digest;
-    std::uint64_t condemned = 0;
-    MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
-      condemned = 0;
-      for (const Blob& candidate : blobs) {
-        MEDIA_TRY_ASSIGN(auto row, transaction.find_blob(candidate.digest));
-        if (!row || row->state != BlobState::live) continue;
-        MEDIA_TRY_ASSIGN(const bool referenced, transaction.is_referenced(candidate.digest));
-        if (referenced) continue;
-        row->state = BlobState::condemned;
-        row->condemned_at = clock_->now();
-        MEDIA_TRY(transaction.put_blob(*row));
-        ++condemned;
-      }
-      return {};
-    }));
-    report.condemned += condemned;
-  }
+  do {
+    MEDIA_TRY_ASSIGN(const auto page, repository_->list_unreferenced_blobs(after));
+    after = page.scanned_to;
+    for (std::size_t at = 0; at < page.blobs.size(); at += kBatch) {
+      MEDIA_TRY_ASSIGN(const std::uint64_t condemned, condemn(std::span(page.blobs).subspan(at, std::min(kBatch, page.blobs.size() - at))));
+      report.condemned += condemned;
+    }
+  } while (after);
 
   const auto finish = [&](const std::vector<Blob>& claimed) -> Result<void> {
     report.removed += claimed.size();

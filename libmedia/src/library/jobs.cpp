@@ -240,6 +240,7 @@ Result<std::size_t> LibraryImpl::work_off(std::span<const std::string> kinds, st
   while (ended < options.limit && !options.stop.stop_requested()) {
     std::uint64_t seen = 0;
     if (uses_.is_due()) flush_uses();
+    if (read_counts_.is_due()) flush_reads();
     {
       const std::lock_guard lock(jobs_mutex_);
       seen = jobs_generation_;

@@ -46,6 +46,7 @@ LibraryImpl::LibraryImpl(LibraryOptions options, std::unique_ptr<BlobStore> stor
       spool_(std::move(spool)),
       processor_(std::move(processor)),
       clock_(options_.clock),
+      counts_reads_(store_->tiered() != nullptr && !options_.read_only),
       derivations_(queue_limits(options_)) {}
 
 Result<std::unique_ptr<Library>> Library::open(LibraryOptions options) {

@@ -14,6 +14,7 @@
 #include "library/derivation_queue.hpp"
 #include "library/entrance.hpp"
 #include "library/open_blobs.hpp"
+#include "library/read_counts.hpp"
 #include "library/rendition_uses.hpp"
 #include "library/upload_turns.hpp"
 #include "media/library.hpp"
@@ -51,6 +52,7 @@ class LibraryImpl final : public Library {
   ~LibraryImpl() override {
     repository_->watch_jobs({});
     flush_uses();
+    flush_reads();
   }
 
   Result<std::unique_ptr<Ingest>> begin(IngestRequest request) override;
@@ -111,12 +113,17 @@ class LibraryImpl final : public Library {
   [[nodiscard]] const std::vector<Preset>& presets() const noexcept override { return options_.presets; }
   SegmentedStore* segmented() noexcept override { return store_->segmented(); }
   const PresigningStore* presigning() const noexcept override { return store_->presigning(); }
-  Result<void> check_store() override { return store_->check(); }
+  [[nodiscard]] std::vector<std::string> tier_names() const override;
+  Result<ArrangeReport> arrange_tiers(const ArrangeOptions& options) override;
+  Result<std::size_t> promote_read(std::uint64_t below_bytes, std::stop_token stop) override;
+  Result<void> check_store() override;
+  Result<void> check_tier(std::size_t index) override;
   Result<StorageUsage> storage_usage() const override { return repository_->storage_usage(); }
   Result<void> check_repository() const override { return repository_->check(); }
 
  private:
   class Verification;
+  class Arrangement;
 
   /// A media that has not expired. All that is answered to anybody is found this way; only removing looks at the row itself.
   Result<std::optional<Media>> find_alive(const RepositoryReader& reader, MediaId id) const;
@@ -186,10 +193,20 @@ class LibraryImpl final : public Library {
   void keep_within_budget(std::uint64_t added_bytes);
 
   // collect.cpp
+  /// Condemns those to which nothing refers, of so few that one transaction takes them; says how many.
+  Result<std::uint64_t> condemn(std::span<const Blob> candidates);
   /// Removes the bytes and rows of blobs that were claimed (`deleting`) a moment ago, as their rows were written then.
   Result<std::uint64_t> delete_claimed(std::vector<Blob> claims);
   /// Claims anew for another lease; those that are no longer this caller's are left out.
   Result<std::vector<Blob>> renew_claims(std::span<const Blob> claims);
+
+  // tiers.cpp
+  /// After a blob was copied into a tier: false where it was removed meanwhile, and then the copy is, too.
+  Result<bool> settle_copy(const Digest& digest);
+  /// Notes that the copy in this tier was verified a moment ago, and is the one that readers get.
+  Result<void> note_place(const Digest& digest, const BlobStore& store, const std::string& tier);
+  void note_read(const Digest& digest) const;
+  void flush_reads() const;
 
   // erase.cpp
   /// Removes the rows of these media, and claims the blobs that nobody else refers to.
@@ -223,6 +240,8 @@ class LibraryImpl final : public Library {
   std::shared_ptr<const Clock> clock_;
 
   mutable RenditionUses uses_;
+  const bool counts_reads_;  ///< Where there are tiers to choose by them.
+  mutable ReadCounts read_counts_;
   std::mutex budget_mutex_;
   /// Bytes that count against the budget, and those made in this process since; absent: to be summed up.
   std::optional<std::uint64_t> summed_up_;

@@ -51,7 +51,21 @@ class MemoryTransaction final : public Reads<Transaction> {
     tables_.put(blob);
     return {};
   }
-  Result<bool> remove_blob(const Digest& digest) override { return tables_.erase(tables_.blobs, digest); }
+  Result<bool> remove_blob(const Digest& digest) override {
+    tables_.erase(tables_.blob_reads, digest);
+    return tables_.erase(tables_.blobs, digest);
+  }
+  Result<void> note_blob_reads(std::span<const BlobReads> reads) override {
+    for (BlobReads row : reads) {
+      if (!tables_.blobs.contains(row.digest)) continue;
+      if (const auto known = tables_.blob_reads.find(row.digest); known != tables_.blob_reads.end()) {
+        row.reads += known->second.reads;
+        row.read_at = std::max(row.read_at, known->second.read_at);
+      }
+      tables_.put(row);
+    }
+    return {};
+  }
 
   Result<void> put_rendition(const Rendition& rendition) override {
     tables_.put(rendition);
@@ -124,6 +138,14 @@ class MemoryTransaction final : public Reads<Transaction> {
   }
   Result<bool> finish_job(std::int64_t id, const std::string& lease_owner) override {
     return is_leased(id, lease_owner) && tables_.erase(tables_.jobs, id);
+  }
+  Result<std::size_t> finish_jobs(std::span<const std::int64_t> ids, const std::string& lease_owner) override {
+    std::size_t finished = 0;
+    for (const std::int64_t id : ids) {
+      MEDIA_TRY_ASSIGN(const bool mine, finish_job(id, lease_owner));
+      finished += mine ? 1 : 0;
+    }
+    return finished;
   }
   Result<bool> release_job(std::int64_t id, const std::string& lease_owner, std::optional<Timestamp> run_after,
                            const std::string& error) override {

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <string_view>
 #include <utility>
 
 #include "media/repository.hpp"
+#include "repository/blob_kind.hpp"
 #include "repository/list_statement.hpp"
 #include "repository/memory_tables.hpp"
 #include "repository/similar_search.hpp"
@@ -57,6 +59,32 @@ inline bool is_referenced(const Tables& tables, const Digest& digest) {
   return made != tables.renditions_by_digest.end() && std::any_of(made->second.begin(), made->second.end(), [&](const RenditionKey& key) {
            return tables.media_by_digest.contains(std::get<0>(key));
          });
+}
+
+inline BlobUse use_of(const Tables& tables, const Blob& blob) {
+  BlobUse use;
+  use.digest = blob.digest;
+  use.size_bytes = blob.size_bytes;
+  use.state = blob.state;
+  std::optional<std::string> media_type;
+  if (const auto ids = tables.media_by_digest.find(blob.digest); ids != tables.media_by_digest.end()) {
+    for (const MediaId id : ids->second) {
+      const Media& media = tables.media.at(id);
+      media_type = media_type ? std::min(*media_type, media.media_type) : media.media_type;
+      use.since = std::max(use.since, media.uploaded_at);
+    }
+  }
+  const auto made = tables.renditions_by_digest.find(blob.digest);
+  const bool is_rendition = made != tables.renditions_by_digest.end();
+  if (is_rendition) {
+    for (const RenditionKey& key : made->second) use.since = std::max(use.since, tables.renditions.at(key).created_at);
+  }
+  use.kind = kind_of_blob(media_type, is_rendition);
+  if (const auto reads = tables.blob_reads.find(blob.digest); reads != tables.blob_reads.end()) {
+    use.reads = reads->second.reads;
+    use.read_at = reads->second.read_at;
+  }
+  return use;
 }
 
 template <class Table>
@@ -140,10 +168,25 @@ class Reads : public Base {
     return blobs_where(after, limit, [](const Tables&, const Blob&) { return true; });
   }
   Result<bool> is_referenced(const Digest& digest) const final { return memory::is_referenced(view().tables, digest); }
-  Result<std::vector<Blob>> list_unreferenced_blobs(const std::optional<Digest>& after, std::size_t limit) const final {
-    return blobs_where(after, limit, [](const Tables& tables, const Blob& blob) {
-      return blob.state == BlobState::live && !memory::is_referenced(tables, blob.digest);
-    });
+  Result<UnreferencedPage> list_unreferenced_blobs(const std::optional<Digest>& after) const final {
+    const View now = view();
+    const auto& blobs = now.tables.blobs;
+    UnreferencedPage page;
+    auto at = after ? blobs.upper_bound(*after) : blobs.begin();
+    for (std::size_t looked = 0; at != blobs.end() && looked < kUnreferencedScan; ++at, ++looked) {
+      if (at->second.state == BlobState::live && !memory::is_referenced(now.tables, at->first)) page.blobs.push_back(at->second);
+    }
+    if (at != blobs.end()) page.scanned_to = std::prev(at)->first;
+    return page;
+  }
+  Result<std::vector<BlobUse>> list_blob_uses(const std::optional<Digest>& after, std::size_t limit) const final {
+    const View now = view();
+    const auto& blobs = now.tables.blobs;
+    std::vector<BlobUse> uses;
+    for (auto at = after ? blobs.upper_bound(*after) : blobs.begin(); at != blobs.end() && uses.size() < limit; ++at) {
+      uses.push_back(use_of(now.tables, at->second));
+    }
+    return uses;
   }
 
   Result<std::vector<Blob>> list_blobs_in_state(BlobState state, Timestamp until, std::size_t limit) const final {

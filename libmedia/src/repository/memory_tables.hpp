@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "media/placement.hpp"
 #include "media/records.hpp"
 
 namespace media::memory {
@@ -24,6 +25,7 @@ using LinkKey = std::pair<std::string, MediaId>;
 struct Tables {
   std::map<MediaId, Media> media;
   std::map<Digest, Blob> blobs;
+  std::map<Digest, BlobReads> blob_reads;  ///< They go with their blob.
   std::map<RenditionKey, Rendition> renditions;
   std::map<std::int64_t, Job> jobs;
   std::map<std::string, UploadSession> uploads;
@@ -51,6 +53,7 @@ struct Tables {
 
   void put(const Media& row) { set(media, row.id, row); }
   void put(const Blob& row) { set(blobs, row.digest, row); }
+  void put(const BlobReads& row) { set(blob_reads, row.digest, row); }
   void put(const Rendition& row) { set(renditions, key_of(row), row); }
   void put(const Job& row) { set(jobs, row.id, row); }
   void put(const UploadSession& row) { set(uploads, row.token, row); }
@@ -93,6 +96,7 @@ struct Tables {
   // Enters a row into its indexes, or takes it out.
   void index(const Media& row, bool present);
   void index(const Blob& row, bool present);
+  void index(const BlobReads&, bool) {}
   void index(const Rendition& row, bool present);
   void index(const Job& row, bool present);
   void index(const UploadSession& row, bool present);

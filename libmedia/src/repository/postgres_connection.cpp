@@ -50,7 +50,7 @@ struct Keywords {
     add("keepalives_idle", "5");
     add("keepalives_interval", "2");
     add("keepalives_count", "3");
-    add("application_name", "libmedia");
+    add("application_name", application_name(options.schema));
     add("client_encoding", "UTF8");
     // The first dbname may be a whole connection string; what comes after it stands.
     if (!options.connection.empty()) add("dbname", options.connection);
@@ -94,6 +94,13 @@ Result<void> check_connection_string(const std::string& connection) {
 void ignore_notice(void*, const PGresult*) {}
 
 }  // namespace
+
+std::string application_name(const std::string& schema) {
+  std::string name = "libmedia " + schema;
+  // As the server keeps it.
+  std::replace_if(name.begin(), name.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return name;
+}
 
 Result<std::unique_ptr<Connection>> Connection::open(const PostgresRepositoryOptions& options, Deadline deadline) {
   MEDIA_TRY(check_connection_string(options.connection));

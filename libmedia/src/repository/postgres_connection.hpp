@@ -128,6 +128,9 @@ class Connection {
   std::unordered_map<std::string, std::string, TextHash, std::equal_to<>> statements_;  ///< Names by the shared text.
 };
 
+/// What a connection to the catalog in this schema calls itself to the server.
+std::string application_name(const std::string& schema);
+
 /// The one place where exceptions of this area end: runs `work`, which returns a Result.
 template <class Work>
 auto guarded(Connection&, std::string_view what, const Work& work) -> std::invoke_result_t<const Work&> {

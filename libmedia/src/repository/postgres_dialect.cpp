@@ -5,15 +5,17 @@
 #include <cassert>
 #include <utility>
 
+#include "media/repository.hpp"
 #include "repository/sql.hpp"
 
 namespace media::postgres {
 namespace {
 
 /// Whole words of sql.hpp, none of which is a column's name.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kNames{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kNames{{
     {"media", "media_item"},
     {"blob", "media_blob"},
+    {"blob_read", "media_blob_read"},
     {"rendition", "media_rendition"},
     {"job", "media_job"},
     {"upload", "media_upload"},
@@ -83,6 +85,15 @@ std::string near_quarters(std::string_view shared) {
   return text + " ORDER BY 2, 1 LIMIT ?8";
 }
 
+/// How many rows it looks at must be in its text: of a parameter the planner thinks the worst, and reads whole tables to be ready for it.
+std::string looking_at_few(std::string_view shared) {
+  std::string text(shared);
+  replace(text, "FROM blob WHERE digest > ?1 AND digest <= ?2 AND state = 0",
+          "FROM (SELECT * FROM blob WHERE digest > ?1 AND digest <= ?2 ORDER BY digest LIMIT 1000) AS blob WHERE state = 0");
+  static_assert(kUnreferencedScan == 1000);
+  return text;
+}
+
 /// A sum of whole numbers is no whole number here.
 std::string with_whole_sum(std::string_view shared) {
   std::string text(shared);
@@ -107,6 +118,7 @@ std::string adapted(std::string_view shared) {
   if (shared == sql::kPutUpload) return only_of_a_media(shared, "?2");
   if (shared == sql::kPutResumableUpload) return only_of_a_media(shared, "?9");
   if (shared == sql::kPutLink) return only_of_a_media(shared, "?2");
+  if (shared == sql::kListUnreferencedBlobs) return looking_at_few(shared);
   if (shared == sql::kClaimJobs || shared == sql::kClaimJobsOfMedia) return claim(shared);
   if (std::find(sql::kFindSimilarMedia.begin(), sql::kFindSimilarMedia.end(), shared) != sql::kFindSimilarMedia.end()) {
     return near_quarters(shared);
@@ -120,6 +132,11 @@ std::string adapted(std::string_view shared) {
 std::string_view table_name(std::string_view word) noexcept {
   const auto* const found = std::find_if(kNames.begin(), kNames.end(), [&](const auto& name) { return name.first == word; });
   return found == kNames.end() ? word : found->second;
+}
+
+std::string_view shared_name(std::string_view table) noexcept {
+  const auto* const found = std::find_if(kNames.begin(), kNames.end(), [&](const auto& name) { return name.second == table; });
+  return found == kNames.end() ? table : found->first;
 }
 
 std::string quoted_identifier(std::string_view name) {

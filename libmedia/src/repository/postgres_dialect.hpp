@@ -13,6 +13,9 @@ std::string postgres_text(std::string_view shared);
 /// Where the table of that name in sql.hpp is here; the word itself where it names none.
 std::string_view table_name(std::string_view word) noexcept;
 
+/// The other way round: the name in sql.hpp; the word itself where there is none.
+std::string_view shared_name(std::string_view table) noexcept;
+
 /// A name as it is, between double quotes.
 std::string quoted_identifier(std::string_view name);
 

@@ -90,6 +90,7 @@ Result<void> bring_up_to_date(Connection& connection, const std::string& schema,
 Result<void> require_up_to_date(Connection& connection, const std::string& schema, std::span<const Migration> migrations) {
   return opening(guarded(connection, "look at its tables", [&]() -> Result<void> {
     MEDIA_TRY_ASSIGN(const std::size_t applied, count_applied(connection, schema, migrations));
+    if (applied == 0) return Error{Errc::not_found, "there is none in the schema \"" + schema + "\""};
     if (applied < migrations.size()) return Error{Errc::unsupported, "it needs a migration: open it for writing once"};
     return {};
   }));

@@ -80,12 +80,26 @@ inline constexpr std::string_view kListBlobs = "SELECT " MEDIA_SQL_BLOB " FROM b
 inline constexpr std::string_view kIsReferenced =
     "SELECT EXISTS (SELECT 1 FROM media WHERE digest = ?1) OR EXISTS (SELECT 1 FROM rendition "
     "WHERE rendition.digest = ?1 AND EXISTS (SELECT 1 FROM media WHERE media.digest = rendition.source))";
+// The end of the stretch that one call looks at: of kUnreferencedScan rows.
+inline constexpr std::string_view kEndOfUnreferencedScan = "SELECT digest FROM blob WHERE digest > ?1 ORDER BY digest LIMIT 1 OFFSET 999";
 inline constexpr std::string_view kListUnreferencedBlobs =
     "SELECT " MEDIA_SQL_BLOB
-    " FROM blob WHERE digest > ?1 AND state = 0 "
+    " FROM blob WHERE digest > ?1 AND digest <= ?2 AND state = 0 "
     "AND NOT EXISTS (SELECT 1 FROM media WHERE media.digest = blob.digest) "
     "AND NOT EXISTS (SELECT 1 FROM rendition WHERE rendition.digest = blob.digest "
-    "AND EXISTS (SELECT 1 FROM media WHERE media.digest = rendition.source)) ORDER BY blob.digest LIMIT ?2";
+    "AND EXISTS (SELECT 1 FROM media WHERE media.digest = rendition.source)) ORDER BY blob.digest";
+// Questions in the place of columns are asked for each row of the page by an index, whatever a planner thinks of the tables' sizes.
+inline constexpr std::string_view kListBlobUses =
+    "SELECT digest, size_bytes, state, (SELECT min(media_type) FROM media WHERE media.digest = blob.digest), "
+    "(SELECT max(uploaded_at) FROM media WHERE media.digest = blob.digest), "
+    "(SELECT max(created_at) FROM rendition WHERE rendition.digest = blob.digest), "
+    "(SELECT reads FROM blob_read WHERE blob_read.digest = blob.digest), "
+    "(SELECT read_at FROM blob_read WHERE blob_read.digest = blob.digest) "
+    "FROM blob WHERE digest > ?1 ORDER BY digest LIMIT ?2";
+inline constexpr std::string_view kNoteBlobReads =
+    "INSERT INTO blob_read (digest, reads, read_at) SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM blob WHERE digest = ?1) "
+    "ON CONFLICT (digest) DO UPDATE SET reads = blob_read.reads + excluded.reads, "
+    "read_at = CASE WHEN blob_read.read_at > excluded.read_at THEN blob_read.read_at ELSE excluded.read_at END";
 inline constexpr std::string_view kListBlobsInState =
     "SELECT " MEDIA_SQL_BLOB " FROM blob WHERE state = ?1 AND condemned_at <= ?2 ORDER BY condemned_at, digest LIMIT ?3";
 inline constexpr std::string_view kPutBlob =
@@ -140,6 +154,8 @@ inline constexpr std::string_view kClaimJobsOfMedia =
 inline constexpr std::string_view kRenewJob =
     "UPDATE job SET lease_until = ?3, progress = ?4 WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
 inline constexpr std::string_view kFinishJob = "DELETE FROM job WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
+// PostgreSQL's; SQLite has nothing to gain by it.
+inline constexpr std::string_view kFinishJobs = "DELETE FROM job WHERE id = ANY (?1) AND state = 1 AND lease_owner = ?2";
 inline constexpr std::string_view kRequeueJob =
     "UPDATE job SET state = 0, lease_owner = '', lease_until = NULL, last_error = ?3, run_after = ?4 "
     "WHERE id = ?1 AND state = 1 AND lease_owner = ?2";

@@ -29,7 +29,8 @@ class Reads : public Base {
   Result<StorageUsage> storage_usage() const final;
   Result<std::vector<Blob>> list_blobs(const std::optional<Digest>& after, std::size_t limit) const final;
   Result<bool> is_referenced(const Digest& digest) const final;
-  Result<std::vector<Blob>> list_unreferenced_blobs(const std::optional<Digest>& after, std::size_t limit) const final;
+  Result<UnreferencedPage> list_unreferenced_blobs(const std::optional<Digest>& after) const final;
+  Result<std::vector<BlobUse>> list_blob_uses(const std::optional<Digest>& after, std::size_t limit) const final;
   Result<std::vector<Blob>> list_blobs_in_state(BlobState state, Timestamp until, std::size_t limit) const final;
 
   Result<std::optional<Rendition>> find_rendition(const Digest& source, const std::string& transform,

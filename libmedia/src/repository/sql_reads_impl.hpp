@@ -188,9 +188,20 @@ Result<bool> Reads<Engine, Base>::is_referenced(const Digest& digest) const {
 }
 
 template <class Engine, class Base>
-Result<std::vector<Blob>> Reads<Engine, Base>::list_unreferenced_blobs(const std::optional<Digest>& after, std::size_t limit) const {
-  return list("list unreferenced blobs", read_blob<typename Engine::Query>, kListUnreferencedBlobs, Bytes{key_after(after)},
-              row_limit(limit));
+Result<UnreferencedPage> Reads<Engine, Base>::list_unreferenced_blobs(const std::optional<Digest>& after) const {
+  static const std::string kBeyondAll(Digest::kSize, '\xFF');
+  UnreferencedPage page;
+  MEDIA_TRY_ASSIGN(page.scanned_to,
+                   find("list unreferenced blobs", read_digest<typename Engine::Query>, kEndOfUnreferencedScan, Bytes{key_after(after)}));
+  const std::string_view end = page.scanned_to ? key_after(page.scanned_to) : std::string_view(kBeyondAll);
+  MEDIA_TRY_ASSIGN(page.blobs, list("list unreferenced blobs", read_blob<typename Engine::Query>, kListUnreferencedBlobs,
+                                    Bytes{key_after(after)}, Bytes{end}));
+  return page;
+}
+
+template <class Engine, class Base>
+Result<std::vector<BlobUse>> Reads<Engine, Base>::list_blob_uses(const std::optional<Digest>& after, std::size_t limit) const {
+  return list("list the uses of blobs", read_blob_use<typename Engine::Query>, kListBlobUses, Bytes{key_after(after)}, row_limit(limit));
 }
 
 template <class Engine, class Base>

@@ -4,13 +4,16 @@
 /// `guarded` turns into Errc::corrupt. The columns are those of sql.hpp in their order.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "media/placement.hpp"
 #include "media/records.hpp"
+#include "repository/blob_kind.hpp"
 #include "repository/list_statement.hpp"
 #include "repository/sql_values.hpp"
 
@@ -152,6 +155,30 @@ Blob read_blob(Query& row) {
           .identity = row.string(),
           .verified_at = row.optional(&Query::time),
           .condemned_at = row.optional(&Query::time)};
+}
+
+template <class Query>
+Digest read_digest(Query& row) {
+  return row.digest();
+}
+
+template <class Query>
+BlobUse read_blob_use(Query& row) {
+  BlobUse use{.digest = row.digest(),
+              .size_bytes = size_of(row.integer()),
+              .state = enumeration<Query>(row.integer(), BlobState::deleting),
+              .kind = BlobKind::other,
+              .since = {},
+              .reads = 0,
+              .read_at = std::nullopt};
+  const auto media_type = row.optional(&Query::string);
+  const auto uploaded_at = row.optional(&Query::time);
+  const auto created_at = row.optional(&Query::time);
+  use.kind = kind_of_blob(media_type, created_at.has_value());
+  use.since = std::max(uploaded_at.value_or(Timestamp()), created_at.value_or(Timestamp()));
+  use.reads = size_of(row.optional(&Query::integer).value_or(0));
+  use.read_at = row.optional(&Query::time);
+  return use;
 }
 
 template <class Query>

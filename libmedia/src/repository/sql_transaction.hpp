@@ -19,6 +19,7 @@ class SqlTransaction : public Reads<Engine, Transaction> {
 
   Result<void> put_blob(const Blob& blob) override;
   Result<bool> remove_blob(const Digest& digest) override;
+  Result<void> note_blob_reads(std::span<const BlobReads> reads) override;
 
   Result<void> put_rendition(const Rendition& rendition) override;
   Result<bool> remove_rendition(const Digest& source, const std::string& transform, const std::string& encoder) override;
@@ -31,6 +32,7 @@ class SqlTransaction : public Reads<Engine, Transaction> {
                                       std::size_t limit, MediaId media_id) override;
   Result<bool> renew_job(std::int64_t id, const std::string& lease_owner, Timestamp lease_until, double progress) override;
   Result<bool> finish_job(std::int64_t id, const std::string& lease_owner) override;
+  Result<std::size_t> finish_jobs(std::span<const std::int64_t> ids, const std::string& lease_owner) override;
   Result<bool> release_job(std::int64_t id, const std::string& lease_owner, std::optional<Timestamp> run_after,
                            const std::string& error) override;
   Result<bool> retry_job(std::int64_t id, Timestamp run_after) override;

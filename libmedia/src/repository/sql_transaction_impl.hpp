@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "repository/sql.hpp"
 #include "repository/sql_rows.hpp"
@@ -85,6 +86,14 @@ Result<bool> SqlTransaction<Engine>::remove_blob(const Digest& digest) {
 }
 
 template <class Engine>
+Result<void> SqlTransaction<Engine>::note_blob_reads(std::span<const BlobReads> reads) {
+  for (const BlobReads& each : reads) {
+    MEDIA_TRY(change("note reads of a blob", kNoteBlobReads, each.digest, column_of(each.reads), each.read_at));
+  }
+  return {};
+}
+
+template <class Engine>
 Result<void> SqlTransaction<Engine>::put_rendition(const Rendition& rendition) {
   return guarded(connection_, "put rendition", [&]() -> Result<void> {
     typename Engine::Query query(connection_, kPutRendition);
@@ -149,6 +158,20 @@ Result<bool> SqlTransaction<Engine>::renew_job(std::int64_t id, const std::strin
 template <class Engine>
 Result<bool> SqlTransaction<Engine>::finish_job(std::int64_t id, const std::string& lease_owner) {
   return change_one("finish job", kFinishJob, id, lease_owner);
+}
+
+template <class Engine>
+Result<std::size_t> SqlTransaction<Engine>::finish_jobs(std::span<const std::int64_t> ids, const std::string& lease_owner) {
+  if constexpr (!Engine::kRowsAreLazy) {
+    // Where each statement is a message to a server and back.
+    return change("finish jobs", kFinishJobs, std::vector<std::int64_t>(ids.begin(), ids.end()), lease_owner);
+  }
+  std::size_t finished = 0;
+  for (const std::int64_t id : ids) {
+    MEDIA_TRY_ASSIGN(const bool mine, finish_job(id, lease_owner));
+    finished += mine ? 1 : 0;
+  }
+  return finished;
 }
 
 template <class Engine>

@@ -14,6 +14,7 @@
 #include "media/clock.hpp"
 #include "media/repository.hpp"
 #include "repository/sqlite_schema.hpp"
+#include "repository/sqlite_unused.hpp"
 
 namespace media {
 namespace sqlite {
@@ -64,16 +65,10 @@ Result<void> require_unused(const fs::path& catalog) {
   // A damaged one is why somebody restores: it cannot be asked.
   if (!opened && opened.error().code == Errc::corrupt) return {};
   if (!opened) return std::move(opened).error();
-  Connection& connection = **opened;
-  connection.wait_until(std::chrono::steady_clock::now());
-  auto alone = guarded(connection, "restore the catalog", [&]() -> Result<void> {
-    Query(connection, "PRAGMA locking_mode = EXCLUSIVE").next();
-    connection.execute_script("BEGIN EXCLUSIVE; COMMIT");
-    return {};
-  });
-  connection.roll_back();
+  auto alone = take_alone(**opened, "restore the catalog: " + catalog.string());
+  (*opened)->roll_back();
   if (alone || alone.error().code == Errc::corrupt) return {};
-  return Error{Errc::unavailable, "restore the catalog: " + catalog.string() + " is in use; stop the programs that have this store open"};
+  return alone;
 }
 
 std::string stamp(Timestamp now) {

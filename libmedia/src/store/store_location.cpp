@@ -14,6 +14,7 @@
 #include "core/errno_error.hpp"
 #include "core/random.hpp"
 #include "store/file_ops.hpp"
+#include "store/note_file.hpp"
 #include "store/s3_text.hpp"
 
 namespace media {
@@ -23,7 +24,6 @@ constexpr std::string_view kScheme = "s3://";
 constexpr const char* kNote = "blobs";
 constexpr const char* kCatalogNote = "catalog";
 constexpr const char* kOwnCatalog = "catalog.db";
-constexpr std::size_t kMostNoteBytes = 8192;
 
 Error malformed(const std::string& what) { return {Errc::invalid_argument, "s3:// URL: " + what}; }
 
@@ -50,38 +50,6 @@ Result<void> set_parameter(S3StoreOptions& options, const std::string& name, con
         "it takes endpoint, public_endpoint, region, path_style, ca_file, credentials_file and profile; keys come from the environment");
   }
   return {};
-}
-
-/// Absent where there is none; `corrupt` where it is no short text.
-Result<std::optional<std::string>> read_note(const std::filesystem::path& path) {
-  const UniqueFd file = store::open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-  if (!file) {
-    if (errno == ENOENT || errno == ENOTDIR) return std::optional<std::string>();
-    return errno_error(errno, "read " + path.string());
-  }
-  struct stat status{};
-  if (::fstat(file.get(), &status) != 0) return errno_error(errno, "read " + path.string());
-  const auto size = static_cast<std::size_t>(std::max<off_t>(status.st_size, 0));
-  if (!S_ISREG(status.st_mode) || size > kMostNoteBytes) return Error{Errc::corrupt, "read " + path.string() + ": it is no note"};
-  std::string text(size, '\0');
-  MEDIA_TRY(store::read_file(file.get(), size, 0, std::as_writable_bytes(std::span(text)), "read " + path.string()));
-  while (text.ends_with('\n')) text.pop_back();
-  return std::optional(std::move(text));
-}
-
-Result<void> write_note(const std::filesystem::path& base_path, const char* name, const std::string& note) {
-  MEDIA_TRY(store::make_folders(base_path));
-  const auto path = base_path / name;
-  const std::string temp = path.string() + '.' + random_hex(4);
-  const UniqueFd file = store::open_at(AT_FDCWD, temp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
-  if (!file) return errno_error(errno, "write " + temp);
-  const std::string text = note + '\n';
-  auto written = store::write_all(file.get(), std::as_bytes(std::span(text)), 0, "write " + temp);
-  if (written) written = store::sync_once(file.get(), "write " + temp);
-  if (written && ::rename(temp.c_str(), path.c_str()) != 0) written = errno_error(errno, "write " + path.string());
-  if (!written) ::unlink(temp.c_str());
-  MEDIA_TRY(std::move(written));
-  return store::sync_folder(AT_FDCWD, base_path.c_str(), base_path.string());
 }
 
 }  // namespace
@@ -141,7 +109,7 @@ Result<std::unique_ptr<BlobStore>> open_store_at(const std::string& location, co
 }
 
 Result<std::optional<std::string>> read_store_note(const std::filesystem::path& base_path) {
-  MEDIA_TRY_ASSIGN(auto text, read_note(base_path / kNote));
+  MEDIA_TRY_ASSIGN(auto text, store::read_note(base_path / kNote));
   if (text && (!is_s3_url(*text) || !s3_options_from_url(*text))) {
     return Error{Errc::corrupt, "read " + (base_path / kNote).string() + ": it does not say where the blobs are"};
   }
@@ -155,10 +123,12 @@ Result<void> note_store(const std::filesystem::path& base_path, const std::strin
     return Error{Errc::conflict, "the library in " + base_path.string() + " keeps its blobs in " + *noted + ", not in " + location +
                                      "; once they are moved, remove the file '" + (base_path / kNote).string() + "'"};
   }
-  return write_note(base_path, kNote, location);
+  return store::write_note(base_path, kNote, location);
 }
 
-Result<std::optional<std::string>> read_catalog_note(const std::filesystem::path& base_path) { return read_note(base_path / kCatalogNote); }
+Result<std::optional<std::string>> read_catalog_note(const std::filesystem::path& base_path) {
+  return store::read_note(base_path / kCatalogNote);
+}
 
 Result<void> note_catalog(const std::filesystem::path& base_path, const std::string& catalog) {
   MEDIA_TRY_ASSIGN(const auto noted, read_catalog_note(base_path));
@@ -172,7 +142,21 @@ Result<void> note_catalog(const std::filesystem::path& base_path, const std::str
     return Error{Errc::conflict, "the bytes in " + base_path.string() + " belong to the " + kOwnCatalog + " beside them, and not to " +
                                      catalog + ", which does not know them; use another folder, or move that file away"};
   }
-  return write_note(base_path, kCatalogNote, catalog);
+  return store::write_note(base_path, kCatalogNote, catalog);
+}
+
+Result<void> note_migrated_catalog(const std::filesystem::path& base_path, const std::string& catalog) {
+  return store::write_note(base_path, kCatalogNote, catalog);
+}
+
+Result<void> forget_catalog_note(const std::filesystem::path& base_path) {
+  std::error_code failure;
+  if (!std::filesystem::exists(base_path / kOwnCatalog, failure)) {
+    return Error{Errc::not_found, "there is no " + (base_path / kOwnCatalog).string() + " for the bytes there to belong to"};
+  }
+  const auto path = base_path / kCatalogNote;
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return errno_error(errno, "remove " + path.string());
+  return store::sync_folder(AT_FDCWD, base_path.c_str(), base_path.string());
 }
 
 Result<void> require_own_catalog(const std::filesystem::path& base_path) {

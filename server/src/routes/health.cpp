@@ -35,10 +35,17 @@ struct Words {
 http::Response answer(HealthChecks& health, const Words& words) {
   const auto started = std::chrono::steady_clock::now();
   const auto checks = health.run();
-  const auto good = static_cast<std::size_t>(
-      std::count_if(checks.begin(), checks.end(), [](const Check& check) { return check.status == Check::Status::healthy; }));
+  const auto is_good = [](const Check& check) { return check.status == Check::Status::healthy; };
+  const bool all = std::all_of(checks.begin(), checks.end(), is_good);
+  const bool any = std::any_of(checks.begin(), checks.end(), is_good);
+  // A replica that lacks a lower tier still has everything else to serve; so would every other one.
+  const bool needed = std::all_of(checks.begin(), checks.end(), [&](const Check& check) { return is_good(check) || !check.is_needed; });
   std::string_view overall = words.good;
-  if (good < checks.size()) overall = good > 0 && !words.partly.empty() ? words.partly : words.bad;
+  if (words.partly.empty()) {
+    if (!needed) overall = words.bad;
+  } else if (!all) {
+    overall = any ? words.partly : words.bad;
+  }
 
   Json body = head(overall);
   body["response_time_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();

@@ -1,0 +1,277 @@
+// Blobs on their way between tiers: copy, verify, switch, remove.
+//
+// What everything rests on: a copy is removed only where a whole one lies in a colder tier. So whoever else moves the same blob at the same
+// time, the coldest copy stays. And whoever has copied looks at the blob's row afterwards: a removal that claimed the row later than that
+// finds the new copy, one that claimed it before may not have, so what it left is removed here, by a claim of its own.
+
+#include <algorithm>
+
+#include "library/blob_copy.hpp"
+#include "library/library_impl.hpp"
+#include "library/verify_walk.hpp"
+
+namespace media {
+
+std::string_view to_string(TierMove::Kind kind) noexcept {
+  switch (kind) {
+    case TierMove::Kind::demote:
+      return "demote";
+    case TierMove::Kind::promote:
+      return "promote";
+    case TierMove::Kind::trim:
+      return "trim";
+  }
+  return "demote";
+}
+
+namespace {
+
+constexpr std::size_t kPage = 500;
+/// While somebody else removes the same blob.
+constexpr std::chrono::seconds kRemovalPatience{30};
+
+}  // namespace
+
+/// One run over all blobs.
+class LibraryImpl::Arrangement {
+ public:
+  Arrangement(LibraryImpl& library, const TieredStore& tiers, const ArrangeOptions& options)
+      : library_(library), tiers_(tiers), options_(options), now_(library.clock_->now()) {}
+
+  Result<ArrangeReport> run() {
+    for (std::size_t i = 0; i < tiers_.tier_count(); ++i) {
+      MEDIA_TRY_ASSIGN(BlobStore* const store, tiers_.tier(i));
+      stores_.push_back(store);
+      walks_.emplace_back(*store);
+    }
+    std::optional<Digest> after;
+    for (;;) {
+      MEDIA_TRY_ASSIGN(const auto uses, library_.repository_->list_blob_uses(after, kPage));
+      if (uses.empty()) return report_;
+      after = uses.back().digest;
+      for (const BlobUse& use : uses) {
+        if (options_.stop.stop_requested()) {
+          report_.complete = false;
+          return report_;
+        }
+        MEDIA_TRY(look_at(use));
+      }
+    }
+  }
+
+ private:
+  /// The tiers that list it.
+  Result<std::vector<std::size_t>> find(const Digest& digest) {
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < walks_.size(); ++i) {
+      for (;;) {
+        MEDIA_TRY_ASSIGN(const ListedBlob* const listed, walks_[i].peek());
+        if (listed == nullptr || (listed->digest && *listed->digest > digest)) break;
+        if (listed->digest == digest) {
+          found.push_back(i);
+          break;
+        }
+        walks_[i].advance();
+      }
+    }
+    return found;
+  }
+
+  Result<void> look_at(const BlobUse& use) {
+    MEDIA_TRY_ASSIGN(const auto found, find(use.digest));
+    // What nothing refers to is the collection's; what lies nowhere, verification's.
+    if (use.state != BlobState::live || found.empty() || use.since == Timestamp()) return {};
+    ++report_.blobs;
+    TierMove move;
+    move.digest = use.digest;
+    move.size_bytes = use.size_bytes;
+    move.blob_kind = use.kind;
+    const std::size_t home = home_of(use, move.reason);
+    const std::size_t hottest = found.front();
+    move.from = tiers_.tier_name(hottest);
+    move.to = tiers_.tier_name(home);
+    const bool is_there = std::find(found.begin(), found.end(), home) != found.end();
+    if (hottest == home) return {};
+    move.kind = home < hottest ? TierMove::Kind::promote : is_there ? TierMove::Kind::trim : TierMove::Kind::demote;
+    if (!fits(move)) return {};
+    if (!options_.dry_run) {
+      auto done = carry_out(move, hottest, home);
+      if (!done && is_retryable(done.error().code)) return std::move(done).error();
+      if (!done) {
+        ++report_.problems;
+        if (options_.on_problem) options_.on_problem(move, done.error());
+        return {};
+      }
+      if (!*done) return {};
+    }
+    note(move);
+    return {};
+  }
+
+  std::size_t home_of(const BlobUse& use, std::string& reason) const {
+    for (std::size_t tier = std::min(tiers_.tier_count(), options_.rules.size() + 1); tier-- > 1;) {
+      if (auto met = options_.rules[tier - 1].reason(use, now_)) {
+        reason = *std::move(met);
+        return tier;
+      }
+    }
+    reason = "no rule of another tier is met";
+    return 0;
+  }
+
+  bool fits(const TierMove& move) {
+    if (move.kind == TierMove::Kind::trim || !options_.budget_bytes || report_.copied_bytes + move.size_bytes <= *options_.budget_bytes) {
+      return true;
+    }
+    ++report_.left;
+    report_.left_bytes += move.size_bytes;
+    return false;
+  }
+
+  void note(const TierMove& move) {
+    if (move.kind == TierMove::Kind::demote) ++report_.demoted;
+    if (move.kind == TierMove::Kind::promote) ++report_.promoted;
+    if (move.kind == TierMove::Kind::trim) ++report_.trimmed;
+    if (move.kind != TierMove::Kind::trim) report_.copied_bytes += move.size_bytes;
+    if (move.kind != TierMove::Kind::promote) report_.freed_bytes += move.size_bytes;
+    if (options_.on_move) options_.on_move(move);
+  }
+
+  /// False where there was nothing to move any more.
+  Result<bool> carry_out(const TierMove& move, std::size_t from, std::size_t to) {
+    bool whole = move.kind == TierMove::Kind::trim;
+    if (whole) {
+      MEDIA_TRY_ASSIGN(whole, is_whole(*stores_[to], move.digest));
+      // Or the damaged copy, in another place of the store, may be found before the whole one.
+      if (!whole) MEDIA_TRY(stores_[to]->quarantine(move.digest));
+    }
+    if (!whole) {
+      MEDIA_TRY_ASSIGN(const bool copied, copy_whole(*stores_[from], *stores_[to], move.digest));
+      if (!copied) return false;
+    }
+    MEDIA_TRY_ASSIGN(const bool is_wanted, library_.settle_copy(move.digest));
+    if (!is_wanted || move.kind == TierMove::Kind::promote) return is_wanted;
+    MEDIA_TRY(library_.note_place(move.digest, *stores_[to], tiers_.tier_name(to)));
+    // The hottest last: whoever reads meanwhile finds one of them at every moment.
+    for (std::size_t tier = to; tier-- > 0;) {
+      library_.open_blobs_.forget(move.digest);
+      MEDIA_TRY(stores_[tier]->remove(move.digest));
+    }
+    return true;
+  }
+
+  LibraryImpl& library_;
+  const TieredStore& tiers_;
+  const ArrangeOptions& options_;
+  const Timestamp now_;
+  std::vector<BlobStore*> stores_;
+  std::vector<StoreWalk> walks_;
+  ArrangeReport report_;
+};
+
+Result<bool> LibraryImpl::settle_copy(const Digest& digest) {
+  MEDIA_TRY(wait_while_deleting(digest, kRemovalPatience));
+  std::vector<Blob> claimed;
+  bool is_wanted = false;
+  MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+    claimed.clear();
+    MEDIA_TRY_ASSIGN(const auto row, transaction.find_blob(digest));
+    is_wanted = row && row->state != BlobState::deleting;
+    if (row) return {};
+    // It was removed while it was copied: what came too late for that goes now, and whoever stores it anew meanwhile hears of it.
+    Blob blob;
+    blob.digest = digest;
+    blob.state = BlobState::deleting;
+    blob.condemned_at = clock_->now();
+    MEDIA_TRY(transaction.put_blob(blob));
+    claimed.push_back(blob);
+    return {};
+  }));
+  if (!claimed.empty()) {
+    MEDIA_TRY(delete_claimed(std::move(claimed)));
+    MEDIA_TRY(store_->wipe(std::span(&digest, 1), {}));
+  }
+  return is_wanted;
+}
+
+Result<void> LibraryImpl::note_place(const Digest& digest, const BlobStore& store, const std::string& tier) {
+  MEDIA_TRY_ASSIGN(const auto stat, store.stat(digest));
+  if (!stat || stat->identity.empty()) return {};
+  return repository_->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY_ASSIGN(auto row, transaction.find_blob(digest));
+    if (!row || row->state == BlobState::deleting) return {};
+    row->identity = tier + '/' + stat->identity;  // as the tiered store tells it once this copy is the hottest
+    row->verified_at = clock_->now();
+    return transaction.put_blob(*row);
+  });
+}
+
+std::vector<std::string> LibraryImpl::tier_names() const {
+  std::vector<std::string> names;
+  const TieredStore* const tiers = store_->tiered();
+  for (std::size_t i = 0; tiers != nullptr && i < tiers->tier_count(); ++i) names.push_back(tiers->tier_name(i));
+  return names;
+}
+
+Result<void> LibraryImpl::check_store() {
+  const TieredStore* const tiers = store_->tiered();
+  return tiers == nullptr ? store_->check() : check_tier(0);
+}
+
+Result<void> LibraryImpl::check_tier(std::size_t index) {
+  const TieredStore* const tiers = store_->tiered();
+  if (tiers == nullptr || index >= tiers->tier_count()) return Error{Errc::invalid_argument, "check a tier: there is no such tier"};
+  MEDIA_TRY_ASSIGN(BlobStore* const store, tiers->tier(index));
+  return store->check();
+}
+
+Result<ArrangeReport> LibraryImpl::arrange_tiers(const ArrangeOptions& options) {
+  const TieredStore* const tiers = store_->tiered();
+  if (tiers == nullptr) return Error{Errc::unsupported, "arrange tiers: this library has one store, and no tiers"};
+  if (options_.read_only && !options.dry_run) return Error{Errc::denied, "arrange tiers: the library is open for reading only"};
+  flush_reads();
+  return Arrangement(*this, *tiers, options).run();
+}
+
+Result<std::size_t> LibraryImpl::promote_read(std::uint64_t below_bytes, std::stop_token stop) {
+  const TieredStore* const tiers = store_->tiered();
+  if (tiers == nullptr || options_.read_only) return std::size_t{0};
+  MEDIA_TRY_ASSIGN(BlobStore* const hot, tiers->tier(0));
+  std::size_t promoted = 0;
+  for (const Digest& digest : read_counts_.take_wanted()) {
+    if (stop.stop_requested()) break;
+    MEDIA_TRY_ASSIGN(const auto there, hot->stat(digest));
+    if (there) continue;
+    for (std::size_t i = 1; i < tiers->tier_count(); ++i) {
+      const auto store = tiers->tier(i);
+      const auto stat = store ? (*store)->stat(digest) : Result<std::optional<BlobStat>>(store.error());
+      // One that does not answer is passed over: what was read came from somewhere.
+      if (!stat || !*stat) continue;
+      if ((*stat)->size >= below_bytes) break;
+      const auto copied = copy_whole(**store, *hot, digest);
+      if (!copied && copied.error().code == Errc::corrupt) break;  // whoever reads it next finds that out, too
+      if (!copied) return copied.error();
+      if (*copied) {
+        MEDIA_TRY_ASSIGN(const bool is_wanted, settle_copy(digest));
+        promoted += is_wanted ? 1 : 0;
+      }
+      break;
+    }
+  }
+  return promoted;
+}
+
+void LibraryImpl::note_read(const Digest& digest) const {
+  if (!counts_reads_) return;
+  if (read_counts_.note(digest, clock_->now()) || read_counts_.is_due()) flush_reads();
+}
+
+void LibraryImpl::flush_reads() const {
+  if (!counts_reads_) return;
+  const auto reads = read_counts_.take();
+  if (reads.empty()) return;
+  const auto written = repository_->write([&](Transaction& transaction) { return transaction.note_blob_reads(reads); });
+  static_cast<void>(written);  // It decides where a blob lies one day, and nothing else.
+}
+
+}  // namespace media

@@ -1,0 +1,453 @@
+// Blobs between tiers: what moves and why, and that nothing is lost whatever fails on the way.
+#include <atomic>
+#include <set>
+
+#include "library_fixture.hpp"
+#include "media/tiers.hpp"
+
+using namespace media;
+using namespace std::chrono_literals;
+using test::png;
+
+namespace {
+
+/// Counts the calls that a store is asked, and fails one of them, or all from there on.
+struct Script {
+  std::atomic<int> calls{0};
+  std::atomic<int> fail_at{-1};
+  std::atomic<bool> for_ever{false};
+  std::function<void(const char*)> before;  ///< Each call, by its name.
+
+  Result<void> step(const char* name) {
+    if (before) before(name);
+    const int call = calls++;
+    if (fail_at >= 0 && (call == fail_at || (for_ever && call > fail_at))) return Error{Errc::unavailable, std::string(name) + " fails"};
+    return {};
+  }
+};
+
+class ScriptedStore final : public BlobStore {
+ public:
+  ScriptedStore(std::shared_ptr<BlobStore> inner, Script& script) : inner_(std::move(inner)), script_(script) {}
+
+  Result<std::unique_ptr<BlobWriter>> begin(std::optional<std::uint64_t> expected_size) override {
+    MEDIA_TRY(script_.step("begin"));
+    return inner_->begin(expected_size);
+  }
+  Result<void> publish(std::span<const std::unique_ptr<Staged>> staged) override {
+    MEDIA_TRY(script_.step("publish"));
+    return inner_->publish(staged);
+  }
+  Result<std::unique_ptr<ByteReader>> open(const Digest& digest) const override {
+    MEDIA_TRY(script_.step("open"));
+    return inner_->open(digest);
+  }
+  Result<std::optional<BlobStat>> stat(const Digest& digest) const override {
+    MEDIA_TRY(script_.step("stat"));
+    return inner_->stat(digest);
+  }
+  Result<bool> remove(const Digest& digest) override {
+    MEDIA_TRY(script_.step("remove"));
+    return inner_->remove(digest);
+  }
+  Result<BlobPage> list(const std::string& cursor, std::size_t limit) const override {
+    MEDIA_TRY(script_.step("list"));
+    return inner_->list(cursor, limit);
+  }
+  Result<bool> quarantine(const Digest& digest) override { return inner_->quarantine(digest); }
+  Result<void> check() override { return inner_->check(); }
+
+ private:
+  std::shared_ptr<BlobStore> inner_;
+  Script& script_;
+};
+
+constexpr std::array kNames{"hot", "warm", "cold"};
+
+/// A library over three tiers in memory, which the test can look into.
+struct Tiers {
+  Tiers() {
+    std::vector<Tier> tiers;
+    for (std::size_t i = 0; i < stores.size(); ++i) {
+      stores[i] = make_memory_store();
+      tiers.push_back({kNames[i], std::make_unique<ScriptedStore>(stores[i], scripts[i]), {}});
+    }
+    LibraryOptions options;
+    options.store = make_tiered_store(std::move(tiers)).value();
+    options.repository = make_memory_repository();
+    repository = options.repository.get();
+    options.processor = std::make_unique<test::ScriptedProcessor>();
+    options.clock = clock;
+    options.collect_grace = 0s;
+    library = Library::open(std::move(options)).value();
+  }
+
+  IngestOutcome ingest(const std::vector<std::byte>& content, const std::string& owner = "local") {
+    IngestRequest request;
+    request.owner = owner;
+    request.any_content = true;
+    request.filename = "file";
+    return library->ingest(MemoryReader(content), request).value();
+  }
+  [[nodiscard]] std::string places(const Digest& digest) const {
+    std::string text;
+    for (std::size_t i = 0; i < stores.size(); ++i) {
+      if (stores[i]->stat(digest).value()) text += (text.empty() ? "" : " ") + std::string(kNames[i]);
+    }
+    return text;
+  }
+  std::vector<std::byte> read(MediaId id) { return read_all(*library->read(id).value(), 1U << 30U).value(); }
+  static ArrangeOptions by(const std::string& warm, const std::string& cold) {
+    ArrangeOptions options;
+    options.rules = {PlacementRule::parse(warm).value(), PlacementRule::parse(cold).value()};
+    return options;
+  }
+  ArrangeReport arrange(const std::string& warm, const std::string& cold) { return library->arrange_tiers(by(warm, cold)).value(); }
+
+  std::array<std::shared_ptr<BlobStore>, 3> stores;
+  std::array<Script, 3> scripts;
+  std::shared_ptr<test::ManualClock> clock = std::make_shared<test::ManualClock>();
+  Repository* repository = nullptr;
+  std::unique_ptr<Library> library;
+};
+
+/// Puts a content into one tier, past the library.
+void put_into(BlobStore& store, const std::vector<std::byte>& content) {
+  const auto writer = store.begin().value();
+  writer->write(content).value();
+  std::array<std::unique_ptr<Staged>, 1> staged{writer->finish().value()};
+  store.publish(staged).value();
+}
+
+}  // namespace
+
+TEST_CASE("tiers: what a rule is met by goes down, is verified there and gone from above, and the reason is told") {
+  Tiers t;
+  const auto small = t.ingest(test::noise(1'000, 1));
+  const auto large = t.ingest(test::noise(50'000, 2));
+  CHECK(t.places(small.digest) == "hot");
+  CHECK(t.library->tier_names() == std::vector<std::string>{"hot", "warm", "cold"});
+
+  std::vector<TierMove> moves;
+  ArrangeOptions options = Tiers::by("size>=10k", "unread>30d");
+  options.dry_run = true;
+  options.on_move = [&](const TierMove& move) { moves.push_back(move); };
+  const auto plan = t.library->arrange_tiers(options).value();
+  CHECK(plan.blobs == 2);
+  CHECK(plan.demoted == 1);
+  CHECK(plan.copied_bytes == 50'000);
+  CHECK(t.places(large.digest) == "hot");
+  REQUIRE(moves.size() == 1);
+  CHECK(moves[0].digest == large.digest);
+  CHECK(moves[0].from == "hot");
+  CHECK(moves[0].to == "warm");
+  CHECK(moves[0].kind == TierMove::Kind::demote);
+  CHECK(moves[0].reason == "50000 bytes (size>=10k)");
+
+  CHECK(t.arrange("size>=10k", "unread>30d").demoted == 1);
+  CHECK(t.places(large.digest) == "warm");
+  CHECK(t.places(small.digest) == "hot");
+  CHECK(t.read(large.media.id) == test::noise(50'000, 2));
+  // Nothing is left to be done.
+  const auto again = t.arrange("size>=10k", "unread>30d");
+  CHECK(again.demoted + again.promoted + again.trimmed == 0);
+
+  // The coldest tier whose rule is met is the one.
+  t.clock->advance(31 * 24h);
+  CHECK(t.arrange("size>=10k", "unread>30d").demoted == 2);
+  CHECK(t.places(large.digest) == "cold");
+  CHECK(t.places(small.digest) == "cold");
+}
+
+TEST_CASE("tiers: a move does not cost the next reader a hash, for the copy was verified when it was made") {
+  Tiers t;
+  const auto stored = t.ingest(test::noise(100'000, 1));
+  t.arrange("size>0", "none");
+  const auto row = t.repository->find_blob(stored.digest).value();
+  REQUIRE(row);
+  CHECK(row->identity.starts_with("warm/"));
+  CHECK(row->verified_at == t.clock->now());
+}
+
+TEST_CASE("tiers: reads are noted in batches, and what is read goes up again while the colder copy stays") {
+  Tiers t;
+  const auto content = test::noise(5'000, 1);
+  const auto stored = t.ingest(content);
+  t.clock->advance(40 * 24h);
+  CHECK(t.arrange("unread>30d", "none").demoted == 1);
+  CHECK(t.places(stored.digest) == "warm");
+  for (int i = 0; i < 7; ++i) CHECK(t.read(stored.media.id) == content);
+  // In memory until they are written together.
+  CHECK(t.repository->list_blob_uses(std::nullopt, 10).value().at(0).reads == 0);
+  const auto report = t.arrange("unread>30d", "none");
+  CHECK(t.repository->list_blob_uses(std::nullopt, 10).value().at(0).reads == 7);
+  CHECK(report.promoted == 1);
+  CHECK(t.places(stored.digest) == "hot warm");
+
+  t.clock->advance(40 * 24h);
+  const auto back = t.arrange("unread>30d", "none");
+  CHECK(back.trimmed == 1);
+  CHECK(back.copied_bytes == 0);
+  CHECK(t.places(stored.digest) == "warm");
+  CHECK(t.read(stored.media.id) == content);
+}
+
+TEST_CASE("tiers: what was read from below is promoted at once where that is wanted, up to a size") {
+  Tiers t;
+  const auto small = t.ingest(test::noise(1'000, 1));
+  const auto large = t.ingest(test::noise(50'000, 2));
+  const auto unread = t.ingest(test::noise(1'001, 3));
+  t.arrange("none", "size>0");
+  t.read(small.media.id);
+  t.read(large.media.id);
+  CHECK(t.library->promote_read(10'000, {}).value() == 1);
+  CHECK(t.places(small.digest) == "hot cold");
+  CHECK(t.places(large.digest) == "cold");
+  CHECK(t.places(unread.digest) == "cold");
+  CHECK(t.library->promote_read(10'000, {}).value() == 0);
+}
+
+TEST_CASE("tiers: a budget leaves the rest for another run") {
+  Tiers t;
+  std::vector<Digest> digests;
+  for (std::uint64_t i = 0; i < 10; ++i) digests.push_back(t.ingest(test::noise(1'000, i)).digest);
+  ArrangeOptions options = Tiers::by("size>0", "none");
+  options.budget_bytes = 3'500;
+  std::uint64_t moved = 0;
+  for (int round = 0; round < 4; ++round) {
+    const auto report = t.library->arrange_tiers(options).value();
+    CHECK(report.copied_bytes <= 3'500);
+    moved += report.demoted;
+    CHECK(report.left == 10 - moved);
+    CHECK(report.left_bytes == 1'000 * (10 - moved));
+  }
+  CHECK(moved == 10);
+  for (const Digest& digest : digests) CHECK(t.places(digest) == "warm");
+}
+
+TEST_CASE("tiers: whichever call of whichever tier fails, once or for ever, nothing is lost and another run finishes") {
+  for (const bool for_ever : {false, true}) {
+    for (std::size_t tier = 0; tier < 3; ++tier) {
+      for (int call = 0;; ++call) {
+        Tiers t;
+        std::vector<IngestOutcome> stored;
+        for (std::uint64_t i = 0; i < 3; ++i) stored.push_back(t.ingest(test::noise(1'000 + i, i)));
+        // One that is to go up, one that has a copy below already.
+        put_into(*t.stores[1], test::noise(1'000, 0));
+        put_into(*t.stores[2], test::noise(1'001, 1));
+        t.stores[0]->remove(stored[0].digest).value();
+        Script& script = t.scripts[tier];
+        script.calls = 0;
+        script.fail_at = call;
+        script.for_ever = for_ever;
+        const auto options = Tiers::by("none", "size>=1001");
+        const auto report = t.library->arrange_tiers(options);
+        const bool failed = script.calls > call;
+        if (failed) {
+          CHECK_FALSE(report);
+          if (!report) CHECK(report.error().code == Errc::unavailable);
+        } else {
+          CHECK(report);
+        }
+        for (std::uint64_t i = 0; i < 3; ++i) {
+          INFO("tier " << tier << ", call " << call);
+          bool whole = false;
+          for (const auto& store : t.stores) {
+            const auto reader = store->open(stored[i].digest);
+            whole = whole || (reader && read_all(**reader, 1U << 20U).value() == test::noise(1'000 + i, i));
+          }
+          CHECK(whole);
+        }
+        script.fail_at = -1;
+        CHECK(t.library->arrange_tiers(options));
+        CHECK(t.places(stored[0].digest) == "hot warm");
+        CHECK(t.places(stored[1].digest) == "cold");
+        CHECK(t.places(stored[2].digest) == "cold");
+        for (std::uint64_t i = 0; i < 3; ++i) CHECK(t.read(stored[i].media.id) == test::noise(1'000 + i, i));
+        if (!failed) break;
+        REQUIRE(call < 100);
+      }
+    }
+  }
+}
+
+TEST_CASE("tiers: a damaged blob stays where it is and is told of, and a damaged copy below is replaced") {
+  Tiers t;
+  const auto good = t.ingest(test::noise(1'000, 1));
+  const test::TempFolder folder;
+  // On disk, where bytes can rot.
+  std::vector<Tier> tiers;
+  for (const char* const name : {"hot", "cold"}) {
+    FilesystemStoreOptions options;
+    options.base_path = folder / name;
+    options.pack_below_bytes = 0;
+    tiers.push_back({name, open_filesystem_store(options).value(), {}});
+  }
+  LibraryOptions options;
+  options.store = make_tiered_store(std::move(tiers)).value();
+  options.repository = make_memory_repository();
+  options.processor = std::make_unique<test::ScriptedProcessor>();
+  const auto library = Library::open(std::move(options)).value();
+  std::vector<IngestOutcome> stored;
+  for (std::uint64_t i = 0; i < 2; ++i) {
+    IngestRequest request;
+    request.any_content = true;
+    stored.push_back(library->ingest(MemoryReader(test::noise(1'000, i)), request).value());
+  }
+  test::damage_blob(folder / "hot", stored[0].digest.to_hex(), 5);
+  {
+    FilesystemStoreOptions cold;
+    cold.base_path = folder / "cold";
+    cold.pack_below_bytes = 0;
+    put_into(*open_filesystem_store(cold).value(), test::noise(1'000, 1));
+  }
+  test::damage_blob(folder / "cold", stored[1].digest.to_hex(), 5);
+  ArrangeOptions arrange;
+  arrange.rules = {PlacementRule::parse("size>0").value()};
+  std::vector<Digest> problems;
+  arrange.on_problem = [&](const TierMove& move, const Error& error) {
+    CHECK(error.code == Errc::corrupt);
+    problems.push_back(move.digest);
+  };
+  const auto report = library->arrange_tiers(arrange).value();
+  CHECK(report.problems == 1);
+  CHECK(problems == std::vector<Digest>{stored[0].digest});
+  CHECK(test::find_blob(folder / "hot", stored[0].digest.to_hex()));
+  CHECK_FALSE(test::find_blob(folder / "hot", stored[1].digest.to_hex()));
+  CHECK(read_all(*library->read(stored[1].media.id).value(), 10'000).value() == test::noise(1'000, 1));
+}
+
+TEST_CASE("tiers: what is erased while it is copied is gone from every tier afterwards") {
+  for (const std::string at : {"begin", "publish", "open"}) {
+    Tiers t;
+    const auto content = test::noise(1'000, 1);
+    const auto stored = t.ingest(content, "somebody");
+    bool erased = false;
+    // In the middle of the copy, on the colder side.
+    t.scripts[2].before = [&](const char* name) {
+      if (erased || name != at) return;
+      erased = true;
+      EraseRequest request;
+      request.owner = "somebody";
+      const auto report = t.library->erase(request).value();
+      CHECK_FALSE(report.failure);
+    };
+    ArrangeOptions options = Tiers::by("none", "size>0");
+    options.on_problem = [](const TierMove&, const Error&) {};
+    const auto report = t.library->arrange_tiers(options);
+    INFO(at);
+    CHECK(erased);
+    CHECK(t.places(stored.digest).empty());
+    CHECK_FALSE(t.repository->find_blob(stored.digest).value());
+    static_cast<void>(report);
+  }
+}
+
+TEST_CASE("tiers: what is stored anew while it is moved is never lost") {
+  for (const std::string at : {"begin", "publish", "open"}) {
+    Tiers t;
+    const auto content = test::noise(1'000, 1);
+    const auto first = t.ingest(content, "one");
+    bool done = false;
+    MediaId second = 0;
+    t.scripts[2].before = [&](const char* name) {
+      if (done || name != at) return;
+      done = true;
+      CHECK(t.library->remove(first.media.id).value());
+      CHECK(t.library->collect(0s));
+      CHECK(t.library->collect(0s));
+      second = t.ingest(content, "two").media.id;
+    };
+    static_cast<void>(t.library->arrange_tiers(Tiers::by("none", "size>0")));
+    INFO(at);
+    CHECK(done);
+    CHECK(t.read(second) == content);
+    CHECK(t.library->verify({}).value().intact());
+  }
+}
+
+TEST_CASE("tiers: collection removes from every tier, and verification reads the copies that no reader comes to") {
+  Tiers t;
+  const auto kept = t.ingest(test::noise(1'000, 1));
+  const auto gone = t.ingest(test::noise(2'000, 2));
+  for (const auto& store : t.stores) {
+    put_into(*store, test::noise(1'000, 1));
+    put_into(*store, test::noise(2'000, 2));
+  }
+  CHECK(t.library->remove(gone.media.id).value());
+  CHECK(t.library->collect(0s));
+  CHECK(t.library->collect(0s));
+  CHECK(t.places(gone.digest).empty());
+  CHECK(t.places(kept.digest) == "hot warm cold");
+  const auto report = t.library->verify({}).value();
+  CHECK(report.intact());
+  CHECK(report.blobs == 3);
+}
+
+TEST_CASE("tiers: a hidden copy that has rotted is found, and mended from the hotter one where that is wanted") {
+  const test::TempFolder folder;
+  std::vector<Tier> tiers;
+  for (const char* const name : {"hot", "cold"}) {
+    FilesystemStoreOptions options;
+    options.base_path = folder / name;
+    options.pack_below_bytes = 0;
+    tiers.push_back({name, open_filesystem_store(options).value(), {}});
+  }
+  BlobStore& cold = *tiers[1].store;
+  LibraryOptions options;
+  options.store = make_tiered_store(std::move(tiers)).value();
+  options.repository = make_memory_repository();
+  options.processor = std::make_unique<test::ScriptedProcessor>();
+  const auto library = Library::open(std::move(options)).value();
+  IngestRequest request;
+  request.any_content = true;
+  const auto stored = library->ingest(MemoryReader(test::noise(1'000, 1)), request).value();
+  put_into(cold, test::noise(1'000, 1));
+  test::damage_blob(folder / "cold", stored.digest.to_hex(), 5);
+  std::vector<Fault> faults;
+  VerifyOptions verify;
+  verify.on_fault = [&](const Fault& fault) { faults.push_back(fault); };
+  CHECK(library->verify(verify).value().damaged == 1);
+  REQUIRE(faults.size() == 1);
+  CHECK(faults[0].location.starts_with("cold:"));
+  CHECK_FALSE(faults[0].repaired);
+  const auto elsewhere = make_memory_store();
+  verify.repair_from = elsewhere.get();
+  CHECK(library->verify(verify).value().repaired == 1);
+  CHECK(library->verify({}).value().intact());
+  CHECK(read_all(*cold.open(stored.digest).value(), 10'000).value() == test::noise(1'000, 1));
+}
+
+TEST_CASE("tiers: with one down, the others are read and stored into, and arranging says which") {
+  Tiers t;
+  const auto hot = t.ingest(test::noise(1'000, 1));
+  const auto cold = t.ingest(test::noise(60'000, 2));
+  t.arrange("none", "size>=10k");
+  Script& script = t.scripts[2];
+  script.calls = 0;
+  script.for_ever = true;
+  script.fail_at = 0;
+  CHECK(t.read(hot.media.id) == test::noise(1'000, 1));
+  CHECK(t.read(t.ingest(test::noise(3'000, 3)).media.id) == test::noise(3'000, 3));
+  const auto read = t.library->read(cold.media.id);
+  REQUIRE_FALSE(read);
+  CHECK(read.error().code == Errc::unavailable);
+  CHECK(read.error().message.find("the cold tier") != std::string::npos);
+  CHECK(t.library->check_store());
+  const auto arranged = t.library->arrange_tiers(Tiers::by("none", "size>=10k"));
+  REQUIRE_FALSE(arranged);
+  CHECK(arranged.error().code == Errc::unavailable);
+  // Nothing is called lost, or thrown away, because of it.
+  CHECK_FALSE(t.library->collect(0s));
+  script.fail_at = -1;
+  CHECK(t.read(cold.media.id) == test::noise(60'000, 2));
+  CHECK(t.library->verify({}).value().intact());
+}
+
+TEST_CASE("tiers: a library with one store has none") {
+  test::LibraryFixture f(false);
+  CHECK(f.library->tier_names().empty());
+  CHECK(f.library->arrange_tiers({}).error().code == Errc::unsupported);
+  CHECK(f.library->promote_read(1'000, {}).value() == 0);
+  CHECK(f.library->check_tier(0).error().code == Errc::invalid_argument);
+}
