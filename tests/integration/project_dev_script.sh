@@ -12,7 +12,7 @@ fail() {
 
 # Every command of the issue is there, and an unknown one is refused with the list.
 ./dev help >"$work/help"
-for command in run test build lint format docs bench coverage sanitize fuzz help; do
+for command in run test build lint format docs bench coverage sanitize fuzz torture help; do
   grep -q "^  $command " "$work/help" || fail "./dev help does not name $command"
 done
 if ./dev no-such-command >"$work/out" 2>"$work/err"; then fail "an unknown command was accepted"; fi

@@ -1,0 +1,23 @@
+# Each in its short form; `./dev torture` runs the long ones.
+if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI)
+  add_executable(fault_injector ${CMAKE_CURRENT_LIST_DIR}/fault_injector.cpp)
+  target_link_libraries(fault_injector PRIVATE media_flags PkgConfig::seccomp)
+
+  # Sanitizers change what a program asks of the kernel and how much memory it takes; the sweeps are about the programs as they are run.
+  if(NOT MEDIA_SANITIZE)
+    # torture_test(<name> [ARGUMENT…]): python3 <name>.py <folder of the programs> ARGUMENT…
+    function(torture_test name)
+      add_test(NAME torture_${name}
+        COMMAND python3 "${PROJECT_SOURCE_DIR}/tests/torture/${name}.py" "${CMAKE_RUNTIME_OUTPUT_DIRECTORY}" ${ARGN})
+      set_tests_properties(torture_${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
+    endfunction()
+    torture_test(kill_sweep --short packed post)
+    torture_test(fault_sweep --short packed)
+    torture_test(full_disk 60)
+    torture_test(vanishing_client 40)
+    torture_test(soak 4 0.5)
+    torture_test(bit_rot)
+    torture_test(mutants 100)
+    torture_test(power_cut_catalog 3)
+  endif()
+endif()
