@@ -1,6 +1,7 @@
 // mediad with a cold tier below its folder: moved in the background, promoted when read, and missed when it is away.
 #include <thread>
 
+#include "media/digest.hpp"
 #include "mediad_fixture.hpp"
 
 using nlohmann::json;
