@@ -1,6 +1,7 @@
 // mediad with a cold tier below its folder: moved in the background, promoted when read, and missed when it is away.
 #include <thread>
 
+#include "media/digest.hpp"
 #include "mediad_fixture.hpp"
 
 using nlohmann::json;
@@ -10,7 +11,7 @@ namespace {
 
 std::vector<std::string> settings(const std::filesystem::path& cold, std::vector<std::string> more = {}) {
   std::vector<std::string> all = {"MEDIA_SERVICE_STORAGE_COLD=" + cold.string(), "MEDIA_SERVICE_PROCESSING_WORKERS=1",
-                                  "MEDIA_SERVICE_PROCESSING_JOB_THREADS=1", "MEDIA_SERVICE_STORAGE_PACK_BELOW_BYTES=0"};
+                                  "MEDIA_SERVICE_PROCESSING_JOB_THREADS=1", "MEDIA_SERVICE_STORAGE_PACK_BELOW=0"};
   all.insert(all.end(), more.begin(), more.end());
   return all;
 }
