@@ -41,6 +41,7 @@ add_library(media_server STATIC
   src/negotiate.cpp
   src/presentation.cpp
   src/request_json.cpp
+  src/request_tracing.cpp
   src/routes.cpp
   src/routes/content.cpp
   src/routes/documents.cpp

@@ -17,6 +17,7 @@
 #include "media/store_location.hpp"
 #include "media/tiers.hpp"
 #include "presentation.hpp"
+#include "request_tracing.hpp"
 #include "routes.hpp"
 #include "telemetry/otlp.hpp"
 #include "webhook.hpp"
@@ -123,32 +124,6 @@ void log_request(Log& log, const http::AccessRecord& record) {
              {"owner", admitted == nullptr ? std::string_view() : std::string_view(admitted->caller.owner)}});
 }
 
-/// Runs the handler as a span: of the trace that the request names, or of one that begins here.
-http::Response handle_traced(http::Request& request, const http::Route& route, Tracer& tracer) {
-  const TraceScope scope({&tracer, std::nullopt});
-  auto* const admitted = std::any_cast<Admitted>(&request.admitted);
-  const std::string name = request.method + " " + route.pattern;
-  std::optional<Span> span;
-  if (admitted != nullptr && admitted->span) {
-    span.emplace(name, SpanKind::server, *admitted->span);
-  } else {
-    const auto given = find_traceparent(request);
-    span.emplace(name, SpanKind::server, given ? from_traceparent(*given) : std::nullopt);
-  }
-  if (admitted != nullptr) admitted->traceparent = to_traceparent(*span->context());
-  http::Response response = route.handler(request);
-  if (!response.wait_for.empty()) {
-    if (admitted != nullptr) admitted->span = span->suspend();
-    return response;
-  }
-  span->set("http.request.method", request.method);
-  span->set("http.route", route.pattern);
-  span->set("http.request_id", request.request_id);
-  span->set("http.response.status_code", std::int64_t{response.status});
-  if (response.status >= 500) span->fail();
-  return response;
-}
-
 http::Hooks make_hooks(const Config& config, const Authenticator* authenticator, RateLimiter& limiter, Metrics& metrics, Tracer* tracer,
                        Log& log) {
   http::Hooks hooks;
@@ -158,8 +133,9 @@ http::Hooks make_hooks(const Config& config, const Authenticator* authenticator,
   if (tracer != nullptr) {
     hooks.handle = [tracer](http::Request& request, const http::Route& route) { return handle_traced(request, route, *tracer); };
   }
-  hooks.access = [&metrics, &log](const http::AccessRecord& record) {
+  hooks.access = [&metrics, tracer, &log](const http::AccessRecord& record) {
     metrics.count_request(record);
+    if (tracer != nullptr) end_abandoned(record, *tracer);
     log_request(log, record);
   };
   hooks.fault = [&log](std::string_view what, const http::Request& request) {

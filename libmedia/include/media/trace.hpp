@@ -77,7 +77,8 @@ struct Tracing {
   std::optional<TraceContext> parent{};
 };
 
-/// Makes spans that begin on this thread belong to `tracing` for as long as it lives.
+/// Makes spans that begin on this thread belong to `tracing` for as long as it lives. The tracer outlives the library too: what is made in
+/// the background goes on being traced.
 class MEDIA_EXPORT TraceScope {
  public:
   explicit TraceScope(const Tracing& tracing) noexcept;
@@ -117,6 +118,12 @@ class MEDIA_EXPORT Span {
   void set(std::string_view name, std::int64_t value);
   void set(std::string_view name, std::string value);
   void fail() noexcept { span_.failed = true; }
+  /// Fails it where the result is an error, and hands the result on.
+  template <class Outcome>
+  Outcome check(Outcome outcome) {
+    if (!outcome) fail();
+    return outcome;
+  }
   /// Ends it for this thread, unrecorded and without what was set. Needs a `context`.
   Suspended suspend() noexcept;
 

@@ -78,7 +78,7 @@ Result<void> LibraryImpl::publish_missing(std::span<Keeping* const> keepings, bo
   {
     Span span("store.publish");
     span.set("media.blobs", std::ssize(group));
-    MEDIA_TRY(store_->publish(group));
+    MEDIA_TRY(span.check(store_->publish(group)));
   }
   for (Keeping* member : members) {
     MEDIA_TRY_ASSIGN(const auto stat, store_->stat(member->digest));
@@ -102,7 +102,7 @@ Result<void> LibraryImpl::keep(std::span<Keeping* const> keepings, const Reposit
     MEDIA_TRY(publish_missing(keepings, round > 0));
     bool vanished = false;  // a row that looked live before the transaction is not any more
     const Timestamp now = clock_->now();
-    const Span span("catalog.write");
+    Span span("catalog.write");
     const auto outcome = repository_->write([&](Transaction& transaction) -> Result<void> {
       vanished = false;
       for (Keeping* const each : keepings) {
@@ -132,7 +132,7 @@ Result<void> LibraryImpl::keep(std::span<Keeping* const> keepings, const Reposit
       }
       return rows(transaction);
     });
-    if (outcome) return {};
+    if (span.check(outcome)) return {};
     if (!vanished) return outcome.error();
   }
   return Error{Errc::conflict, "a blob went away again and again while it was catalogued; try again"};

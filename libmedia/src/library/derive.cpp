@@ -153,9 +153,7 @@ Result<Derived> LibraryImpl::traced_derive(const ByteReader& content, std::span<
   Span span("media.derive");
   span.set("media.bytes", static_cast<std::int64_t>(content.size()));
   span.set("media.outputs", std::ssize(transforms));
-  auto derived = processor_->derive(content, transforms, options);
-  if (!derived) span.fail();
-  return derived;
+  return span.check(processor_->derive(content, transforms, options));
 }
 
 Result<Derived> LibraryImpl::derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) {

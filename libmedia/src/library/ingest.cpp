@@ -322,8 +322,9 @@ Result<std::optional<IngestOutcome>> LibraryImpl::judge(PendingIngest& ingest, K
   }
   if (!ingest.verdict && !ingest.request.any_content) {
     const ByteReader& content = keeping.staged ? static_cast<const ByteReader&>(*keeping.staged) : *ingest.content;
-    const Span span("media.admit");
-    MEDIA_TRY_ASSIGN(ingest.verdict, admit(options_.policy, content, Claim{ingest.request.declared_type, ingest.request.filename}));
+    Span span("media.admit");
+    MEDIA_TRY_ASSIGN(ingest.verdict,
+                     span.check(admit(options_.policy, content, Claim{ingest.request.declared_type, ingest.request.filename})));
   }
   if (!ingest.verdict) ingest.verdict = Verdict{};  // any content: no format, no limits, served as an attachment
   ingest.has_pictures = processor_->handles(ingest.verdict->info.format);
@@ -398,7 +399,7 @@ std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::uniq
   }
   if (judged.empty()) return outcomes;
   // With others' where it goes in with them: whose trace the steps within are in is left to chance.
-  const Span span("media.keep");
+  Span span("media.keep");
   if (judged.size() == 1 && judged.front().keeping.size_bytes <= kStageAtOnceBytes) {
     entrance_.enter(judged.front(), [this](std::span<Entering* const> group) { enter(group); });
   } else {
@@ -414,6 +415,7 @@ std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::uniq
   bool queued = false;
   for (std::size_t k = 0; k < judged.size(); ++k) {
     auto& outcome = outcomes[indexes[k]] = std::move(judged[k].outcome);
+    if (!outcome) span.fail();
     if (!outcome || outcome->status != IngestStatus::stored) continue;
     queued = queued || outcome->media.status == MediaStatus::processing;
     announce(outcome->media.id);

@@ -15,6 +15,8 @@ constexpr std::size_t kBatch = 512;
 constexpr unsigned kTries = 3;
 constexpr std::chrono::milliseconds kFirstPause{500};
 constexpr std::chrono::minutes kComplainAgain{1};
+/// For what is sent while the process stops.
+constexpr std::chrono::milliseconds kLastTimeout{2000};
 
 template <class Id>
 std::string hex(const Id& id) {
@@ -129,25 +131,41 @@ void OtlpExporter::run(const std::stop_token& stop) {
       batch.swap(waiting_);
     }
     const bool last = stop.stop_requested();
-    for (std::size_t at = 0; at < batch.size(); at += kBatch) {
-      const auto spans = std::span(batch).subspan(at, std::min(kBatch, batch.size() - at));
-      auto pause = kFirstPause;
-      for (unsigned tries = 1; !post(spans, stop.stop_requested() || tries == kTries); ++tries) {
-        std::unique_lock lock(mutex_);
-        filled_.wait_for(lock, stop, pause, [] { return false; });
-        pause *= 2;
-      }
+    std::span<const FinishedSpan> rest(batch);
+    while (!rest.empty()) {
+      const auto spans = rest.first(std::min(kBatch, rest.size()));
+      const bool sent = send(spans, stop);
+      rest = rest.subspan(spans.size());
+      if (sent || !stop.stop_requested()) continue;
+      // Whoever stops the process does not wait for one collector batch by batch.
+      dropped_ += rest.size();
+      break;
     }
     batch.clear();
     if (last) return;
   }
 }
 
-bool OtlpExporter::post(std::span<const FinishedSpan> spans, bool last_try) {
+/// False where they were dropped.
+bool OtlpExporter::send(std::span<const FinishedSpan> spans, const std::stop_token& stop) {
+  auto pause = kFirstPause;
+  for (unsigned tries = 1;; ++tries) {
+    const Outcome outcome = post(spans, stop.stop_requested() ? std::min(options_.timeout, kLastTimeout) : options_.timeout);
+    if (outcome == Outcome::taken) return true;
+    if (outcome == Outcome::refused || tries == kTries || stop.stop_requested()) break;
+    std::unique_lock lock(mutex_);
+    filled_.wait_for(lock, stop, pause, [] { return false; });
+    pause *= 2;
+  }
+  dropped_ += spans.size();
+  return false;
+}
+
+OtlpExporter::Outcome OtlpExporter::post(std::span<const FinishedSpan> spans, std::chrono::milliseconds timeout) {
   WebRequest request;
   request.url = options_.endpoint + (options_.endpoint.ends_with('/') ? "v1/traces" : "/v1/traces");
   request.body_type = "application/json";
-  request.timeout = options_.timeout;
+  request.timeout = timeout;
   Result<WebReply> reply = Error{Errc::unavailable, "out of memory"};
   try {
     request.body = otlp_body(spans, options_.service_name);
@@ -157,19 +175,17 @@ bool OtlpExporter::post(std::span<const FinishedSpan> spans, bool last_try) {
   }
   if (reply && reply->status >= 200 && reply->status < 300) {
     sent_ += spans.size();
-    return true;
+    return Outcome::taken;
   }
-  if ((!reply || is_worth_another_try(reply->status)) && !last_try) return false;
-  dropped_ += spans.size();
   complain(reply ? "the collector answered " + std::to_string(reply->status) : reply.error().message);
-  return true;
+  return !reply || is_worth_another_try(reply->status) ? Outcome::unreached : Outcome::refused;
 }
 
 void OtlpExporter::complain(const std::string& reason) {
   const auto now = std::chrono::steady_clock::now();
   if (complained_ != std::chrono::steady_clock::time_point() && now - complained_ < kComplainAgain) return;
   complained_ = now;
-  log_.write(LogLevel::warn, "traces are dropped", {{"reason", reason}, {"dropped", static_cast<std::int64_t>(dropped_.load())}});
+  log_.write(LogLevel::warn, "traces do not get through", {{"reason", reason}, {"dropped", static_cast<std::int64_t>(dropped_.load())}});
 }
 
 }  // namespace media::server

@@ -44,7 +44,7 @@ class OtlpExporter final : public Tracer {
   OtlpExporter(Options options, Log& log);
   OtlpExporter(const OtlpExporter&) = delete;
   OtlpExporter& operator=(const OtlpExporter&) = delete;
-  /// Tries once to send what waits.
+  /// Sends what waits, unless the collector does not answer: some seconds at most.
   ~OtlpExporter() override;
 
   [[nodiscard]] bool samples(const TraceId& trace) const noexcept override;
@@ -53,8 +53,9 @@ class OtlpExporter final : public Tracer {
 
  private:
   void run(const std::stop_token& stop);
-  /// True where the collector has taken them, or never will.
-  bool post(std::span<const FinishedSpan> spans, bool last_try);
+  enum class Outcome : std::uint8_t { taken, unreached, refused };
+  bool send(std::span<const FinishedSpan> spans, const std::stop_token& stop);
+  Outcome post(std::span<const FinishedSpan> spans, std::chrono::milliseconds timeout);
   /// At most once a minute.
   void complain(const std::string& reason);
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -163,9 +164,20 @@ try {
   assert.match(unsampled.traceparent, new RegExp(`^00-${quiet}-[0-9a-f]{16}-00$`))
   const own = await mediad.upload('three.png', png(300, 200, 3))
   const ownTrace = own.traceparent.split('-')[1]
+  assert.equal((await mediad.ask('/ready')).status, 200)
   await until('its own trace is told of', () => ofTrace(ownTrace).some((span) => span.name === 'job derive'))
   joinsUp(ofTrace(ownTrace), undefined)
   assert.equal(ofTrace(quiet).length, 0)
+  assert.ok(!receiver.spans.some((span) => /GET \/(live|ready|health|metrics)/.test(span.name)), 'a probe was traced')
+
+  // What fails is seen to fail, and where.
+  const broken = png(500, 400, 7)
+  broken.fill(0x55, broken.length / 2, broken.length - 20)
+  const failing = await mediad.upload('broken.png', broken)
+  const failed = failing.traceparent.split('-')[1]
+  await until('the failure is told of', () => ofTrace(failed).some((span) => span.name === 'job derive'))
+  assert.equal(named(ofTrace(failed), 'media.derive').status?.code, 2)
+  assert.equal(named(ofTrace(failed), 'media.keep').status, undefined)
   const metrics = await (await mediad.ask('/metrics')).text()
   assert.match(metrics, /^media_trace_spans_total\{outcome="sent"\} [1-9]/m)
   assert.match(metrics, /^media_trace_spans_total\{outcome="dropped"\} 0$/m)
@@ -177,10 +189,35 @@ try {
   await mediad.upload('four.png', png(200, 200, 4))
   assert.ok(Date.now() - begun < 5000)
   await until('the loss is counted', async () => !/^media_trace_spans_total\{outcome="dropped"\} 0$/m.test(await (await mediad.ask('/metrics')).text()))
-  assert.ok(mediad.log.includes('traces are dropped'))
+  assert.ok(mediad.log.includes('traces do not get through'))
   const stopping = Date.now()
   await mediad.stop()
   assert.ok(Date.now() - stopping < 8000)
+
+  // Nor one that takes connections and says nothing, when the process stops.
+  const mute = createServer(() => {})
+  mute.listen(0, '127.0.0.1')
+  await once(mute, 'listening')
+  mediad = await Mediad.start(folder, { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${mute.address().port}` })
+  for (let i = 0; i < 1200; i += 1) await (await mediad.ask(`${kApi}/media/${id}`)).arrayBuffer()
+  const halting = Date.now()
+  await mediad.stop()
+  assert.ok(Date.now() - halting < 15000, `it took ${Date.now() - halting} ms to stop`)
+  mute.close()
+
+  // A stranger chooses neither the trace nor whether it is recorded.
+  const stranger = new OtlpReceiver()
+  mediad = await Mediad.start(folder, {
+    OTEL_EXPORTER_OTLP_ENDPOINT: await stranger.start(),
+    JWT_SECRET: 'a-secret-of-this-test-that-is-long-enough-0123456789',
+    MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED: 'true'
+  })
+  const refused = await mediad.ask(`${kApi}/media/${id}`, { headers: { traceparent: `00-${trace}-${caller}-01` } })
+  assert.equal(refused.status, 401)
+  await until('the refusal is told of', () => stranger.spans.length > 0)
+  assert.ok(stranger.spans.every((span) => span.traceId !== trace))
+  await mediad.stop()
+  stranger.stop()
 
   // None of the traces that begin here.
   const silent = new OtlpReceiver()
