@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "command.hpp"
+#include "gate_flags.hpp"
 #include "ingest_run.hpp"
 #include "interrupt.hpp"
 #include "open_store.hpp"
@@ -20,6 +21,7 @@ struct IngestOptions {
   std::string visibility = "private";
   std::string isolation = "process";
   bool no_renditions = false;
+  GateFlags gate;
 };
 
 /// Walks once more, only to count: the bar knows its end long before the work does. For a terminal alone.
@@ -68,9 +70,11 @@ Exit run(Console& console, const Globals& globals, const IngestOptions& options)
   plan.renditions = !options.no_renditions && !plan.any_content;
 
   const Interrupt interrupt;
-  auto library = open_store(globals, {.access = Access::create,
-                                      .isolation = plan.renditions ? isolation_from(options.isolation) : media::Isolation::none,
-                                      .workers = plan.jobs});
+  OpenStore how{.access = Access::create,
+                .isolation = plan.renditions ? isolation_from(options.isolation) : media::Isolation::none,
+                .workers = plan.jobs};
+  if (auto applied = apply(options.gate, how); !applied) return console.fail(applied.error());
+  auto library = open_store(globals, how);
   if (!library) return console.fail(library.error());
   Progress progress(console, "files");
   IngestTotals totals;
@@ -96,6 +100,9 @@ void add_ingest(CLI::App& app, Invocation& invocation) {
   command->add_option("--visibility", options->visibility, "Who may see them: private (default), authenticated or public")
       ->check(CLI::IsMember({"private", "authenticated", "public"}));
   add_isolation_option(*command, options->isolation);
+  add_quota_options(*command, options->gate);
+  add_check_options(*command, options->gate);
+  add_unscanned_option(*command, options->gate);
   command->callback([&invocation, options] {
     invocation.run = [options](Console& console, const Globals& globals) { return run(console, globals, *options); };
   });

@@ -56,6 +56,9 @@ void add_backup(CLI::App& app, Invocation& invocation);
 void add_restore(CLI::App& app, Invocation& invocation);
 void add_reindex(CLI::App& app, Invocation& invocation);
 void add_apikey(CLI::App& app, Invocation& invocation);
+void add_quota(CLI::App& app, Invocation& invocation);
+void add_ban(CLI::App& app, Invocation& invocation);
+void add_quarantine(CLI::App& app, Invocation& invocation);
 void add_sign(CLI::App& app, Invocation& invocation);
 void add_selftest(CLI::App& app, Invocation& invocation);
 

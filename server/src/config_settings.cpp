@@ -132,6 +132,7 @@ const std::vector<Setting>& settings() {
   static const std::vector<Setting> kSettings = [] {
     std::vector<Setting> all = server_settings();
     all.insert(all.end(), postgres_settings().begin(), postgres_settings().end());
+    all.insert(all.end(), gate_settings().begin(), gate_settings().end());
     return all;
   }();
   return kSettings;

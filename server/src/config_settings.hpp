@@ -42,5 +42,6 @@ const std::vector<Secret>& secrets();
 // What they are put together of, one function a file.
 const std::vector<Setting>& server_settings();
 const std::vector<Setting>& postgres_settings();
+const std::vector<Setting>& gate_settings();
 
 }  // namespace media::server

@@ -116,7 +116,11 @@ class UsageSampler {
 }  // namespace
 
 struct Metrics::State {
-  explicit State(Sources from) : server(std::move(from.server)), derivations(std::move(from.derivations)), usage(std::move(from.storage)) {
+  explicit State(Sources from)
+      : server(std::move(from.server)),
+        derivations(std::move(from.derivations)),
+        gate(std::move(from.gate)),
+        usage(std::move(from.storage)) {
     gauges("mediad_build_info", "Always 1; its label is the version that runs.").Add({{"version", MEDIA_VERSION}}).Set(1);
     for (const auto& [tier, name] : kTiers) rate_limited_by_tier[tier] = &rate_limited.Add({{"tier", std::string(name)}});
   }
@@ -206,8 +210,31 @@ struct Metrics::State {
     raise(counters("media_renditions_evicted_total", "Renditions that were dropped to keep within the budget.").Add({}), stats.evicted);
   }
 
+  void sample_gate() {
+    if (!gate) return;
+    const auto asked = gate();
+    if (!asked) return;  // health says what is wrong
+    const QuarantineCounts& counts = asked->quarantine;
+    Family<Gauge>& kept = gauges("media_quarantine", "Contents that are kept back from everybody, by the reason.");
+    kept.Add({{"reason", "unscanned"}}).Set(static_cast<double>(counts.unscanned));
+    kept.Add({{"reason", "unseen"}}).Set(static_cast<double>(counts.unseen));
+    kept.Add({{"reason", "polyglot"}}).Set(static_cast<double>(counts.polyglot));
+    kept.Add({{"reason", "infected"}}).Set(static_cast<double>(counts.infected));
+    kept.Add({{"reason", "banned"}}).Set(static_cast<double>(counts.banned));
+    kept.Add({{"reason", "damaged"}}).Set(static_cast<double>(counts.damaged));
+    kept.Add({{"reason", "missing"}}).Set(static_cast<double>(counts.missing));
+    if (!asked->has_scanner) return;
+    gauges("media_scanner_up", "1 where clamd answers.").Add({}).Set(asked->scanner_answers ? 1 : 0);
+    Family<Counter>& scans = counters("media_scans_total", "Contents that were given to clamd, by what it said.");
+    raise(scans.Add({{"finding", "clean"}}), asked->scans.clean);
+    raise(scans.Add({{"finding", "infected"}}), asked->scans.infected);
+    raise(scans.Add({{"finding", "too_large"}}), asked->scans.too_large);
+    raise(scans.Add({{"finding", "failed"}}), asked->scans.failed);
+  }
+
   std::function<std::optional<http::Server::Stats>()> server;
   std::function<DerivationStats()> derivations;
+  std::function<Result<GateNumbers>()> gate;
   UsageSampler usage;
   prometheus::Registry registry;
 
@@ -274,6 +301,7 @@ std::string Metrics::text() {
     const std::lock_guard lock(state_->sampling);
     state_->sample_server();
     state_->sample_derivations();
+    state_->sample_gate();
   }
   state_->sample_storage();
   return prometheus::TextSerializer().Serialize(state_->registry.Collect());

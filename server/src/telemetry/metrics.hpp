@@ -34,12 +34,19 @@ class Metrics {
     RenditionUsage renditions;  ///< All of them.
     RenditionUsage on_demand;   ///< Of these, those that count against the budget.
   };
+  struct GateNumbers {
+    QuarantineCounts quarantine;
+    ScanStats scans;
+    bool has_scanner = false;
+    bool scanner_answers = false;
+  };
   /// Asked when the numbers are. Each may be empty, or not know: its metrics are not there then.
   struct Sources {
     std::function<std::optional<http::Server::Stats>()> server;
     /// Asked by a thread of its own, at most once a minute and for at most a hundredth of the time.
     std::function<Result<StorageSums>()> storage;
     std::function<DerivationStats()> derivations;
+    std::function<Result<GateNumbers>()> gate;
   };
 
   explicit Metrics(Sources sources);
