@@ -21,6 +21,7 @@ add_library(media_server STATIC
   src/auth/strict_json.cpp
   src/base64.cpp
   src/config.cpp
+  src/config_gate.cpp
   src/config_postgres.cpp
   src/config_settings.cpp
   src/config_trace.cpp

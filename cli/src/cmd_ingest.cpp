@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "command.hpp"
+#include "gate_flags.hpp"
 #include "ingest_run.hpp"
 #include "interrupt.hpp"
 #include "open_store.hpp"
@@ -23,6 +24,7 @@ struct IngestOptions {
   bool no_renditions = false;
   bool reflink = false;
   bool link = false;
+  GateFlags gate;
 };
 
 /// Walks once more, only to count: the bar knows its end long before the work does. For a terminal alone.
@@ -95,9 +97,11 @@ Exit run(Console& console, const Globals& globals, const IngestOptions& options)
   if (options.link) plan.sharing = media::FileSharing::link;
 
   const Interrupt interrupt;
-  auto library = open_store(globals, {.access = Access::create,
-                                      .isolation = plan.renditions ? isolation_from(options.isolation) : media::Isolation::none,
-                                      .workers = plan.jobs});
+  OpenStore how{.access = Access::create,
+                .isolation = plan.renditions ? isolation_from(options.isolation) : media::Isolation::none,
+                .workers = plan.jobs};
+  if (auto applied = apply(options.gate, how); !applied) return console.fail(applied.error());
+  auto library = open_store(globals, how);
   if (!library) return console.fail(library.error());
   std::optional<IngestRecord> record;
   if (plan.incremental) record.emplace(IngestRecord::load(plan.store));
@@ -137,6 +141,9 @@ void add_ingest(CLI::App& app, Invocation& invocation) {
       ->add_flag("--link", options->link,
                  "Make large files themselves part of the store, read-only under both names, where nobody else can change them; else copy")
       ->excludes(reflink);
+  add_quota_options(*command, options->gate);
+  add_check_options(*command, options->gate);
+  add_unscanned_option(*command, options->gate);
   command->callback([&invocation, options] {
     invocation.run = [options](Console& console, const Globals& globals) { return run(console, globals, *options); };
   });

@@ -276,6 +276,8 @@ void IngestRun::conclude(Catalogued item, bool may_process) {
   if (outcome.media.status == media::MediaStatus::failed) {
     line.status = Report::Status::failed;
     line.reason = outcome.media.error_message;
+  } else if (outcome.media.held != media::Hold::none) {
+    line.reason = "kept back: " + std::string(media::to_string(outcome.media.held));
   } else if (unfinished && plan_.renditions) {
     line.reason = "stopped before its renditions were made; they stay queued";
   }

@@ -14,10 +14,11 @@ namespace mediactl {
 namespace {
 
 /// The one list of commands, in the order of --help.
-constexpr std::array<AddCommand, 30> kCommands = {
-    add_init,     add_ingest, add_ls,      add_info,    add_cat,    add_probe, add_hash,  add_derive,  add_renditions, add_similar,
-    add_describe, add_verify, add_gc,      add_pack,    add_unpack, add_sync,  add_tier,  add_jobs,    add_rm,         add_erase,
-    add_receipt,  add_backup, add_restore, add_reindex, add_apikey, add_sign,  add_adopt, add_migrate, add_selftest,   add_doctor};
+constexpr std::array<AddCommand, 33> kCommands = {
+    add_init,       add_ingest,   add_ls,      add_info,    add_cat,      add_probe,   add_hash,   add_derive, add_renditions,
+    add_similar,    add_describe, add_verify,  add_gc,      add_pack,     add_unpack,  add_sync,   add_tier,   add_jobs,
+    add_rm,         add_erase,    add_receipt, add_backup,  add_restore,  add_reindex, add_apikey, add_quota,  add_ban,
+    add_quarantine, add_sign,     add_adopt,   add_migrate, add_selftest, add_doctor};
 
 constexpr const char* kGlobalsHelp =
     "Options of every command: --store DIR (or MEDIA_STORE), --catalog URL, --schema NAME, --blobs URL, --warm PLACE, --cold PLACE, "

@@ -54,6 +54,7 @@ Json media_object(const media::Media& media, std::span<const media::Rendition> r
               {"dominant_color", known(!media.appearance.dominant_colour.empty(), media.appearance.dominant_colour)},
               {"thumbhash", known(media.appearance.known(), base64(media.appearance.thumbhash))},
               {"perceptual_hash", media.appearance.perceptual_hash ? Json(media::to_string(*media.appearance.perceptual_hash)) : Json()},
+              {"held", known(media.held != media::Hold::none, std::string(media::to_string(media.held)))},
               {"owner_id", media.owner},
               {"tags", media.tags},
               {"expires_at", media.expires_at ? Json(media::to_rfc3339(*media.expires_at)) : Json()},

@@ -70,6 +70,8 @@ media::Result<media::LibraryOptions> library_options(const Globals& globals, con
   options.isolation = how.isolation;
   options.workers = how.workers;
   options.rendition_budget_bytes = how.rendition_budget_bytes;
+  options.gate = how.gate;
+  options.policy.polyglots = how.polyglots;
   options.read_only = read_only;
   return options;
 }

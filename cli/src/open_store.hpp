@@ -21,6 +21,8 @@ struct OpenStore {
   media::Isolation isolation = media::Isolation::none;
   unsigned workers = 1;
   std::uint64_t rendition_budget_bytes = 0;  ///< As LibraryOptions has it.
+  media::GateOptions gate{};                 ///< Likewise.
+  media::PolyglotRule polyglots = media::PolyglotRule::refuse;
 };
 
 /// Errors: those of Library::open, with the store named; `invalid_argument` where no store was given.

@@ -68,6 +68,9 @@ struct Config {
   std::chrono::seconds collect_grace{std::chrono::hours{24}};
 
   AdmissionPolicy policy;
+  Quota default_quota;
+  ClamdOptions clamd;  ///< No address: nothing is scanned.
+  UnscannedRule unscanned = UnscannedRule::refuse;
   Isolation isolation = Isolation::process;
   unsigned workers = 2;
   unsigned job_threads = 2;

@@ -138,6 +138,7 @@ const std::vector<Setting>& settings() {
     std::vector<Setting> all = server_settings();
     all.insert(all.end(), postgres_settings().begin(), postgres_settings().end());
     all.insert(all.end(), trace_settings().begin(), trace_settings().end());
+    all.insert(all.end(), gate_settings().begin(), gate_settings().end());
     return all;
   }();
   return kSettings;

@@ -46,5 +46,6 @@ const std::vector<Secret>& secrets();
 const std::vector<Setting>& server_settings();
 const std::vector<Setting>& postgres_settings();
 const std::vector<Setting>& trace_settings();
+const std::vector<Setting>& gate_settings();
 
 }  // namespace media::server

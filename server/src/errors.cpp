@@ -58,12 +58,18 @@ int status_of(Refusal refusal) noexcept {
     case Refusal::type_not_allowed:
       return 415;
     case Refusal::too_many_bytes:
+    case Refusal::over_quota:  // not 507: it is the caller's own limit, which no retry helps and no operator has to be woken for
       return 413;
+    case Refusal::banned:
+      return 403;
     case Refusal::type_mismatch:
     case Refusal::too_many_pixels:
     case Refusal::side_too_long:
     case Refusal::too_many_frames:
     case Refusal::malformed:
+    case Refusal::polyglot:
+    case Refusal::infected:
+    case Refusal::unscannable:
       return 422;
   }
   return 422;

@@ -19,10 +19,14 @@ struct HealthChecks::Runner {
       asked = false;
       started = Clock::now();
       lock.unlock();
-      const bool good = dependency.check().has_value();
+      auto checked = dependency.check();
       lock.lock();
-      last = {dependency.name, good ? Check::Status::healthy : Check::Status::unhealthy,
-              std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started), dependency.is_needed};
+      last = {dependency.name,
+              checked ? Check::Status::healthy : Check::Status::unhealthy,
+              std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started),
+              dependency.is_vital,
+              {}};
+      if (!checked && !dependency.is_vital) last.reason = std::move(checked.error().message);
       finished_at = Clock::now();
       running = false;
       ++generation;
@@ -44,8 +48,11 @@ struct HealthChecks::Runner {
   Check wait(std::uint64_t wanted, Clock::time_point until) {
     std::unique_lock lock(mutex);
     if (changed.wait_until(lock, until, [&] { return generation >= wanted; })) return last;
-    return {dependency.name, Check::Status::timeout, std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started),
-            dependency.is_needed};
+    return {dependency.name,
+            Check::Status::timeout,
+            std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started),
+            dependency.is_vital,
+            {}};
   }
 
   Dependency dependency;

@@ -20,7 +20,8 @@ struct Check {
   std::string name;
   Status status = Status::healthy;
   std::chrono::milliseconds response_time{0};
-  bool is_needed = true;
+  bool is_vital = true;
+  std::string reason{};  ///< Why it is not healthy, where its dependency tells that.
 };
 
 /// Each dependency has one thread of its own for its check, so a disk that hangs costs one thread and not one a probe.
@@ -32,7 +33,9 @@ class HealthChecks {
   struct Dependency {
     std::string name;
     std::function<Result<void>()> check;
-    bool is_needed = true;  ///< False: without it there is less, but there is something.
+    /// False: without it the service is degraded, and as ready as ever. What its check says is told to everybody who asks, and so must name
+    /// nothing that is secret.
+    bool is_vital = true;
   };
   explicit HealthChecks(std::vector<Dependency> dependencies, std::chrono::milliseconds limit = std::chrono::seconds(2));
   ~HealthChecks();

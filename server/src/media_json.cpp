@@ -63,6 +63,7 @@ nlohmann::ordered_json media_json(const Media& media) {
       appearance.known() ? nlohmann::ordered_json(base64_encode(text_of(appearance.thumbhash))) : nlohmann::ordered_json(nullptr);
   object["perceptual_hash"] =
       appearance.perceptual_hash ? nlohmann::ordered_json(to_string(*appearance.perceptual_hash)) : nlohmann::ordered_json(nullptr);
+  object["held"] = media.held == Hold::none ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(to_string(media.held));
   object["owner_id"] = media.owner;
   object["tags"] = media.tags;
   object["expires_at"] = media.expires_at ? nlohmann::ordered_json(to_rfc3339(*media.expires_at)) : nlohmann::ordered_json(nullptr);

@@ -70,16 +70,6 @@ Result<std::unique_ptr<BlobStore>> open_blobs(const Config& config) {
 }
 
 /// Database and storage, and each lower tier apart: without one, what is elsewhere is served all the same.
-std::vector<HealthChecks::Dependency> dependencies_of(Library& library) {
-  std::vector<HealthChecks::Dependency> dependencies{{"database", [&library] { return library.check_repository(); }},
-                                                     {"storage", [&library] { return library.check_store(); }}};
-  const auto tiers = library.tier_names();
-  for (std::size_t i = 1; i < tiers.size(); ++i) {
-    dependencies.push_back({"storage_" + tiers[i], [&library, i] { return library.check_tier(i); }, false});
-  }
-  return dependencies;
-}
-
 /// Who scrapes is few and patient.
 Result<std::unique_ptr<http::Server>> start_metrics_server(RouteContext& context) {
   http::ServerOptions options;
@@ -98,6 +88,48 @@ Result<std::unique_ptr<http::Server>> start_metrics_server(RouteContext& context
 void lower_priority() {
   const auto thread = static_cast<id_t>(::syscall(SYS_gettid));
   static_cast<void>(::setpriority(PRIO_PROCESS, thread, 10));  // refused only where it already is lower
+}
+
+/// What was found damaged is told until it is mended, and what waits until it has been looked at.
+Result<void> check_integrity(Library& library) {
+  const auto counts = library.gate().quarantine_counts();
+  if (!counts) return Error{Errc::unavailable, "the catalog does not answer"};
+  if (counts->damaged + counts->missing == 0) return {};
+  return Error{Errc::corrupt, std::to_string(counts->damaged) + " damaged, " + std::to_string(counts->missing) + " missing"};
+}
+
+Result<void> check_quarantine(Library& library) {
+  const auto counts = library.gate().quarantine_counts();
+  if (!counts) return Error{Errc::unavailable, "the catalog does not answer"};
+  if (counts->held() == 0) return {};
+  return Error{Errc::conflict, std::to_string(counts->held()) + " kept back, " + std::to_string(counts->unscanned) + " of them unscanned"};
+}
+
+std::vector<HealthChecks::Dependency> health_dependencies(Library& library) {
+  std::vector<HealthChecks::Dependency> all = {{"database", [&library] { return library.check_repository(); }},
+                                               {"storage", [&library] { return library.check_store(); }},
+                                               {"integrity", [&library] { return check_integrity(library); }, false},
+                                               {"quarantine", [&library] { return check_quarantine(library); }, false}};
+  const auto tiers = library.tier_names();
+  for (std::size_t i = 1; i < tiers.size(); ++i) {
+    all.push_back({"storage_" + tiers[i],
+                   [&library, i]() -> Result<void> {
+                     // What the store says names a folder or a host.
+                     if (!library.check_tier(i)) return Error{Errc::unavailable, "the tier does not answer"};
+                     return {};
+                   },
+                   false});
+  }
+  if (library.gate().has_scanner()) {
+    all.push_back({"scanner",
+                   [&library]() -> Result<void> {
+                     // What the system says of a socket names a path, which is nobody else's business.
+                     if (!library.gate().check_scanner()) return Error{Errc::unavailable, "clamd does not answer"};
+                     return {};
+                   },
+                   false});
+  }
+  return all;
 }
 
 void log_request(Log& log, const http::AccessRecord& record) {
@@ -320,6 +352,11 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   options.pack_below_bytes = config.pack_below_bytes;
   options.compact_bytes_per_second = kCompactBytesPerSecond;
   options.policy = config.policy;
+  options.gate.default_quota = config.default_quota;
+  options.gate.unscanned = config.unscanned;
+  if (!config.clamd.address.empty()) {
+    MEDIA_TRY_ASSIGN(options.gate.scanner, open_clamd_scanner(config.clamd));
+  }
   options.budget.max_pixels = config.policy.max_pixels;
   options.budget.max_frames = config.policy.max_frames;
   options.budget.max_total_pixels = config.policy.max_pixels;
@@ -356,7 +393,7 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   }
   MEDIA_TRY_ASSIGN(parts->library, Library::open(std::move(options)));
   Library& library = *parts->library;
-  parts->health = std::make_unique<HealthChecks>(dependencies_of(library));
+  parts->health = std::make_unique<HealthChecks>(health_dependencies(library));
   MEDIA_TRY_ASSIGN(auto keys, config.url_secrets.empty() ? open_signing_key_file(config.base_path / "url-signing.key")
                                                          : SigningKeys::open(config.url_secrets));
   parts->signer = std::make_unique<UrlSigner>(std::move(keys), parts->clock);
@@ -387,6 +424,14 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
                                                               [self]() -> std::optional<OtlpExporter::Stats> {
                                                                 if (!self->tracer) return std::nullopt;
                                                                 return self->tracer->stats();
+                                                              },
+                                                              [&library]() -> Result<Metrics::GateNumbers> {
+                                                                Metrics::GateNumbers numbers;
+                                                                MEDIA_TRY_ASSIGN(numbers.quarantine, library.gate().quarantine_counts());
+                                                                numbers.scans = library.gate().scan_stats();
+                                                                numbers.has_scanner = library.gate().has_scanner();
+                                                                numbers.scanner_answers = library.gate().check_scanner().has_value();
+                                                                return numbers;
                                                               }});
   parts->context = std::make_unique<RouteContext>(library, parts->config, log, *parts->health, *parts->signer, *parts->metrics,
                                                   [self](std::string_view key) {

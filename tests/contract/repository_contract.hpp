@@ -31,6 +31,11 @@ void check_uploads(const MakeRepository& make);
 void check_resumable_uploads(const MakeRepository& make);
 void check_links(const MakeRepository& make);
 void check_api_keys(const MakeRepository& make);
+// What the gate keeps: repository_contract_gate.cpp.
+void check_quotas(const MakeRepository& make);
+void check_usage_never_drifts(const MakeRepository& make);
+void check_bans(const MakeRepository& make);
+void check_quarantine(const MakeRepository& make);
 // Transactions, jobs, threads: repository_contract_work.cpp.
 void check_removal_cascades(const MakeRepository& make);
 void check_jobs(const MakeRepository& make);

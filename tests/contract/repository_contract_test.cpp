@@ -61,6 +61,10 @@ TEST_CASE("repository: resumable uploads expire, and go with the media they beca
 TEST_CASE("repository: several jobs are finished at once, each only by its owner") { on_each(test::check_finishing_several); }
 TEST_CASE("repository: links keep their order and need a media") { on_each(test::check_links); }
 TEST_CASE("repository: API keys come back as they were written and are revoked once") { on_each(test::check_api_keys); }
+TEST_CASE("repository: quotas are kept by owner") { on_each(test::check_quotas); }
+TEST_CASE("repository: an owner's usage is what its media come to, whatever changes them") { on_each(test::check_usage_never_drifts); }
+TEST_CASE("repository: bans are found by digest and by nearness") { on_each(test::check_bans); }
+TEST_CASE("repository: quarantine is kept by digest, and media say that they are held") { on_each(test::check_quarantine); }
 TEST_CASE("repository: removing a media takes its links, jobs and upload along") { on_each(test::check_removal_cascades); }
 TEST_CASE("repository: a job is leased to one owner at a time") { on_each(test::check_jobs); }
 TEST_CASE("repository: a transaction is whole or nothing") { on_each(test::check_transactions); }

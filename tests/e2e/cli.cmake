@@ -6,6 +6,7 @@ if(MEDIA_BUILD_CLI)
       ${CMAKE_CURRENT_LIST_DIR}/cli_doctor_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_erase_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_incremental_test.cpp
+      ${CMAKE_CURRENT_LIST_DIR}/cli_gate_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_ingest_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_renditions_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_sharing_test.cpp
@@ -13,6 +14,7 @@ if(MEDIA_BUILD_CLI)
       ${CMAKE_CURRENT_LIST_DIR}/cli_support.cpp
       ${CMAKE_CURRENT_LIST_DIR}/cli_verify_test.cpp
       $<$<BOOL:${MEDIA_WITH_VIDEO}>:${CMAKE_CURRENT_LIST_DIR}/cli_video_test.cpp>
+      ${PROJECT_SOURCE_DIR}/tests/support/clamd.cpp
     LINK nlohmann_json::nlohmann_json SQLiteCpp SQLite::SQLite3
     TIMEOUT 600)
   # They run the programs, and do not link them.

@@ -4,6 +4,7 @@ if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI)
     ${CMAKE_CURRENT_LIST_DIR}/mediad_auth_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_bad_input_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_edge_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/mediad_gate_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_media_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_metrics_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_pictures_test.cpp
@@ -14,6 +15,7 @@ if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI)
     ${CMAKE_CURRENT_LIST_DIR}/mediad_upload_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/mediad_waiting_test.cpp
     $<$<BOOL:${MEDIA_WITH_VIDEO}>:${CMAKE_CURRENT_LIST_DIR}/mediad_video_test.cpp>
+    ${PROJECT_SOURCE_DIR}/tests/support/clamd.cpp
     ${PROJECT_SOURCE_DIR}/tests/support/tokens.cpp
     LINK OpenSSL::Crypto PkgConfig::httplib nlohmann_json::nlohmann_json)
   add_dependencies(test_mediad mediad mediactl media-worker)

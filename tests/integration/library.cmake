@@ -8,10 +8,13 @@ media_test(test_library TIMEOUT 300
   ${CMAKE_CURRENT_LIST_DIR}/library_entrance_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_erase_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_expiry_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/library_gate_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_ingest_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_jobs_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_notifications_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_open_blobs_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/library_quarantine_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/library_quota_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_renditions_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_resumable_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_similar_test.cpp

@@ -86,6 +86,8 @@ struct LibraryFixture {
     options.derivation_queue = derivation_queue;
     options.rendition_budget_bytes = rendition_budget_bytes;
     options.budget.deadline = deadline;
+    options.gate = gate;
+    options.policy.polyglots = polyglots;
     options.describe_event = describe_event;
     options.on_media_changed = on_media_changed;
     auto scripted = std::make_unique<ScriptedProcessor>();
@@ -122,6 +124,8 @@ struct LibraryFixture {
   std::size_t derivation_queue = media::LibraryOptions{}.derivation_queue;
   std::uint64_t rendition_budget_bytes = 0;
   std::chrono::milliseconds deadline = media::ProcessingBudget{}.deadline;
+  media::GateOptions gate;
+  media::PolyglotRule polyglots = media::PolyglotRule::refuse;
   std::function<std::string(media::MediaEvent, const media::Media&)> describe_event;
   std::function<void(media::MediaId)> on_media_changed;
   TempFolder folder;

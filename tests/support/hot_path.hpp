@@ -50,6 +50,10 @@ inline constexpr std::array kHotPath{media::sql::kFindMedia,
                                      media::sql::kListLinks,
                                      media::sql::kListLinksOfMedia,
                                      media::sql::kRemoveLink,
-                                     media::sql::kFindApiKey};
+                                     media::sql::kFindApiKey,
+                                     media::sql::kFindOwnerUsage,
+                                     media::sql::kFindQuota,
+                                     media::sql::kFindQuarantined,
+                                     media::sql::kRemoveQuarantined};
 
 }  // namespace test

@@ -18,6 +18,7 @@
 #include "media/erase.hpp"
 #include "media/export.hpp"
 #include "media/file_sharing.hpp"
+#include "media/gate.hpp"
 #include "media/inspect.hpp"
 #include "media/io.hpp"
 #include "media/processor.hpp"
@@ -56,6 +57,7 @@ struct LibraryOptions {
   std::shared_ptr<const Clock> clock{};  ///< Default: the system's.
 
   AdmissionPolicy policy{};
+  GateOptions gate{};
   std::vector<Preset> presets = default_presets();
   ProcessingBudget budget{};
   Isolation isolation = Isolation::process;
@@ -404,7 +406,8 @@ class MEDIA_EXPORT Library {
   Library(const Library&) = delete;
   Library& operator=(const Library&) = delete;
 
-  /// Starts taking in one file, piece by piece.
+  /// Starts taking in one file, piece by piece. `too_large` where the size that is expected is beyond the policy's limit or what is left of
+  /// the owner's quota.
   virtual Result<std::unique_ptr<Ingest>> begin(IngestRequest request) = 0;
   /// Judges, publishes and catalogues finished files in one group of syncs and one transaction; an outcome each.
   /// When it returns, every media said to be stored is on stable storage and in the catalog.
@@ -417,10 +420,12 @@ class MEDIA_EXPORT Library {
   Result<IngestOutcome> ingest_file(const std::filesystem::path& path, IngestRequest request = {});
 
   /// Makes a Pending media and a token under which its bytes may be sent until the promise expires. `conflict` where the idempotency
-  /// key was used for something else; `too_large` beyond the policy's limit; `invalid_argument` for a promise that nothing can keep.
+  /// key was used for something else; `too_large` beyond the policy's limit or the owner's quota, against which a promise counts as long as
+  /// it stands; `invalid_argument` for a promise that nothing can keep.
   virtual Result<UploadSession> promise(const UploadPromise& promise) = 0;
   virtual Result<std::optional<UploadSession>> find_upload(const std::string& token) const = 0;
-  /// Begins an upload and takes the first turn at it. `invalid_argument`, `too_large` beyond the policy's limit.
+  /// Begins an upload and takes the first turn at it. `invalid_argument`, `too_large` beyond the policy's limit or what is left of the
+  /// owner's quota, which is asked again when the last byte is there.
   virtual Result<std::unique_ptr<Resumption>> begin_resumable(const ResumableRequest& request) = 0;
   /// Takes a turn at an upload. Whoever has it in this process is asked to stop and waited for; another process's turn is waited
   /// for. Of an upload that is done the turn has nothing left to write. Errors: `not_found`, `expired`, `unavailable` (nobody gave way
@@ -465,7 +470,8 @@ class MEDIA_EXPORT Library {
 
   /// Opens a media's original. A blob not verified within the interval is hashed first: `corrupt` where it is damaged (it is
   /// set aside then). `not_found` where there is no such media, or it is Pending. Calls within two seconds share one open blob, and what
-  /// happens to its file meanwhile is not noticed; it is closed by a later read, by whoever runs jobs, or by `collect`.
+  /// happens to its file meanwhile is not noticed; it is closed by a later read, by whoever runs jobs, or by `collect`. `denied` where
+  /// the gate keeps it back (Media::held).
   virtual Result<std::shared_ptr<const ByteReader>> read(MediaId id) const = 0;
   /// As above, of a media that was found a moment ago: its row is not looked up again.
   virtual Result<std::shared_ptr<const ByteReader>> read(const Media& media) const = 0;
@@ -473,7 +479,7 @@ class MEDIA_EXPORT Library {
   /// The rendition of a media by a transform: the stored one, or made and stored now. Calls for the same one share the work; different ones
   /// are made in the order of the calls, `LibraryOptions::derivations_at_once` at a time. Waits for its turn up to the deadline of the
   /// budget, and for the making. Errors: `not_found`, `unavailable` (too many wait, or its turn did not come), `cancelled`, those of
-  /// `read`, those of Processor::derive.
+  /// `read` (`denied` too), those of Processor::derive.
   Result<Picture> derive(MediaId id, const Transform& transform, std::stop_token stop = {});
   /// As above without waiting, of a media that was found a moment ago. `on_ready` (may be empty) is called once there is something to tell,
   /// from a thread of the library: it must be quick, and must not call the library.
@@ -553,9 +559,12 @@ class MEDIA_EXPORT Library {
   /// Hands what waits to `send` on the calling thread, in the order of the changes as long as nothing fails; says how many were told or
   /// given up. At least once each. Several threads and processes may run it.
   virtual Result<std::size_t> send_notifications(const NotificationSender& send, const RunJobsOptions& options) = 0;
-  /// Sees one media through: runs its job here, or waits for whoever has it. The media as it is then.
+  /// Sees one media through: runs its job here, or waits for whoever has it. The media as it is then; one that the gate keeps back is
+  /// not waited for.
   virtual Result<Media> process(MediaId id, std::stop_token stop = {}) = 0;
 
+  /// Quotas, bans, scanning and quarantine. As long as the library.
+  [[nodiscard]] virtual Gate& gate() noexcept = 0;
   [[nodiscard]] virtual const AdmissionPolicy& policy() const noexcept = 0;
   [[nodiscard]] virtual const std::vector<Preset>& presets() const noexcept = 0;
   /// What the store holds by the catalog, without what waits for collection; what it costs grows with the number of blobs (see

@@ -11,6 +11,7 @@
 #include "media/clock.hpp"
 #include "media/digest.hpp"
 #include "media/export.hpp"
+#include "media/gate_records.hpp"
 #include "media/media_info.hpp"
 #include "media/result.hpp"
 
@@ -55,6 +56,8 @@ struct Media {
   /// From then on it counts as removed, swept or not.
   std::optional<Timestamp> expires_at{};
   Appearance appearance{};  ///< Of an image that was decoded.
+  /// Its bytes, and what is made of them, are handed to nobody (Gate).
+  Hold held = Hold::none;
 
   friend bool operator==(const Media&, const Media&) = default;
 };
@@ -117,7 +120,7 @@ enum class JobState : std::uint8_t { queued, running, dead };
 /// Work queued in the repository. A finished job is deleted.
 struct Job {
   std::int64_t id = 0;  ///< 0 until inserted.
-  std::string kind{};   ///< "derive", "describe", "notify".
+  std::string kind{};   ///< "derive", "scan", "describe", "notify".
   MediaId media_id = 0;
   JobState state = JobState::queued;
   std::uint32_t attempts = 0;  ///< Times it was claimed.

@@ -148,6 +148,25 @@ class MEDIA_EXPORT RepositoryReader {
   virtual Result<std::optional<ApiKey>> find_api_key(const std::string& id) const = 0;
   /// All, revoked and expired ones too, ascending by creation, then id.
   virtual Result<std::vector<ApiKey>> list_api_keys() const = 0;
+
+  /// What an owner has. Kept up to date for owners whom `keep_owner_usage` was asked about; of others it is summed up, a tenth of a second
+  /// for a hundred thousand media.
+  virtual Result<OwnerUsage> owner_usage(const std::string& owner) const = 0;
+  virtual Result<std::optional<Quota>> find_quota(const std::string& owner) const = 0;
+  /// Ascending by owner.
+  virtual Result<std::vector<OwnerQuota>> list_quotas() const = 0;
+  virtual Result<GateFacts> gate_facts(const std::string& owner, const Digest& digest) const = 0;
+  /// Ascending by id.
+  virtual Result<std::vector<Ban>> list_bans() const = 0;
+  /// The nearest ban by perceptual hash that a picture falls under.
+  virtual Result<std::optional<Ban>> find_ban_of_picture(PerceptualHash hash) const = 0;
+  virtual Result<std::optional<Quarantined>> find_quarantined(const Digest& digest) const = 0;
+  /// Those that were released, or those that were not; ascending by digest, beyond `after`.
+  virtual Result<std::vector<Quarantined>> list_quarantined(bool released, const std::optional<Digest>& after, std::size_t limit) const = 0;
+  /// Of those that were not released. What is `unseen` is counted by entries, too: those that could not be looked at.
+  virtual Result<QuarantineCounts> quarantine_counts() const = 0;
+  /// The media whose content this is, whosever they are, ascending by id.
+  virtual Result<std::vector<Media>> list_media_of_blob(const Digest& digest) const = 0;
 };
 
 /// Changing, inside `Repository::write`. Sees its own changes.
@@ -214,6 +233,18 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   virtual Result<void> insert_api_key(const ApiKey& key) = 0;
   /// False where there is none, or it is revoked already: the time of a revocation is not moved.
   virtual Result<bool> revoke_api_key(const std::string& id, Timestamp now) = 0;
+
+  /// As `owner_usage`, and from now on it is kept up to date by every change of the owner's media, and costs a look-up.
+  virtual Result<OwnerUsage> keep_owner_usage(const std::string& owner) = 0;
+  /// Inserts or replaces by owner.
+  virtual Result<void> put_quota(const OwnerQuota& quota) = 0;
+  virtual Result<bool> remove_quota(const std::string& owner) = 0;
+  /// Gives the id. `already_exists` where the digest or the hash is banned.
+  virtual Result<std::int64_t> insert_ban(const Ban& ban) = 0;
+  virtual Result<bool> remove_ban(std::int64_t id) = 0;
+  /// Inserts or replaces by digest.
+  virtual Result<void> put_quarantined(const Quarantined& entry) = 0;
+  virtual Result<bool> remove_quarantined(const Digest& digest) = 0;
 };
 
 /// The catalog. One contract suite (tests/contract) says what each implementation must do.

@@ -115,7 +115,7 @@ std::optional<std::string> mismatch(const Claim& claim, Format found) {
 
 Verdict refused(Refusal refusal, std::string message, const MediaInfo& info = {}) {
   if (!message.empty() && message[0] >= 'a' && message[0] <= 'z') message[0] = static_cast<char>(message[0] - 'a' + 'A');
-  return Verdict{refusal, std::move(message) + ".", info};
+  return Verdict{refusal, std::move(message) + ".", info, {}};
 }
 
 /// The limits on what headers state, in the order that the refusals have.
@@ -168,6 +168,16 @@ std::string_view to_string(Refusal refusal) noexcept {
       return "too_many_frames";
     case Refusal::malformed:
       return "malformed";
+    case Refusal::polyglot:
+      return "polyglot";
+    case Refusal::over_quota:
+      return "over_quota";
+    case Refusal::banned:
+      return "banned";
+    case Refusal::infected:
+      return "infected";
+    case Refusal::unscannable:
+      return "unscannable";
   }
   return "none";
 }
@@ -200,7 +210,11 @@ Result<Verdict> admit(const AdmissionPolicy& policy, const ByteReader& content, 
   if (is_video(named.format) && finding.info.width == 0 && !is_silent_on_size) {
     return refused(Refusal::type_not_allowed, "the " + name + " has no video track; " + accepted_types(policy), finding.info);
   }
-  return Verdict{Refusal::none, {}, finding.info};
+  Verdict admitted{Refusal::none, {}, finding.info, {}};
+  if (policy.polyglots == PolyglotRule::accept) return admitted;
+  MEDIA_TRY_ASSIGN(admitted.polyglot, find_polyglot(content, named.format));
+  if (admitted.polyglot.empty() || policy.polyglots == PolyglotRule::hold) return admitted;
+  return refused(Refusal::polyglot, "the " + name + " is " + admitted.polyglot + " as well, which is not accepted here", finding.info);
 }
 
 }  // namespace media

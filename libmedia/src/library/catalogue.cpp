@@ -28,6 +28,8 @@ Result<bool> LibraryImpl::holds(const Digest& digest, std::uint64_t size_bytes) 
 
 Result<bool> LibraryImpl::holds(const std::optional<Blob>& row, const Digest& digest, std::uint64_t size_bytes) const {
   if (!row || row->state != BlobState::live || row->size_bytes != size_bytes) return false;
+  // Found damaged, or never looked at: these bytes are at hand, and whole.
+  if (!row->verified_at) return false;
   // The row is the authority, but a look costs a microsecond and heals a store that lost a file.
   MEDIA_TRY_ASSIGN(const auto stat, store_->stat(digest));
   return stat && stat->size == size_bytes;
@@ -129,6 +131,8 @@ Result<void> LibraryImpl::keep(std::span<Keeping* const> keepings, const Reposit
         blob.identity = keeping.identity;
         blob.verified_at = now;
         MEDIA_TRY(transaction.put_blob(blob));
+        // Published again although it had a row: it was damaged or missing.
+        if (row) MEDIA_TRY(forget_damage(transaction, keeping.digest));
       }
       return rows(transaction);
     });
@@ -147,7 +151,10 @@ Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Diges
   if (!row || row->state == BlobState::deleting) return Error{Errc::not_found, "blob " + digest.to_hex() + " is gone"};
   auto opened = store_->open(digest);
   if (!opened) {
-    if (opened.error().code == Errc::not_found) return Error{Errc::corrupt, "the bytes of blob " + digest.to_hex() + " are missing"};
+    if (opened.error().code == Errc::not_found) {
+      note_damage(digest, Hold::missing, "the catalog has it, the store has not");
+      return Error{Errc::corrupt, "the bytes of blob " + digest.to_hex() + " are missing"};
+    }
     return std::move(opened).error();
   }
   std::shared_ptr<const ByteReader> reader = std::move(opened).value();
@@ -173,6 +180,7 @@ Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Diges
       return Error{Errc::unavailable,
                    "the bytes of blob " + digest.to_hex() + " came damaged out of a store in which they are whole; try again"};
     }
+    note_damage(digest, Hold::damaged, aside ? "found when it was read; set aside" : "found when it was read");
     return Error{Errc::corrupt, "the bytes of blob " + digest.to_hex() + " are damaged" + (aside ? "; they were set aside" : "")};
   }
   note_read(digest);

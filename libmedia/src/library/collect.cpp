@@ -54,7 +54,9 @@ Result<std::uint64_t> LibraryImpl::delete_claimed(std::vector<Blob> claims) {
   MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
     for (const Blob& blob : removed) {
       MEDIA_TRY_ASSIGN(const auto row, transaction.find_blob(blob.digest));
-      if (row && row->state == BlobState::deleting) MEDIA_TRY(transaction.remove_blob(blob.digest));
+      if (!row || row->state != BlobState::deleting) continue;
+      MEDIA_TRY(transaction.remove_blob(blob.digest));
+      MEDIA_TRY(transaction.remove_quarantined(blob.digest));
     }
     return {};
   }));

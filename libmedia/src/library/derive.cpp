@@ -112,6 +112,9 @@ Result<Picture> LibraryImpl::make_picture(const Media& media, const Transform& t
 
 Result<Derivation> LibraryImpl::begin_derive(const Media& media, const Transform& transform, std::function<void()> on_ready) {
   if (!media.digest) return Error{Errc::not_found, "there is no media " + std::to_string(media.id) + " with content"};
+  if (media.held != Hold::none) {
+    return Error{Errc::denied, "media " + std::to_string(media.id) + " is kept back: " + std::string(to_string(media.held))};
+  }
   const std::string spelling = to_string(transform);
   MEDIA_TRY_ASSIGN(std::string encoder, encoder_version(transform.format));
   Derivation derivation;

@@ -1,6 +1,7 @@
 // Bytes in: hashed as they come, judged, kept, catalogued; many at once where the caller has many.
 
 #include <algorithm>
+#include <functional>
 #include <unordered_map>
 
 #include "library/hashing.hpp"
@@ -74,10 +75,12 @@ Result<std::optional<Media>> find_same_upload(Transaction& transaction, const In
   return std::optional<Media>{};
 }
 
-Result<void> queue_derivation(Transaction& transaction, const PendingIngest& ingest, const Media& media, Timestamp now) {
+Result<void> queue_work(Transaction& transaction, const PendingIngest& ingest, const Media& media, Timestamp now) {
   if (media.status != MediaStatus::processing) return {};
+  const bool waits_for_a_person = media.held != Hold::none && media.held != Hold::unscanned && media.held != Hold::unseen;
+  if (waits_for_a_person) return {};
   Job job;
-  job.kind = "derive";
+  job.kind = media.held == Hold::unscanned ? "scan" : "derive";
   job.media_id = media.id;
   job.payload = ingest.traceparent;
   job.run_after = now;
@@ -100,7 +103,7 @@ Result<void> check_kept(const UploadSession& upload, const Keeping& keeping) {
 
 /// Fills the media that waits for these bytes. Of two senders one wins here; the other is judged by its digest.
 Result<void> fill_promised(Transaction& transaction, const PendingIngest& ingest, const Keeping& keeping, Timestamp now,
-                           IngestOutcome& outcome) {
+                           IngestOutcome& outcome, const std::function<Result<void>(Media&)>& hold) {
   MEDIA_TRY_ASSIGN(const auto upload, transaction.find_upload(ingest.upload->token));
   if (!upload) return Error{Errc::expired, "the upload has expired"};
   MEDIA_TRY_ASSIGN(auto waiting, transaction.find_media(upload->media_id));
@@ -119,10 +122,11 @@ Result<void> fill_promised(Transaction& transaction, const PendingIngest& ingest
   outcome.media.visibility = waiting->visibility;
   outcome.media.tags = waiting->tags;
   outcome.media.expires_at = waiting->expires_at;
+  MEDIA_TRY(hold(outcome.media));
   MEDIA_TRY_ASSIGN(const bool mine, transaction.change_upload_state(upload->token, upload->state, UploadState::complete));
   if (!mine) return Error{Errc::unavailable, "another sender completes this upload at this moment; try again"};
   MEDIA_TRY(transaction.update_media(outcome.media));
-  return queue_derivation(transaction, ingest, outcome.media, now);
+  return queue_work(transaction, ingest, outcome.media, now);
 }
 
 /// What a resumable upload became already, by a request whose answer was lost. `expired` where it was forgotten meanwhile.
@@ -151,13 +155,26 @@ Result<void> note_completed(Transaction& transaction, const PendingIngest& inges
   return {};
 }
 
-Result<IngestOutcome> catalogue(Transaction& transaction, const PendingIngest& ingest, const Keeping& keeping, Timestamp now) {
+}  // namespace
+
+Result<IngestOutcome> LibraryImpl::catalogue(Transaction& transaction, const PendingIngest& ingest, const Keeping& keeping) {
+  const Timestamp now = clock_->now();
+  const std::string& owner = ingest.request.owner;
   IngestOutcome outcome;
   outcome.verdict = *ingest.verdict;
   outcome.digest = keeping.digest;
   outcome.size_bytes = keeping.size_bytes;
+  const auto refuse = [&](Verdict verdict) {
+    outcome.status = IngestStatus::refused;
+    outcome.verdict = std::move(verdict);
+    return outcome;
+  };
+  MEDIA_TRY_ASSIGN(const auto facts, transaction.gate_facts(owner, keeping.digest));
+  MEDIA_TRY_ASSIGN(auto objection, find_objection(facts, ingest));
+  if (objection) return refuse(std::move(*objection));
+  const auto hold = [&](Media& media) { return hold_incoming(transaction, facts, ingest, media); };
   if (ingest.upload) {
-    MEDIA_TRY(fill_promised(transaction, ingest, keeping, now, outcome));
+    MEDIA_TRY(fill_promised(transaction, ingest, keeping, now, outcome, hold));
     return outcome;
   }
   if (ingest.completes) {
@@ -176,18 +193,19 @@ Result<IngestOutcome> catalogue(Transaction& transaction, const PendingIngest& i
     MEDIA_TRY(note_completed(transaction, ingest, outcome.media.id));
     return outcome;
   }
-  MEDIA_TRY_ASSIGN(const auto known, find_by_content(transaction, ingest.request.owner, keeping.digest, std::nullopt, now));
+  MEDIA_TRY_ASSIGN(const auto known, find_by_content(transaction, owner, keeping.digest, std::nullopt, now));
+  MEDIA_TRY_ASSIGN(const auto excess, find_excess(transaction, owner, facts.quota, keeping.size_bytes));
+  if (excess) return refuse(Verdict{Refusal::over_quota, *excess, ingest.verdict->info, {}});
   outcome.deduplicated = known.has_value();
   outcome.media = media_from(ingest.request, *ingest.verdict, keeping, ingest.has_pictures, now);
   if (!keeping.read_again) outcome.shared = ingest.shared;
   outcome.copied_because = ingest.copied_because;
+  MEDIA_TRY(hold(outcome.media));
   MEDIA_TRY_ASSIGN(outcome.media.id, transaction.insert_media(outcome.media));
   MEDIA_TRY(note_completed(transaction, ingest, outcome.media.id));
-  MEDIA_TRY(queue_derivation(transaction, ingest, outcome.media, now));
+  MEDIA_TRY(queue_work(transaction, ingest, outcome.media, now));
   return outcome;
 }
-
-}  // namespace
 
 Result<std::optional<UploadSession>> LibraryImpl::find_promised(IngestRequest& request) const {
   if (request.upload_token.empty()) return std::optional<UploadSession>();
@@ -226,8 +244,21 @@ Result<std::unique_ptr<PendingIngest>> LibraryImpl::start(IngestRequest request)
     return Error{Errc::too_large,
                  "the file has " + std::to_string(*request.expected_size) + " bytes; the limit is " + std::to_string(limit)};
   }
+  // What is small is read as fast as it is refused, and a key may have been used before: those are told when they are catalogued. A promise
+  // was counted when it was made.
+  const bool is_small = request.expected_size && *request.expected_size <= kStageAtOnceBytes;
+  std::optional<std::uint64_t> quota_left;
+  if (!upload && !is_small && request.idempotency_key.empty()) {
+    MEDIA_TRY_ASSIGN(const auto excess, find_excess(request.owner, request.expected_size.value_or(0)));
+    if (excess) return Error{Errc::too_large, *excess};
+    if (!request.expected_size) {
+      MEDIA_TRY_ASSIGN(const auto state, quota(request.owner));
+      if (state.quota.max_bytes) quota_left = *state.quota.max_bytes - std::min(*state.quota.max_bytes, state.usage.size_bytes);
+    }
+  }
   auto ingest = std::make_unique<PendingIngest>(std::move(request), limit);
   ingest->upload = std::move(upload);
+  ingest->quota_left = quota_left;
   return ingest;
 }
 
@@ -292,6 +323,15 @@ Result<std::unique_ptr<Ingest>> LibraryImpl::prepare(const ByteReader& content, 
       }
     }
   }
+  if (size > kStageAtOnceBytes && !upload && request.idempotency_key.empty()) {
+    MEDIA_TRY_ASSIGN(const auto excess, find_excess(request.owner, size));
+    if (excess) {
+      auto refused = std::make_unique<PendingIngest>(std::move(request), 0);
+      refused->size_bytes = size;
+      refused->verdict = Verdict{Refusal::over_quota, *excess, {}, {}};
+      return std::unique_ptr<Ingest>(std::move(refused));
+    }
+  }
   request.expected_size = size;
   MEDIA_TRY_ASSIGN(auto ingest, start(std::move(request)));
   ingest->content = &content;
@@ -327,6 +367,9 @@ Result<std::optional<IngestOutcome>> LibraryImpl::judge(PendingIngest& ingest, K
                      span.check(admit(options_.policy, content, Claim{ingest.request.declared_type, ingest.request.filename})));
   }
   if (!ingest.verdict) ingest.verdict = Verdict{};  // any content: no format, no limits, served as an attachment
+  if (ingest.verdict->admitted()) {
+    MEDIA_TRY(scan_incoming(ingest, keeping.staged ? static_cast<const ByteReader&>(*keeping.staged) : *ingest.content));
+  }
   ingest.has_pictures = processor_->handles(ingest.verdict->info.format);
   if (const auto context = TraceScope::current().parent) ingest.traceparent = to_traceparent(*context);
   if (ingest.verdict->admitted()) return std::optional<IngestOutcome>();
@@ -341,7 +384,7 @@ Result<std::optional<IngestOutcome>> LibraryImpl::judge(PendingIngest& ingest, K
 /// Keeps and catalogues what was judged, all of it with one group of syncs and in one transaction.
 void LibraryImpl::enter(std::span<Entering* const> entering) {
   const auto enter_one = [this](Transaction& transaction, const Entering& each) -> Result<IngestOutcome> {
-    MEDIA_TRY_ASSIGN(auto outcome, catalogue(transaction, *each.ingest, each.keeping, clock_->now()));
+    MEDIA_TRY_ASSIGN(auto outcome, catalogue(transaction, *each.ingest, each.keeping));
     if (outcome.status == IngestStatus::stored && outcome.media.status == MediaStatus::complete) {
       MEDIA_TRY(note_event(transaction, MediaEvent::completed, outcome.media));
     }
@@ -416,6 +459,9 @@ std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::uniq
   for (std::size_t k = 0; k < judged.size(); ++k) {
     auto& outcome = outcomes[indexes[k]] = std::move(judged[k].outcome);
     if (!outcome) span.fail();
+    const bool is_unwanted = outcome && outcome->status == IngestStatus::refused && outcome->verdict.refusal != Refusal::over_quota;
+    // Nobody may have these bytes, and so they do not wait for a collection.
+    if (is_unwanted && judged[k].keeping.published) discard(outcome->digest);
     if (!outcome || outcome->status != IngestStatus::stored) continue;
     queued = queued || outcome->media.status == MediaStatus::processing;
     announce(outcome->media.id);

@@ -11,6 +11,7 @@ namespace media {
 namespace {
 
 const std::string kDerive = "derive";
+const std::string kScan = "scan";
 /// Queued by the migration that brought descriptions, for what was there before.
 const std::string kDescribe = "describe";
 constexpr std::uint32_t kMaxAttempts = 5;
@@ -20,6 +21,9 @@ constexpr std::chrono::seconds kRenewEvery{5};
 constexpr std::chrono::milliseconds kIdlePoll{500};
 
 std::chrono::milliseconds backoff(std::uint32_t attempts) { return std::chrono::milliseconds{500} * (1U << std::min(attempts, 7U)); }
+
+/// What is kept back is processed when it is let go. What has not been seen is seen by that.
+bool is_to_be_processed(const Media& media) noexcept { return media.held == Hold::none || media.held == Hold::unseen; }
 
 bool worth_another_try(const Error& error, std::uint32_t attempts) {
   if (error.code == Errc::internal) return attempts < kMaxDeaths;
@@ -37,6 +41,16 @@ Result<void> LibraryImpl::end_job_failed(const Job& job, Media media, const Erro
     if (!mine) return Error{Errc::conflict, "job " + std::to_string(job.id) + " was taken over"};
     MEDIA_TRY_ASSIGN(auto current, transaction.find_media(media.id));
     if (!current) return {};
+    if (!is_to_be_processed(*current)) return {};
+    if (current->held == Hold::unseen && current->digest) {
+      // What cannot be decoded cannot be compared with what is banned, though others may be able to show it.
+      Quarantined entry;
+      entry.digest = *current->digest;
+      entry.reason = Hold::unseen;
+      entry.detail = error.message;
+      entry.since = clock_->now();
+      MEDIA_TRY(transaction.put_quarantined(entry));
+    }
     current->status = MediaStatus::failed;
     current->error_message = error.message;
     current->updated_at = clock_->now();
@@ -55,7 +69,7 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
   };
   MEDIA_TRY_ASSIGN(auto media, find_alive(*repository_, job.media_id));
-  if (!media || !media->digest) {
+  if (!media || !media->digest || !is_to_be_processed(*media)) {
     return repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
       MEDIA_TRY(transaction.finish_job(job.id, job.lease_owner));
       return {};
@@ -106,7 +120,7 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
 
   auto outcome = [&]() -> Result<void> {
     // Even with nothing to encode the source is decoded where it never was: that is what `Complete` says.
-    MEDIA_TRY_ASSIGN(const auto content, read(*media));
+    MEDIA_TRY_ASSIGN(const auto content, open_verified(*media->digest));
     Derived derived;
     const bool is_described = media->appearance.known();
     if (!wanted.empty() || media->placeholder.empty() || !is_described) {
@@ -123,11 +137,13 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
       MEDIA_TRY_ASSIGN(auto staged, stage_output(*media->digest, output));
       outputs.push_back(std::move(staged));
     }
+    std::vector<MediaId> kept_back;
     MEDIA_TRY(keep_outputs(outputs, [&](Transaction& transaction) -> Result<void> {
+      kept_back.clear();
       MEDIA_TRY_ASSIGN(const bool mine, transaction.finish_job(job.id, job.lease_owner));
       if (!mine) return Error{Errc::conflict, "job " + std::to_string(job.id) + " was taken over"};
       MEDIA_TRY_ASSIGN(auto current, transaction.find_media(media->id));
-      if (!current) return {};
+      if (!current || !is_to_be_processed(*current)) return {};
       current->status = MediaStatus::complete;
       current->error_message.clear();
       if (!derived.placeholder.empty()) current->placeholder = derived.placeholder;
@@ -140,10 +156,13 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
       current->updated_at = clock_->now();
       current->completed_at = current->updated_at;
       current->processing_time_ms = elapsed_ms();
+      MEDIA_TRY_ASSIGN(const bool banned, compare_with_bans(transaction, *current, kept_back));
+      if (banned) return {};
       MEDIA_TRY(transaction.update_media(*current));
       return note_event(transaction, MediaEvent::completed, *current);
     }));
     announce(media->id);
+    announce_all(kept_back);
     return {};
   }();
   if (outcome) return {};
@@ -173,7 +192,8 @@ Result<void> LibraryImpl::run_description(const Job& job, std::stop_token stop) 
   const auto look = [&]() -> Result<void> {
     MEDIA_TRY_ASSIGN(const auto media, find_alive(*repository_, job.media_id));
     if (!media || !media->digest || media->appearance.known() || job.attempts > kMaxAttempts) return {};
-    MEDIA_TRY_ASSIGN(const auto content, read(*media));
+    if (!is_to_be_processed(*media)) return {};
+    MEDIA_TRY_ASSIGN(const auto content, open_verified(*media->digest));
     DeriveOptions options;
     options.budget = options_.budget;
     options.stop = stop;
@@ -201,7 +221,9 @@ Result<void> LibraryImpl::run_description(const Job& job, std::stop_token stop) 
     return {};
   }
   // What cannot be decoded any more stays as it is, without a description; reading it says why.
+  std::vector<MediaId> kept_back;
   MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+    kept_back.clear();
     MEDIA_TRY_ASSIGN(const bool mine, transaction.finish_job(job.id, job.lease_owner));
     if (!mine) return Error{Errc::conflict, "job " + std::to_string(job.id) + " was taken over"};
     if (!appearance.known()) return {};
@@ -209,9 +231,11 @@ Result<void> LibraryImpl::run_description(const Job& job, std::stop_token stop) 
     if (!current || current->appearance.known()) return {};
     current->appearance = appearance;
     current->updated_at = clock_->now();
-    return transaction.update_media(*current);
+    MEDIA_TRY_ASSIGN(const bool banned, compare_with_bans(transaction, *current, kept_back));
+    return banned ? Result<void>() : transaction.update_media(*current);
   }));
   if (appearance.known()) announce(job.media_id);
+  announce_all(kept_back);
   return {};
 }
 
@@ -276,14 +300,16 @@ Result<std::size_t> LibraryImpl::work_off(std::span<const std::string> kinds, st
 }
 
 Result<std::size_t> LibraryImpl::run_jobs(const RunJobsOptions& options) {
-  const std::array kinds{kDerive, kDescribe};
+  std::vector<std::string> kinds{kDerive};
+  // A process without the scanner leaves them to one that has it.
+  if (options_.gate.scanner) kinds.push_back(kScan);
+  kinds.push_back(kDescribe);
   return work_off(kinds, lease(), options, [&](const Job& job) {
     Span span("job " + job.kind, SpanKind::consumer, from_traceparent(job.payload));
     span.set("media.id", job.media_id);
     span.set("media.job.attempt", std::int64_t{job.attempts});
-    auto outcome = job.kind == kDescribe ? run_description(job, options.stop) : run_job(job, options.stop);
-    if (!outcome) span.fail();
-    return outcome;
+    if (job.kind == kScan) return span.check(run_scan(job));
+    return span.check(job.kind == kDescribe ? run_description(job, options.stop) : run_job(job, options.stop));
   });
 }
 
@@ -296,7 +322,7 @@ Result<Media> LibraryImpl::process(MediaId id, std::stop_token stop) {
   for (;;) {
     MEDIA_TRY_ASSIGN(auto media, find_alive(*repository_, id));
     if (!media) return Error{Errc::not_found, "there is no media " + std::to_string(id)};
-    if (media->status != MediaStatus::processing) return std::move(*media);
+    if (media->status != MediaStatus::processing || !is_to_be_processed(*media)) return std::move(*media);
     if (stop.stop_requested()) return Error{Errc::cancelled, "media " + std::to_string(id) + " is still being processed"};
     std::vector<Job> claimed;
     const std::string owner = random_hex(16);

@@ -177,6 +177,9 @@ Result<std::shared_ptr<const ByteReader>> LibraryImpl::read(MediaId id) const {
 
 Result<std::shared_ptr<const ByteReader>> LibraryImpl::read(const Media& media) const {
   if (!media.digest) return Error{Errc::not_found, "media " + std::to_string(media.id) + " has no content yet"};
+  if (media.held != Hold::none) {
+    return Error{Errc::denied, "media " + std::to_string(media.id) + " is kept back: " + std::string(to_string(media.held))};
+  }
   return open_verified(*media.digest);
 }
 

@@ -45,7 +45,7 @@ struct Entering {
   bool again = false;  ///< The group failed, which may be another's fault: to be entered alone.
 };
 
-class LibraryImpl final : public Library {
+class LibraryImpl final : public Library, public Gate {
  public:
   LibraryImpl(LibraryOptions options, std::unique_ptr<BlobStore> store, std::unique_ptr<Repository> repository,
               std::unique_ptr<UploadSpool> spool, std::unique_ptr<Processor> processor);
@@ -108,6 +108,25 @@ class LibraryImpl final : public Library {
   Result<std::size_t> describe_old_media(const RunJobsOptions& options) override;
   Result<std::size_t> send_notifications(const NotificationSender& send, const RunJobsOptions& options) override;
   Result<Media> process(MediaId id, std::stop_token stop) override;
+
+  [[nodiscard]] Gate& gate() noexcept override { return *this; }
+  Result<QuotaState> quota(const std::string& owner) const override;
+  Result<std::vector<OwnerQuota>> list_quotas() const override { return repository_->list_quotas(); }
+  Result<void> set_quota(const std::string& owner, const Quota& quota) override;
+  Result<bool> clear_quota(const std::string& owner) override;
+  Result<BanReport> add_ban(const BanRequest& request) override;
+  Result<std::vector<Ban>> list_bans() const override { return repository_->list_bans(); }
+  Result<bool> remove_ban(std::int64_t id) override;
+  Result<std::vector<Quarantined>> list_quarantine(const QuarantineFilter& filter) const override;
+  Result<std::optional<Quarantined>> find_quarantined(const Digest& digest) const override { return repository_->find_quarantined(digest); }
+  Result<QuarantineCounts> quarantine_counts() const override { return repository_->quarantine_counts(); }
+  Result<std::vector<Media>> media_of(const Digest& digest) const override { return repository_->list_media_of_blob(digest); }
+  Result<void> put_away(const Digest& digest, Hold reason, const std::string& detail) override;
+  Result<void> release(const ReleaseRequest& request) override;
+  Result<PurgeReport> purge(const Digest& digest) override;
+  Result<void> check_scanner() override;
+  [[nodiscard]] bool has_scanner() const noexcept override { return options_.gate.scanner != nullptr; }
+  [[nodiscard]] ScanStats scan_stats() const noexcept override;
 
   [[nodiscard]] const AdmissionPolicy& policy() const noexcept override { return options_.policy; }
   [[nodiscard]] const std::vector<Preset>& presets() const noexcept override { return options_.presets; }
@@ -226,6 +245,40 @@ class LibraryImpl final : public Library {
   /// Wakes the loops of this process.
   void wake_workers();
 
+  // gate.cpp
+  /// Why so many more bytes in one more media would be beyond the owner's quota. Nothing where they would not. Outside a transaction an
+  /// early answer, that counts for nothing where it is good.
+  Result<std::optional<std::string>> find_excess(const std::string& owner, std::uint64_t size_bytes) const;
+  /// The same within the transaction that adds the media: of two senders at once one is told.
+  Result<std::optional<std::string>> find_excess(Transaction& transaction, const std::string& owner, const std::optional<Quota>& own,
+                                                 std::uint64_t size_bytes) const;
+  Result<Scan> scan(const ByteReader& content);
+  /// Lets the scanner see what was admitted: refuses it, or notes that it is to be kept back. `unavailable` where nobody else may say.
+  Result<void> scan_incoming(PendingIngest& ingest, const ByteReader& content);
+  /// What the catalog says of it, in the transaction that is to add it: a refusal, or nothing.
+  static Result<std::optional<Verdict>> find_objection(const GateFacts& facts, const PendingIngest& ingest);
+  Result<IngestOutcome> catalogue(Transaction& transaction, const PendingIngest& ingest, const Keeping& keeping);
+  /// Marks a media that is about to be added as one that is kept back, if it is to be.
+  Result<void> hold_incoming(Transaction& transaction, const GateFacts& facts, const PendingIngest& ingest, Media& media);
+  /// Removes bytes that were published and then refused, unless somebody refers to them.
+  void discard(const Digest& digest);
+
+  // quarantine.cpp
+  /// Keeps back a digest and everybody's media of it. Adds to `changed`, for after the commit.
+  Result<void> keep_back(Transaction& transaction, const Digest& digest, Hold reason, const std::string& detail,
+                         std::vector<MediaId>& changed);
+  /// Gives everybody's media of a digest back to their owners; what can be processed is queued.
+  Result<void> let_go(Transaction& transaction, const Digest& digest, bool forced, std::vector<MediaId>& changed);
+  /// Compares a picture with those that are banned; keeps it back, which is told, or takes it that it was seen.
+  Result<bool> compare_with_bans(Transaction& transaction, Media& media, std::vector<MediaId>& changed);
+  Result<void> check_release(const Quarantined& entry, const ByteReader& content);
+  Result<void> release_damaged(const Quarantined& entry);
+  void announce_all(std::span<const MediaId> changed);
+  static Result<void> note_damage(Transaction& transaction, const Digest& digest, Hold reason, const std::string& detail, Timestamp now);
+  static Result<void> forget_damage(Transaction& transaction, const Digest& digest);
+  void note_damage(const Digest& digest, Hold reason, const std::string& detail) const;
+  Result<void> run_scan(const Job& job);
+
   // notifications.cpp
   /// Within the transaction of the change.
   Result<void> note_event(Transaction& transaction, MediaEvent event, const Media& media) const;
@@ -238,6 +291,11 @@ class LibraryImpl final : public Library {
   std::unique_ptr<UploadSpool> spool_;
   std::unique_ptr<Processor> processor_;
   std::shared_ptr<const Clock> clock_;
+
+  struct ScanCounts {
+    std::atomic<std::uint64_t> clean{0}, infected{0}, too_large{0}, failed{0};
+  };
+  ScanCounts scans_;
 
   mutable RenditionUses uses_;
   const bool counts_reads_;  ///< Where there are tiers to choose by them.

@@ -34,6 +34,10 @@ class PendingIngest final : public Ingest {
   }
 
   Result<void> write(std::span<const std::byte> piece) override {
+    if (quota_left && piece.size() > *quota_left - std::min(*quota_left, size_bytes)) {
+      return Error{Errc::too_large,
+                   "quota: the file is larger than the " + std::to_string(*quota_left) + " bytes that are left to its owner"};
+    }
     if (piece.size() > limit_bytes - std::min(limit_bytes, size_bytes)) {
       return Error{Errc::too_large, "the file is larger than the limit of " + std::to_string(limit_bytes) + " bytes"};
     }
@@ -61,6 +65,11 @@ class PendingIngest final : public Ingest {
   std::optional<Verdict> verdict;
   bool has_pictures = false;  ///< The processor can make some of it.
   std::string traceparent{};  ///< Of what asked for it; empty: nobody traces.
+  /// What was found that keeps it back, if it comes in.
+  Hold hold = Hold::none;
+  std::string hold_detail;
+  /// What is left of the owner's quota, where the size was not announced.
+  std::optional<std::uint64_t> quota_left;
 };
 
 }  // namespace media

@@ -118,6 +118,8 @@ Result<std::unique_ptr<Resumption>> LibraryImpl::begin_resumable(const Resumable
   if (request.size_bytes > options_.policy.max_bytes()) {
     return Error{Errc::too_large, "the limit is " + std::to_string(options_.policy.max_bytes()) + " bytes"};
   }
+  MEDIA_TRY_ASSIGN(const auto excess, find_excess(request.owner, request.size_bytes));
+  if (excess) return Error{Errc::too_large, *excess};
   const ResumableUpload upload = upload_from(request, clock_->now());
   auto turn = turns_.take(upload.id, steady_clock::now());
   if (!turn) return busy();

@@ -76,6 +76,9 @@ Result<UploadSession> LibraryImpl::promise(const UploadPromise& wanted) {
       media.idempotency_key = promise.idempotency_key;
       media.uploaded_at = now;
       media.updated_at = now;
+      MEDIA_TRY_ASSIGN(const auto own_quota, transaction.find_quota(promise.owner));
+      MEDIA_TRY_ASSIGN(const auto excess, find_excess(transaction, promise.owner, own_quota, promise.size_bytes));
+      if (excess) return Error{Errc::too_large, *excess};
       MEDIA_TRY_ASSIGN(session.media_id, transaction.insert_media(media));
     }
     session.token = token;

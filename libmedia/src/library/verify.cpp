@@ -5,6 +5,7 @@
 #include <atomic>
 #include <mutex>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "core/sha256_lanes.hpp"
@@ -76,6 +77,10 @@ class LibraryImpl::Verification {
       : library_(library), options_(options), pace_(options.bytes_per_second, options.stop), queue_(thread_count()) {}
 
   Result<VerifyReport> run() {
+    MEDIA_TRY_ASSIGN(const auto kept, library_.repository_->list_quarantined(false, std::nullopt, SIZE_MAX));
+    for (const Quarantined& entry : kept) {
+      if (entry.reason == Hold::damaged || entry.reason == Hold::missing) known_bad_.insert(entry.digest);
+    }
     {
       std::vector<std::jthread> threads;
       for (unsigned i = 0; i < thread_count(); ++i) threads.emplace_back([this] { work(); });
@@ -100,8 +105,11 @@ class LibraryImpl::Verification {
   /// What a blob's row is to say.
   struct Note {
     Digest digest;
-    std::optional<Timestamp> verified_at;  ///< Absent: it is damaged, and must not pass for verified.
-    std::string identity;
+    std::optional<Timestamp> verified_at{};  ///< Absent: it is damaged, and must not pass for verified.
+    std::string identity{};
+    Hold damage = Hold::none;  ///< What was found; `missing` leaves the row as it is.
+    std::string message{};
+    bool is_mended = false;  ///< It was found damaged or missing before.
   };
 
   [[nodiscard]] unsigned thread_count() const { return std::max(options_.threads, 1U); }
@@ -234,7 +242,8 @@ class LibraryImpl::Verification {
         options_.progress(report_.blobs, report_.bytes);
       }
     }
-    if (!noted_lately) add_note({task.row.digest, now, std::move(identity)});
+    const bool is_mended = known_bad_.contains(task.row.digest);
+    if (!noted_lately || is_mended) add_note({task.row.digest, now, std::move(identity), Hold::none, {}, is_mended});
     return {};
   }
 
@@ -243,7 +252,10 @@ class LibraryImpl::Verification {
     library_.open_blobs_.forget(task.row.digest);
     const auto repaired = repair(task.row, fault.problem);
     fault.repaired = repaired && *repaired;
-    if (!fault.repaired && fault.problem == Fault::Problem::damaged) add_note({task.row.digest, std::nullopt, {}});
+    if (!fault.repaired) {
+      const Hold damage = fault.problem == Fault::Problem::damaged ? Hold::damaged : Hold::missing;
+      add_note({task.row.digest, std::nullopt, {}, damage, fault.message, false});
+    }
     tell(fault);
     if (!repaired) return repaired.error();
     return {};
@@ -280,7 +292,8 @@ class LibraryImpl::Verification {
       current->size_bytes = size_bytes;
       current->verified_at = library_.clock_->now();
       current->identity = stat ? stat->identity : std::string();
-      return transaction.put_blob(*current);
+      MEDIA_TRY(transaction.put_blob(*current));
+      return forget_damage(transaction, row.digest);
     }));
     return true;
   }
@@ -318,6 +331,11 @@ class LibraryImpl::Verification {
       for (const Note& each : notes) {
         MEDIA_TRY_ASSIGN(auto row, transaction.find_blob(each.digest));
         if (!row) continue;
+        if (each.damage != Hold::none) {
+          MEDIA_TRY(note_damage(transaction, each.digest, each.damage, each.message, library_.clock_->now()));
+        }
+        if (each.is_mended) MEDIA_TRY(forget_damage(transaction, each.digest));
+        if (each.damage == Hold::missing) continue;
         row->verified_at = each.verified_at;
         row->identity = each.identity;
         MEDIA_TRY(transaction.put_blob(*row));
@@ -406,6 +424,7 @@ class LibraryImpl::Verification {
   VerifyQueue queue_;
   std::mt19937_64 chance_{std::random_device{}()};
   std::vector<Suspect> suspects_;
+  std::set<Digest> known_bad_;
   Result<void> walked_;
 
   std::mutex mutex_;  ///< Guards what follows.

@@ -211,6 +211,30 @@ class MemoryTransaction final : public Reads<Transaction> {
     return true;
   }
 
+  Result<OwnerUsage> keep_owner_usage(const std::string& owner) override { return owner_usage(owner); }
+  Result<void> put_quota(const OwnerQuota& quota) override {
+    tables_.put(quota);
+    return {};
+  }
+  Result<bool> remove_quota(const std::string& owner) override { return tables_.erase(tables_.quotas, owner); }
+  Result<std::int64_t> insert_ban(const Ban& ban) override {
+    for (const auto& [id, known] : tables_.bans) {
+      if (known.digest == ban.digest && known.perceptual_hash == ban.perceptual_hash) {
+        return Error{Errc::already_exists, "insert ban: this is banned already"};
+      }
+    }
+    Ban row = ban;
+    row.id = ++tables_.last_ban_id;
+    tables_.put(row);
+    return row.id;
+  }
+  Result<bool> remove_ban(std::int64_t id) override { return tables_.erase(tables_.bans, id); }
+  Result<void> put_quarantined(const Quarantined& entry) override {
+    tables_.put(entry);
+    return {};
+  }
+  Result<bool> remove_quarantined(const Digest& digest) override { return tables_.erase(tables_.quarantined, digest); }
+
  private:
   View view() const override { return {{}, tables_}; }
 

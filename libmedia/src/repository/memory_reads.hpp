@@ -12,6 +12,7 @@
 #include "repository/blob_kind.hpp"
 #include "repository/list_statement.hpp"
 #include "repository/memory_tables.hpp"
+#include "repository/quarantine_count.hpp"
 #include "repository/similar_search.hpp"
 
 namespace media::memory {
@@ -310,6 +311,69 @@ class Reads : public Base {
   Result<std::vector<ApiKey>> list_api_keys() const final {
     auto rows = rows_where(view().tables.api_keys, [](const ApiKey&) { return true; });
     std::stable_sort(rows.begin(), rows.end(), [](const ApiKey& a, const ApiKey& b) { return a.created_at < b.created_at; });
+    return rows;
+  }
+
+  Result<OwnerUsage> owner_usage(const std::string& owner) const final {
+    MEDIA_TRY_ASSIGN(const auto usage, find_in(view().tables.usage, owner));
+    return usage.value_or(OwnerUsage());
+  }
+  Result<std::optional<Quota>> find_quota(const std::string& owner) const final {
+    MEDIA_TRY_ASSIGN(const auto row, find_in(view().tables.quotas, owner));
+    return row ? std::optional(row->quota) : std::nullopt;
+  }
+  Result<std::vector<OwnerQuota>> list_quotas() const final {
+    return rows_where(view().tables.quotas, [](const OwnerQuota&) { return true; });
+  }
+  Result<GateFacts> gate_facts(const std::string& owner, const Digest& digest) const final {
+    const View now = view();
+    GateFacts facts;
+    if (const auto quota = now.tables.quotas.find(owner); quota != now.tables.quotas.end()) facts.quota = quota->second.quota;
+    for (const auto& [id, ban] : now.tables.bans) {
+      if (ban.digest == digest) facts.ban = ban.reason;
+      facts.bans_pictures = facts.bans_pictures || ban.perceptual_hash;
+    }
+    MEDIA_TRY_ASSIGN(facts.quarantined, find_in(now.tables.quarantined, digest));
+    return facts;
+  }
+  Result<std::vector<Ban>> list_bans() const final {
+    return rows_where(view().tables.bans, [](const Ban&) { return true; });
+  }
+  Result<std::optional<Ban>> find_ban_of_picture(PerceptualHash hash) const final {
+    const View now = view();
+    std::optional<Ban> nearest;
+    for (const auto& [id, ban] : now.tables.bans) {
+      if (!ban.perceptual_hash || distance(*ban.perceptual_hash, hash) > ban.max_distance) continue;
+      if (!nearest || distance(*ban.perceptual_hash, hash) < distance(*nearest->perceptual_hash, hash)) nearest = ban;
+    }
+    return nearest;
+  }
+  Result<std::optional<Quarantined>> find_quarantined(const Digest& digest) const final {
+    return find_in(view().tables.quarantined, digest);
+  }
+  Result<std::vector<Quarantined>> list_quarantined(bool released, const std::optional<Digest>& after, std::size_t limit) const final {
+    const View now = view();
+    std::vector<Quarantined> rows;
+    for (const auto& [digest, entry] : now.tables.quarantined) {
+      if (rows.size() >= limit) break;
+      if ((!after || digest > *after) && entry.released_at.has_value() == released) rows.push_back(entry);
+    }
+    return rows;
+  }
+  Result<QuarantineCounts> quarantine_counts() const final {
+    const View now = view();
+    QuarantineCounts counts;
+    for (const auto& [digest, entry] : now.tables.quarantined) {
+      if (!entry.released_at) ++count_of(counts, entry.reason);
+    }
+    return counts;
+  }
+  Result<std::vector<Media>> list_media_of_blob(const Digest& digest) const final {
+    const View now = view();
+    std::vector<Media> rows;
+    const auto ids = now.tables.media_by_digest.find(digest);
+    if (ids == now.tables.media_by_digest.end()) return rows;
+    for (const MediaId id : ids->second) rows.push_back(now.tables.media.at(id));
     return rows;
   }
 

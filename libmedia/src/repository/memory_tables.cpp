@@ -36,6 +36,10 @@ void Tables::roll_back() {
 
 void Tables::index(const Media& row, bool present) {
   if (row.digest) set_present(media_by_digest, *row.digest, row.id, present);
+  OwnerUsage& used = usage[row.owner];
+  used.media += present ? 1 : std::uint64_t{0} - 1;
+  used.size_bytes += present ? row.size_bytes : std::uint64_t{0} - row.size_bytes;
+  if (used.media == 0) usage.erase(row.owner);
   if (row.appearance.perceptual_hash && present) hashes.insert_or_assign(row.id, *row.appearance.perceptual_hash);
   if (!present) hashes.erase(row.id);
   if (row.idempotency_key.empty()) return;

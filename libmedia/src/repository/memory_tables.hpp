@@ -32,8 +32,12 @@ struct Tables {
   std::map<std::string, ResumableUpload> resumable_uploads;
   std::map<LinkKey, Link> links;
   std::map<std::string, ApiKey> api_keys;
+  std::map<std::string, OwnerQuota> quotas;
+  std::map<std::int64_t, Ban> bans;
+  std::map<Digest, Quarantined> quarantined;
 
   std::map<Digest, std::set<MediaId>> media_by_digest;
+  std::map<std::string, OwnerUsage> usage;   ///< By owner.
   std::map<MediaId, PerceptualHash> hashes;  ///< Apart from the rows, so that a search does not walk through all that is in them.
   std::map<std::pair<std::string, std::string>, MediaId> media_by_key;  ///< (owner, idempotency key); empty keys left out.
   std::map<std::uint64_t, std::set<Digest>> live_blobs_by_size;
@@ -47,6 +51,7 @@ struct Tables {
   // The highest ever given; never taken back, so that an id is never used twice.
   MediaId last_media_id = 0;
   std::int64_t last_job_id = 0;
+  std::int64_t last_ban_id = 0;
 
   /// Changes since the last `forget`, the newest last, each as what restores the row before it.
   std::vector<std::function<void()>> undo;
@@ -60,6 +65,9 @@ struct Tables {
   void put(const ResumableUpload& row) { set(resumable_uploads, row.id, row); }
   void put(const Link& row) { set(links, LinkKey(row.subject, row.media_id), row); }
   void put(const ApiKey& row) { set(api_keys, row.id, row); }
+  void put(const OwnerQuota& row) { set(quotas, row.owner, row); }
+  void put(const Ban& row) { set(bans, row.id, row); }
+  void put(const Quarantined& row) { set(quarantined, row.digest, row); }
 
   /// False where there was no such row.
   template <class Table>
@@ -103,6 +111,9 @@ struct Tables {
   void index(const ResumableUpload& row, bool present);
   void index(const Link& row, bool present);
   void index(const ApiKey&, bool) {}
+  void index(const OwnerQuota&, bool) {}
+  void index(const Ban&, bool) {}
+  void index(const Quarantined&, bool) {}
 };
 
 }  // namespace media::memory

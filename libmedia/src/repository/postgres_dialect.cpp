@@ -12,7 +12,7 @@ namespace media::postgres {
 namespace {
 
 /// Whole words of sql.hpp, none of which is a column's name.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kNames{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kNames{{
     {"media", "media_item"},
     {"blob", "media_blob"},
     {"blob_read", "media_blob_read"},
@@ -22,6 +22,10 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kNames{{
     {"resumable_upload", "media_resumable_upload"},
     {"link", "media_link"},
     {"api_key", "media_api_key"},
+    {"quota", "media_quota"},
+    {"owner_usage", "media_owner_usage"},
+    {"ban", "media_ban"},
+    {"quarantine", "media_quarantine"},
     {"schema_migration", "media_schema_migration"},
     {"hamming_distance", "media_hamming_distance"},
 }};
@@ -104,12 +108,13 @@ std::string with_whole_sum(std::string_view shared) {
 
 std::string adapted(std::string_view shared) {
   std::string text(shared);
-  if (shared == sql::kInsertMedia || shared == sql::kInsertMediaWithId) replace(text, " RETURNING", " ON CONFLICT DO NOTHING RETURNING");
+  if (shared == sql::kInsertMedia || shared == sql::kInsertMediaWithId || shared == sql::kInsertBan)
+    replace(text, " RETURNING", " ON CONFLICT DO NOTHING RETURNING");
   if (shared == sql::kInsertApiKey) text += " ON CONFLICT DO NOTHING";
   if (shared == sql::kUpdateMedia) {
     text +=
         " AND (?17 = '' OR NOT EXISTS (SELECT 1 FROM media AS other WHERE other.owner = ?1 AND other.idempotency_key = ?17 "
-        "AND other.idempotency_key <> '' AND other.id <> ?27))";
+        "AND other.idempotency_key <> '' AND other.id <> ?28))";
   }
   if (shared == sql::kFindMediaByContentAndName) {
     replace(text, "filename = ?3", "substring(filename FROM 1 FOR 255) = substring(CAST(?3 AS BYTEA) FROM 1 FOR 255) AND filename = ?3");
@@ -123,7 +128,8 @@ std::string adapted(std::string_view shared) {
   if (std::find(sql::kFindSimilarMedia.begin(), sql::kFindSimilarMedia.end(), shared) != sql::kFindSimilarMedia.end()) {
     return near_quarters(shared);
   }
-  if (shared == sql::kStorageUsage || shared == sql::kRenditionUsage || shared == sql::kOnDemandUsage) return with_whole_sum(shared);
+  if (shared == sql::kStorageUsage || shared == sql::kRenditionUsage || shared == sql::kOnDemandUsage || shared == sql::kSumOwnerUsage)
+    return with_whole_sum(shared);
   return text;
 }
 

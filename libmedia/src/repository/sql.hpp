@@ -11,11 +11,11 @@
 #define MEDIA_SQL_MEDIA_FIELDS                                                                                                     \
   "owner, digest, filename, media_type, size_bytes, status, error_message, visibility, format, width, height, frames, "            \
   "orientation, has_alpha, duration_ms, placeholder, idempotency_key, uploaded_at, updated_at, completed_at, processing_time_ms, " \
-  "tags, expires_at, thumbhash, dominant_colour, perceptual_hash"
+  "tags, expires_at, thumbhash, dominant_colour, perceptual_hash, held"
 #define MEDIA_SQL_MEDIA "id, " MEDIA_SQL_MEDIA_FIELDS
 #define MEDIA_SQL_MEDIA_VALUES                                                                                 \
   "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, " \
-  "?24, ?25, ?26"
+  "?24, ?25, ?26, ?27"
 #define MEDIA_SQL_SIMILAR                                                                                                              \
   "AND perceptual_hash IS NOT NULL AND hamming_distance(perceptual_hash, ?2) <= ?3 AND id <> ?4 AND (visibility >= ?5 OR owner = ?6) " \
   "AND (expires_at IS NULL OR expires_at > ?7)"
@@ -27,6 +27,9 @@
 #define MEDIA_SQL_UPLOAD "token, media_id, owner, filename, media_type, size_bytes, digest, state, created_at, expires_at"
 #define MEDIA_SQL_RESUMABLE_UPLOAD "id, owner, kind, filename, media_type, metadata, parts, size_bytes, media_id, created_at, expires_at"
 #define MEDIA_SQL_LINK "subject, media_id, position"
+#define MEDIA_SQL_BAN_FIELDS "digest, perceptual_hash, max_distance, reason, created_at"
+#define MEDIA_SQL_BAN "id, " MEDIA_SQL_BAN_FIELDS
+#define MEDIA_SQL_QUARANTINE "digest, reason, detail, since, released_at, released_by, forced"
 #define MEDIA_SQL_API_KEY "id, secret_digest, owner, scopes, label, created_at, expires_at, revoked_at"
 
 namespace media::sql {
@@ -59,12 +62,13 @@ inline constexpr std::string_view kFindFarSimilarMedia =
 inline constexpr std::string_view kInsertMedia =
     "INSERT INTO media (" MEDIA_SQL_MEDIA_FIELDS ") VALUES (" MEDIA_SQL_MEDIA_VALUES ") RETURNING id";
 inline constexpr std::string_view kInsertMediaWithId =
-    "INSERT INTO media (" MEDIA_SQL_MEDIA_FIELDS ", id) VALUES (" MEDIA_SQL_MEDIA_VALUES ", ?27) RETURNING id";
+    "INSERT INTO media (" MEDIA_SQL_MEDIA_FIELDS ", id) VALUES (" MEDIA_SQL_MEDIA_VALUES ", ?28) RETURNING id";
 inline constexpr std::string_view kUpdateMedia =
     "UPDATE media SET owner = ?1, digest = ?2, filename = ?3, media_type = ?4, size_bytes = ?5, status = ?6, error_message = ?7, "
     "visibility = ?8, format = ?9, width = ?10, height = ?11, frames = ?12, orientation = ?13, has_alpha = ?14, duration_ms = ?15, "
     "placeholder = ?16, idempotency_key = ?17, uploaded_at = ?18, updated_at = ?19, completed_at = ?20, processing_time_ms = ?21, "
-    "tags = ?22, expires_at = ?23, thumbhash = ?24, dominant_colour = ?25, perceptual_hash = ?26 WHERE id = ?27";
+    "tags = ?22, expires_at = ?23, thumbhash = ?24, dominant_colour = ?25, perceptual_hash = ?26, "
+    "held = ?27 WHERE id = ?28";
 inline constexpr std::string_view kRemoveMedia = "DELETE FROM media WHERE id = ?1";
 
 // blob
@@ -205,6 +209,43 @@ inline constexpr std::string_view kListApiKeys = "SELECT " MEDIA_SQL_API_KEY " F
 inline constexpr std::string_view kInsertApiKey = "INSERT INTO api_key (" MEDIA_SQL_API_KEY ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 inline constexpr std::string_view kRevokeApiKey = "UPDATE api_key SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL";
 
+// the gate
+
+inline constexpr std::string_view kFindOwnerUsage = "SELECT media_count, size_bytes FROM owner_usage WHERE owner = ?1";
+inline constexpr std::string_view kSumOwnerUsage = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM media WHERE owner = ?1";
+inline constexpr std::string_view kPutOwnerUsage =
+    "INSERT INTO owner_usage (owner, media_count, size_bytes) VALUES (?1, ?2, ?3) ON CONFLICT (owner) DO NOTHING";
+inline constexpr std::string_view kFindQuota = "SELECT max_bytes, max_media FROM quota WHERE owner = ?1";
+inline constexpr std::string_view kListQuotas = "SELECT owner, max_bytes, max_media FROM quota ORDER BY owner";
+inline constexpr std::string_view kPutQuota =
+    "INSERT INTO quota (owner, max_bytes, max_media) VALUES (?1, ?2, ?3) ON CONFLICT (owner) DO UPDATE SET "
+    "max_bytes = excluded.max_bytes, max_media = excluded.max_media";
+inline constexpr std::string_view kRemoveQuota = "DELETE FROM quota WHERE owner = ?1";
+// One question for every upload, however little of it there is to know.
+inline constexpr std::string_view kGateFacts =
+    "SELECT EXISTS (SELECT 1 FROM quota WHERE owner = ?1), (SELECT max_bytes FROM quota WHERE owner = ?1), "
+    "(SELECT max_media FROM quota WHERE owner = ?1), (SELECT reason FROM ban WHERE digest = ?2), "
+    "EXISTS (SELECT 1 FROM ban WHERE perceptual_hash IS NOT NULL), EXISTS (SELECT 1 FROM quarantine WHERE digest = ?2)";
+inline constexpr std::string_view kListBans = "SELECT " MEDIA_SQL_BAN " FROM ban ORDER BY id";
+inline constexpr std::string_view kFindBanOfPicture =
+    "SELECT " MEDIA_SQL_BAN
+    " FROM ban WHERE perceptual_hash IS NOT NULL AND hamming_distance(perceptual_hash, ?1) <= max_distance "
+    "ORDER BY hamming_distance(perceptual_hash, ?1), id LIMIT 1";
+inline constexpr std::string_view kInsertBan = "INSERT INTO ban (" MEDIA_SQL_BAN_FIELDS ") VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id";
+inline constexpr std::string_view kRemoveBan = "DELETE FROM ban WHERE id = ?1";
+inline constexpr std::string_view kFindQuarantined = "SELECT " MEDIA_SQL_QUARANTINE " FROM quarantine WHERE digest = ?1";
+inline constexpr std::string_view kListQuarantineKept =
+    "SELECT " MEDIA_SQL_QUARANTINE " FROM quarantine WHERE digest > ?1 AND released_at IS NULL ORDER BY digest LIMIT ?2";
+inline constexpr std::string_view kListQuarantineReleased =
+    "SELECT " MEDIA_SQL_QUARANTINE " FROM quarantine WHERE digest > ?1 AND released_at IS NOT NULL ORDER BY digest LIMIT ?2";
+inline constexpr std::string_view kCountQuarantine = "SELECT reason, count(*) FROM quarantine WHERE released_at IS NULL GROUP BY reason";
+inline constexpr std::string_view kPutQuarantined =
+    "INSERT INTO quarantine (" MEDIA_SQL_QUARANTINE
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (digest) DO UPDATE SET reason = excluded.reason, detail = excluded.detail, "
+    "since = excluded.since, released_at = excluded.released_at, released_by = excluded.released_by, forced = excluded.forced";
+inline constexpr std::string_view kRemoveQuarantined = "DELETE FROM quarantine WHERE digest = ?1";
+inline constexpr std::string_view kListMediaOfBlob = "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE digest = ?1 ORDER BY id";
+
 // the catalog itself
 
 inline constexpr std::string_view kCheck = "SELECT count(*) FROM schema_migration";
@@ -222,4 +263,7 @@ inline constexpr std::string_view kCheck = "SELECT count(*) FROM schema_migratio
 #undef MEDIA_SQL_UPLOAD
 #undef MEDIA_SQL_RESUMABLE_UPLOAD
 #undef MEDIA_SQL_LINK
+#undef MEDIA_SQL_BAN_FIELDS
+#undef MEDIA_SQL_BAN
+#undef MEDIA_SQL_QUARANTINE
 #undef MEDIA_SQL_API_KEY

@@ -57,6 +57,17 @@ class Reads : public Base {
   Result<std::optional<ApiKey>> find_api_key(const std::string& id) const final;
   Result<std::vector<ApiKey>> list_api_keys() const final;
 
+  Result<OwnerUsage> owner_usage(const std::string& owner) const final;
+  Result<std::optional<Quota>> find_quota(const std::string& owner) const final;
+  Result<std::vector<OwnerQuota>> list_quotas() const final;
+  Result<GateFacts> gate_facts(const std::string& owner, const Digest& digest) const final;
+  Result<std::vector<Ban>> list_bans() const final;
+  Result<std::optional<Ban>> find_ban_of_picture(PerceptualHash hash) const final;
+  Result<std::optional<Quarantined>> find_quarantined(const Digest& digest) const final;
+  Result<std::vector<Quarantined>> list_quarantined(bool released, const std::optional<Digest>& after, std::size_t limit) const final;
+  Result<QuarantineCounts> quarantine_counts() const final;
+  Result<std::vector<Media>> list_media_of_blob(const Digest& digest) const final;
+
  protected:
   virtual Result<typename Engine::Lease> connection() const = 0;
 

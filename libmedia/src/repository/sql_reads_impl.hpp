@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "repository/list_statement.hpp"
+#include "repository/quarantine_count.hpp"
 #include "repository/sql.hpp"
 #include "repository/sql_reads.hpp"
 #include "repository/sql_rows.hpp"
@@ -302,6 +303,86 @@ Result<std::optional<ApiKey>> Reads<Engine, Base>::find_api_key(const std::strin
 template <class Engine, class Base>
 Result<std::vector<ApiKey>> Reads<Engine, Base>::list_api_keys() const {
   return list("list API keys", read_api_key<typename Engine::Query>, kListApiKeys);
+}
+
+template <class Engine, class Base>
+Result<OwnerUsage> Reads<Engine, Base>::owner_usage(const std::string& owner) const {
+  MEDIA_TRY_ASSIGN(auto usage, find("find usage", read_owner_usage<typename Engine::Query>, kFindOwnerUsage, owner));
+  if (!usage) {
+    MEDIA_TRY_ASSIGN(usage, find("sum up an owner's media", read_owner_usage<typename Engine::Query>, kSumOwnerUsage, owner));
+  }
+  return usage.value_or(OwnerUsage());
+}
+
+template <class Engine, class Base>
+Result<std::optional<Quota>> Reads<Engine, Base>::find_quota(const std::string& owner) const {
+  return find("find quota", read_quota<typename Engine::Query>, kFindQuota, owner);
+}
+
+template <class Engine, class Base>
+Result<std::vector<OwnerQuota>> Reads<Engine, Base>::list_quotas() const {
+  return list("list quotas", read_owner_quota<typename Engine::Query>, kListQuotas);
+}
+
+template <class Engine, class Base>
+Result<GateFacts> Reads<Engine, Base>::gate_facts(const std::string& owner, const Digest& digest) const {
+  bool is_quarantined = false;
+  MEDIA_TRY_ASSIGN(auto facts, run("look at the gate", [&](typename Engine::Connection& connection) -> Result<GateFacts> {
+                     typename Engine::Query row(connection, kGateFacts, owner, digest);
+                     GateFacts found;
+                     if (!row.next()) return found;
+                     const bool has_quota = row.integer() != 0;
+                     const Quota quota = read_quota(row);
+                     if (has_quota) found.quota = quota;
+                     found.ban = row.optional(&Engine::Query::string);
+                     found.bans_pictures = row.integer() != 0;
+                     is_quarantined = row.integer() != 0;
+                     return found;
+                   }));
+  if (is_quarantined) {
+    MEDIA_TRY_ASSIGN(facts.quarantined, find_quarantined(digest));
+  }
+  return facts;
+}
+
+template <class Engine, class Base>
+Result<std::vector<Ban>> Reads<Engine, Base>::list_bans() const {
+  return list("list bans", read_ban<typename Engine::Query>, kListBans);
+}
+
+template <class Engine, class Base>
+Result<std::optional<Ban>> Reads<Engine, Base>::find_ban_of_picture(PerceptualHash hash) const {
+  return find("find ban of a picture", read_ban<typename Engine::Query>, kFindBanOfPicture, column_of(hash.bits));
+}
+
+template <class Engine, class Base>
+Result<std::optional<Quarantined>> Reads<Engine, Base>::find_quarantined(const Digest& digest) const {
+  return find("find in quarantine", read_quarantined<typename Engine::Query>, kFindQuarantined, digest);
+}
+
+template <class Engine, class Base>
+Result<std::vector<Quarantined>> Reads<Engine, Base>::list_quarantined(bool released, const std::optional<Digest>& after,
+                                                                       std::size_t limit) const {
+  return list("list quarantine", read_quarantined<typename Engine::Query>, released ? kListQuarantineReleased : kListQuarantineKept,
+              Bytes{key_after(after)}, row_limit(limit));
+}
+
+template <class Engine, class Base>
+Result<QuarantineCounts> Reads<Engine, Base>::quarantine_counts() const {
+  return run("count quarantine", [&](typename Engine::Connection& connection) -> Result<QuarantineCounts> {
+    typename Engine::Query row(connection, kCountQuarantine);
+    QuarantineCounts counts;
+    while (row.next()) {
+      const auto reason = enumeration<typename Engine::Query>(row.integer(), Hold::missing);
+      count_of(counts, reason) = size_of(row.integer());
+    }
+    return counts;
+  });
+}
+
+template <class Engine, class Base>
+Result<std::vector<Media>> Reads<Engine, Base>::list_media_of_blob(const Digest& digest) const {
+  return list("list media of a blob", read_media<typename Engine::Query>, kListMediaOfBlob, digest);
 }
 
 }  // namespace media::sql

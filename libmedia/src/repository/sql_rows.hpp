@@ -29,6 +29,9 @@ static_assert(static_cast<int>(BlobState::live) == 0 && static_cast<int>(BlobSta
 static_assert(static_cast<int>(JobState::queued) == 0 && static_cast<int>(JobState::running) == 1 && static_cast<int>(JobState::dead) == 2);
 static_assert(static_cast<int>(UploadState::open) == 0 && static_cast<int>(UploadState::receiving) == 1 &&
               static_cast<int>(UploadState::complete) == 2);
+static_assert(static_cast<int>(Hold::none) == 0 && static_cast<int>(Hold::unscanned) == 1 && static_cast<int>(Hold::unseen) == 2 &&
+              static_cast<int>(Hold::polyglot) == 3 && static_cast<int>(Hold::infected) == 4 && static_cast<int>(Hold::banned) == 5 &&
+              static_cast<int>(Hold::damaged) == 6 && static_cast<int>(Hold::missing) == 7);
 static_assert(static_cast<int>(ResumableKind::whole) == 0 && static_cast<int>(ResumableKind::partial) == 1 &&
               static_cast<int>(ResumableKind::joined) == 2);
 
@@ -112,7 +115,8 @@ Media read_media(Query& row) {
           .processing_time_ms = row.optional(&Query::integer),
           .tags = split_tags(row.string()),
           .expires_at = row.optional(&Query::time),
-          .appearance = read_appearance(row)};
+          .appearance = read_appearance(row),
+          .held = enumeration<Query>(row.integer(), Hold::missing)};
 }
 
 /// Binds every field but the id.
@@ -144,6 +148,7 @@ void bind_media(Query& query, const Media& media) {
   query.add(std::span<const std::byte>(media.appearance.thumbhash));
   query.add(media.appearance.dominant_colour);
   query.add(media.appearance.perceptual_hash ? std::optional(column_of(media.appearance.perceptual_hash->bits)) : std::nullopt);
+  query.add(number(media.held));
 }
 
 template <class Query>
@@ -347,6 +352,73 @@ ApiKey read_api_key(Query& row) {
           .created_at = row.time(),
           .expires_at = row.optional(&Query::time),
           .revoked_at = row.optional(&Query::time)};
+}
+
+inline std::optional<std::int64_t> column_of(const std::optional<std::uint64_t>& size) noexcept {
+  return size ? std::optional(column_of(*size)) : std::nullopt;
+}
+
+template <class Query>
+std::optional<std::uint64_t> read_limit(Query& row) {
+  const auto value = row.optional(&Query::integer);
+  return value ? std::optional(size_of(*value)) : std::nullopt;
+}
+
+template <class Query>
+Quota read_quota(Query& row) {
+  return {.max_bytes = read_limit(row), .max_media = read_limit(row)};
+}
+
+template <class Query>
+OwnerQuota read_owner_quota(Query& row) {
+  return {.owner = row.string(), .quota = read_quota(row)};
+}
+
+template <class Query>
+OwnerUsage read_owner_usage(Query& row) {
+  return {.media = size_of(row.integer()), .size_bytes = size_of(row.integer())};
+}
+
+template <class Query>
+Ban read_ban(Query& row) {
+  Ban ban{.id = row.integer(), .digest = row.optional(&Query::digest)};
+  if (const auto bits = row.optional(&Query::integer)) ban.perceptual_hash = PerceptualHash{static_cast<std::uint64_t>(*bits)};
+  ban.max_distance = small<unsigned, Query>(row.integer());
+  ban.reason = row.string();
+  ban.created_at = row.time();
+  return ban;
+}
+
+/// Binds every field but the id.
+template <class Query>
+void bind_ban(Query& query, const Ban& ban) {
+  query.add(ban.digest);
+  query.add(ban.perceptual_hash ? std::optional(column_of(ban.perceptual_hash->bits)) : std::nullopt);
+  query.add(std::int64_t{ban.max_distance});
+  query.add(Bytes{ban.reason});
+  query.add(ban.created_at);
+}
+
+template <class Query>
+Quarantined read_quarantined(Query& row) {
+  return {.digest = row.digest(),
+          .reason = enumeration<Query>(row.integer(), Hold::missing),
+          .detail = row.string(),
+          .since = row.time(),
+          .released_at = row.optional(&Query::time),
+          .released_by = row.string(),
+          .forced = row.integer() != 0};
+}
+
+template <class Query>
+void bind_quarantined(Query& query, const Quarantined& entry) {
+  query.add(entry.digest);
+  query.add(number(entry.reason));
+  query.add(Bytes{entry.detail});
+  query.add(entry.since);
+  query.add(entry.released_at);
+  query.add(Bytes{entry.released_by});
+  query.add(std::int64_t{entry.forced ? 1 : 0});
 }
 
 template <class Query>

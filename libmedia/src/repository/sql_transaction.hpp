@@ -50,6 +50,14 @@ class SqlTransaction : public Reads<Engine, Transaction> {
   Result<void> insert_api_key(const ApiKey& key) override;
   Result<bool> revoke_api_key(const std::string& id, Timestamp now) override;
 
+  Result<OwnerUsage> keep_owner_usage(const std::string& owner) override;
+  Result<void> put_quota(const OwnerQuota& quota) override;
+  Result<bool> remove_quota(const std::string& owner) override;
+  Result<std::int64_t> insert_ban(const Ban& ban) override;
+  Result<bool> remove_ban(std::int64_t id) override;
+  Result<void> put_quarantined(const Quarantined& entry) override;
+  Result<bool> remove_quarantined(const Digest& digest) override;
+
  private:
   Result<typename Engine::Lease> connection() const override { return typename Engine::Lease(connection_); }
   /// Runs a statement without rows; the number of rows that it changed.

@@ -248,4 +248,59 @@ Result<bool> SqlTransaction<Engine>::revoke_api_key(const std::string& id, Times
   return change_one("revoke API key", kRevokeApiKey, id, now);
 }
 
+template <class Engine>
+Result<OwnerUsage> SqlTransaction<Engine>::keep_owner_usage(const std::string& owner) {
+  return guarded(connection_, "keep usage", [&]() -> Result<OwnerUsage> {
+    typename Engine::Query kept(connection_, kFindOwnerUsage, owner);
+    if (kept.next()) return read_owner_usage(kept);
+    OwnerUsage usage;
+    typename Engine::Query sum(connection_, kSumOwnerUsage, owner);
+    if (sum.next()) usage = read_owner_usage(sum);
+    typename Engine::Query(connection_, kPutOwnerUsage, owner, column_of(usage.media), column_of(usage.size_bytes)).run();
+    return usage;
+  });
+}
+
+template <class Engine>
+Result<void> SqlTransaction<Engine>::put_quota(const OwnerQuota& quota) {
+  MEDIA_TRY(change("put quota", kPutQuota, quota.owner, column_of(quota.quota.max_bytes), column_of(quota.quota.max_media)));
+  return {};
+}
+
+template <class Engine>
+Result<bool> SqlTransaction<Engine>::remove_quota(const std::string& owner) {
+  return change_one("remove quota", kRemoveQuota, owner);
+}
+
+template <class Engine>
+Result<std::int64_t> SqlTransaction<Engine>::insert_ban(const Ban& ban) {
+  return guarded(connection_, "insert ban", [&]() -> Result<std::int64_t> {
+    typename Engine::Query query(connection_, kInsertBan);
+    bind_ban(query, ban);
+    const auto id = inserted_id(query);
+    if (!id) return Error{Errc::already_exists, "insert ban: this is banned already"};
+    return *id;
+  });
+}
+
+template <class Engine>
+Result<bool> SqlTransaction<Engine>::remove_ban(std::int64_t id) {
+  return change_one("remove ban", kRemoveBan, id);
+}
+
+template <class Engine>
+Result<void> SqlTransaction<Engine>::put_quarantined(const Quarantined& entry) {
+  return guarded(connection_, "put into quarantine", [&]() -> Result<void> {
+    typename Engine::Query query(connection_, kPutQuarantined);
+    bind_quarantined(query, entry);
+    query.run();
+    return {};
+  });
+}
+
+template <class Engine>
+Result<bool> SqlTransaction<Engine>::remove_quarantined(const Digest& digest) {
+  return change_one("remove from quarantine", kRemoveQuarantined, digest);
+}
+
 }  // namespace media::sql

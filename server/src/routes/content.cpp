@@ -310,13 +310,24 @@ http::Response sheet_index_of(http::Request& request, RouteContext& context, con
   return response;
 }
 
+/// Of what the gate keeps back there are no bytes, whoever asks, signed URL or not.
+MediaHandler unless_held(MediaHandler handler) {
+  return [handler = std::move(handler)](http::Request& request, RouteContext& context, const Media& media) {
+    if (media.held == Hold::none) return handler(request, context, media);
+    const std::string reason(to_string(media.held));
+    return error_response(409, "media " + std::to_string(media.id) + " is kept back: " + reason, request, {"held", reason});
+  };
+}
+
 void add_content_routes(http::Router& router, RouteContext& context) {
   const std::string base(kBasePath);
-  router.add("GET", base + "/media/{id}/download", with_media(context, download), {.tag = tag_of(Access::by_media, Tier::delivery)});
-  router.add("GET", base + "/media/{id}/renditions/{preset}", with_media(context, rendition),
+  router.add("GET", base + "/media/{id}/download", with_media(context, unless_held(download)),
              {.tag = tag_of(Access::by_media, Tier::delivery)});
-  router.add("GET", base + "/media/{id}/sheet.vtt", with_media(context, sheet_index_of), {.tag = tag_of(Access::by_media, Tier::delivery)});
-  router.add("GET", base + "/media/{id}/image", with_media(context, image), {.tag = tag_of(Access::by_media, Tier::delivery)});
+  router.add("GET", base + "/media/{id}/renditions/{preset}", with_media(context, unless_held(rendition)),
+             {.tag = tag_of(Access::by_media, Tier::delivery)});
+  router.add("GET", base + "/media/{id}/sheet.vtt", with_media(context, unless_held(sheet_index_of)),
+             {.tag = tag_of(Access::by_media, Tier::delivery)});
+  router.add("GET", base + "/media/{id}/image", with_media(context, unless_held(image)), {.tag = tag_of(Access::by_media, Tier::delivery)});
 }
 
 }  // namespace media::server

@@ -28,31 +28,32 @@ Json head(std::string_view status) {
 /// Health and readiness differ in their words and in what one failing dependency means.
 struct Words {
   std::string_view good;
-  std::string_view partly;  ///< Empty: one failure is enough for `bad`.
+  std::string_view partly;  ///< Empty: one failure of what is vital is enough for `bad`, and nothing else counts.
   std::string_view bad;
 };
 
+bool is_good(const Check& check) { return check.status == Check::Status::healthy; }
+
+std::string_view overall_of(const std::vector<Check>& checks, const Words& words) {
+  if (std::all_of(checks.begin(), checks.end(), is_good)) return words.good;
+  if (words.partly.empty()) return words.bad;
+  const bool any = std::any_of(checks.begin(), checks.end(), [](const Check& check) { return check.is_vital && is_good(check); });
+  return any ? words.partly : words.bad;
+}
+
 http::Response answer(HealthChecks& health, const Words& words) {
   const auto started = std::chrono::steady_clock::now();
-  const auto checks = health.run();
-  const auto is_good = [](const Check& check) { return check.status == Check::Status::healthy; };
-  const bool all = std::all_of(checks.begin(), checks.end(), is_good);
-  const bool any = std::any_of(checks.begin(), checks.end(), is_good);
-  // A replica that lacks a lower tier still has everything else to serve; so would every other one.
-  const bool needed = std::all_of(checks.begin(), checks.end(), [&](const Check& check) { return is_good(check) || !check.is_needed; });
-  std::string_view overall = words.good;
-  if (words.partly.empty()) {
-    if (!needed) overall = words.bad;
-  } else if (!all) {
-    overall = any ? words.partly : words.bad;
-  }
+  auto checks = health.run();
+  if (words.partly.empty()) std::erase_if(checks, [](const Check& check) { return !check.is_vital; });
+  const std::string_view overall = overall_of(checks, words);
 
   Json body = head(overall);
   body["response_time_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
   for (const Check& check : checks) {
     Json& entry = body["checks"][check.name];
-    entry["status"] = check.status == Check::Status::healthy ? words.good : check.status == Check::Status::timeout ? "timeout" : words.bad;
+    entry["status"] = is_good(check) ? words.good : check.status == Check::Status::timeout ? "timeout" : words.bad;
     entry["response_time_ms"] = check.response_time.count();
+    if (!check.reason.empty()) entry["reason"] = check.reason;
   }
   body["checks"]["overall"] = overall;
   return json(overall == words.bad ? 503 : 200, body);

@@ -303,6 +303,7 @@ http::Response get_status(http::Request& request, RouteContext& context, const M
   body["status"] = to_string(media.status);
   body["progress"] = progress;
   body["error_message"] = media.error_message.empty() ? Json(nullptr) : Json(media.error_message);
+  body["held"] = media.held == Hold::none ? Json(nullptr) : Json(to_string(media.held));
   body["download_url"] =
       media.digest ? Json(context.base_url(request) + "/media/" + std::to_string(media.id) + "/download") : Json(nullptr);
   body["processing_time_ms"] = media.processing_time_ms ? Json(*media.processing_time_ms) : Json(nullptr);

@@ -264,9 +264,31 @@ struct Metrics::State {
     raise(spans.Add({{"outcome", "dropped"}}), stats->dropped);
   }
 
+  void sample_gate() {
+    if (!sources.gate) return;
+    const auto asked = sources.gate();
+    if (!asked) return;  // health says what is wrong
+    const QuarantineCounts& counts = asked->quarantine;
+    Family<Gauge>& kept = gauges("media_quarantine", "Contents that are kept back from everybody, by the reason.");
+    kept.Add({{"reason", "unscanned"}}).Set(static_cast<double>(counts.unscanned));
+    kept.Add({{"reason", "unseen"}}).Set(static_cast<double>(counts.unseen));
+    kept.Add({{"reason", "polyglot"}}).Set(static_cast<double>(counts.polyglot));
+    kept.Add({{"reason", "infected"}}).Set(static_cast<double>(counts.infected));
+    kept.Add({{"reason", "banned"}}).Set(static_cast<double>(counts.banned));
+    kept.Add({{"reason", "damaged"}}).Set(static_cast<double>(counts.damaged));
+    kept.Add({{"reason", "missing"}}).Set(static_cast<double>(counts.missing));
+    if (!asked->has_scanner) return;
+    gauges("media_scanner_up", "1 where clamd answers.").Add({}).Set(asked->scanner_answers ? 1 : 0);
+    Family<Counter>& scans = counters("media_scans_total", "Contents that were given to clamd, by what it said.");
+    raise(scans.Add({{"finding", "clean"}}), asked->scans.clean);
+    raise(scans.Add({{"finding", "infected"}}), asked->scans.infected);
+    raise(scans.Add({{"finding", "too_large"}}), asked->scans.too_large);
+    raise(scans.Add({{"finding", "failed"}}), asked->scans.failed);
+  }
+
   Sources sources;
   UsageSampler usage;
-  std::set<std::string> job_kinds = {"derive", "describe", "notify"};  ///< And what else was seen.
+  std::set<std::string> job_kinds = {"derive", "describe", "notify", "scan"};  ///< And what else was seen.
   prometheus::Registry registry;
 
   Family<Counter>& requests = counters("http_requests_total", "Requests that were answered, or broken off (status none).");
@@ -336,6 +358,7 @@ std::string Metrics::text() {
     state_->sample_traces();
     state_->sample_health(checks);
     state_->sample_process();
+    state_->sample_gate();
   }
   state_->sample_storage();
   return prometheus::TextSerializer().Serialize(state_->registry.Collect());

@@ -44,6 +44,12 @@ class Metrics {
     std::vector<JobCount> jobs;
     std::optional<Disk> disk;  ///< What the base path lies on.
   };
+  struct GateNumbers {
+    QuarantineCounts quarantine;
+    ScanStats scans;
+    bool has_scanner = false;
+    bool scanner_answers = false;
+  };
   /// Asked when the numbers are. Each may be empty, or not know: its metrics are not there then.
   struct Sources {
     std::function<std::optional<http::Server::Stats>()> server;
@@ -53,6 +59,7 @@ class Metrics {
     std::function<std::vector<Check>()> health;
     std::function<Timestamp()> now;
     std::function<std::optional<OtlpExporter::Stats>()> traces;
+    std::function<Result<GateNumbers>()> gate;
   };
 
   explicit Metrics(Sources sources);

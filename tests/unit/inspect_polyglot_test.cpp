@@ -1,0 +1,151 @@
+// Pictures that are something else as well, and pictures with something harmless behind them.
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "inspect/clamd_reply.hpp"
+#include "inspect_samples.hpp"
+#include "media/inspect.hpp"
+#include "support.hpp"
+
+using namespace media;
+
+namespace {
+
+/// One member, stored, and a comment.
+std::string zip(const std::string& name, const std::string& body = "content", const std::string& comment = {}) {
+  const std::string sizes = samples::le(0, 4) + samples::le(body.size(), 4) + samples::le(body.size(), 4);
+  const std::string member =
+      "PK\x03\x04" + samples::le(20, 2) + samples::le(0, 8) + sizes + samples::le(name.size(), 2) + samples::le(0, 2) + name + body;
+  const std::string list = "PK\x01\x02" + samples::le(20, 2) + samples::le(20, 2) + samples::le(0, 8) + sizes +
+                           samples::le(name.size(), 2) + std::string(16, '\0') + name;
+  return member + list + "PK\x05\x06" + samples::le(0, 4) + samples::le(1, 2) + samples::le(1, 2) + samples::le(list.size(), 4) +
+         samples::le(member.size(), 4) + samples::le(comment.size(), 2) + comment;
+}
+
+std::string program() {
+  std::string bytes = "MZ" + std::string(58, '\0') + samples::le(64, 4);
+  return bytes + std::string("PE\0\0", 4) + std::string(20, '\0');
+}
+
+struct Picture {
+  std::string name;
+  Format format;
+  std::string bytes;
+};
+
+std::vector<Picture> pictures() {
+  const std::string mp4 = samples::box("ftyp", "isom" + samples::be(0, 4) + "isom") + samples::box("mdat", std::string(100, 'x'));
+  return {{"png", Format::png, samples::png(4, 4)}, {"jpeg", Format::jpeg, samples::jpeg(4, 4)},
+          {"gif", Format::gif, samples::gif(2)},    {"webp", Format::webp, samples::webp_lossy(4, 4)},
+          {"avif", Format::avif, samples::items()}, {"mp4", Format::mp4, mp4}};
+}
+
+std::string found(const std::string& bytes, Format format) {
+  const auto answer = find_polyglot(MemoryReader(test::bytes(bytes)), format);
+  REQUIRE(answer);
+  return *answer;
+}
+
+}  // namespace
+
+TEST_CASE("polyglot: an archive, a document, a page or a program behind a picture is found in every format") {
+  const std::vector<std::pair<std::string, std::string>> tails = {
+      {zip("a.txt"), "a ZIP archive"},
+      {zip("META-INF/MANIFEST.MF", "Main-Class: Evil"), "a JAR archive"},
+      {zip("a.txt", "x", std::string(60'000, ' ')), "a ZIP archive"},
+      {std::string(1000, '\0') + zip("a.txt"), "a ZIP archive"},
+      {zip("a.txt") + std::string(40'000, '\0'), "a ZIP archive"},
+      {zip("a.txt", std::string(200'000, 'b')), "a ZIP archive"},
+      {"%PDF-1.7\n", "a PDF document"},
+      {std::string(100'000, ' ') + "%PDF-1.7\n", "a PDF document"},
+      {"<script>alert(1)</script>", "an HTML page"},
+      {"\n\n<!DOCTYPE html><title>x</title>", "an HTML page"},
+      {std::string(65'530, ' ') + "<HTML>" + std::string(200'000, ' '), "an HTML page"},
+      {"<?php system($_GET['c']); ?>", "an HTML page"},
+      {"Rar!\x1a\x07\x01", "a RAR archive"},
+      {"7z\xbc\xaf\x27\x1c", "a 7z archive"},
+      {"\x7f"
+       "ELF\x02\x01\x01",
+       "a program"},
+      {program(), "a program"}};
+  for (const Picture& picture : pictures()) {
+    INFO(picture.name);
+    CHECK(found(picture.bytes, picture.format).empty());
+    for (const auto& [tail, name] : tails) {
+      INFO(tail.substr(0, 20) << " of " << tail.size());
+      CHECK(found(picture.bytes + tail, picture.format) == name);
+    }
+  }
+}
+
+TEST_CASE("polyglot: what is inside a picture where other programs look for it is found too") {
+  CHECK(found(samples::jpeg(4, 4, samples::jpeg_segment(0xfe, "%PDF-1.4 and so on")), Format::jpeg) == "a PDF document");
+  CHECK(found(samples::jpeg(4, 4, samples::jpeg_segment(0xfe, "<script>alert(1)</script>")), Format::jpeg) == "an HTML page");
+  CHECK(found(samples::png(4, 4, samples::png_chunk("tEXt", std::string("Comment\0<html><body>", 20))), Format::png) == "an HTML page");
+  // An archive in a chunk before the picture's end: who opens archives looks for its end in the last 64 KiB.
+  const std::string inside = samples::png(4, 4, samples::png_chunk("zIPa", zip("META-INF/MANIFEST.MF")));
+  CHECK(found(inside, Format::png) == "a JAR archive");
+  CHECK(found(samples::jpeg(4, 4, samples::jpeg_segment(0xfe, zip("a.txt"))), Format::jpeg) == "a ZIP archive");
+  // Of formats whose end is not known, the end of the file is looked at all the same.
+  CHECK(found(samples::tiff(4, 4, false, false) + zip("a.txt"), Format::tiff) == "a ZIP archive");
+}
+
+TEST_CASE("polyglot: what cameras and programs write behind a picture is none") {
+  const std::string mp4 = samples::box("ftyp", "isom" + samples::be(0, 4) + "isom") + samples::box("mdat", std::string(300'000, '\x3c'));
+  const std::vector<std::string> tails = {std::string(1, '\0'),
+                                          "\r\n",
+                                          std::string(70'000, '\0'),
+                                          samples::jpeg(8, 8),
+                                          mp4,
+                                          "SEFH" + std::string(40, '\1') + "SEFT",
+                                          "PK",
+                                          "PK\x05\x06",
+                                          "PK\x05\x06" + std::string(18, '\xff'),
+                                          "PK\x03\x04\xff\xff\xff\xff\xff\xff",
+                                          "a < b and <scripture> and <htmlx",
+                                          "MZ and more, but no program at all, whatever it begins with; sixty-four bytes and more"};
+  for (const Picture& picture : pictures()) {
+    if (picture.format == Format::mp4 || picture.format == Format::avif) continue;  // boxes behind boxes are the same file
+    for (const std::string& tail : tails) {
+      INFO(picture.name << " and " << tail.substr(0, 12) << " of " << tail.size());
+      CHECK(found(picture.bytes + tail, picture.format).empty());
+    }
+  }
+}
+
+TEST_CASE("polyglot: the policy refuses, or lets in and tells") {
+  const auto content = test::bytes(samples::png(4, 4) + zip("a.txt"));
+  AdmissionPolicy policy;
+  const auto refused = admit(policy, MemoryReader(content), {}).value();
+  CHECK(refused.refusal == Refusal::polyglot);
+  CHECK(refused.message == "The PNG is a ZIP archive as well, which is not accepted here.");
+  policy.polyglots = PolyglotRule::hold;
+  const auto told = admit(policy, MemoryReader(content), {}).value();
+  CHECK(told.admitted());
+  CHECK(told.polyglot == "a ZIP archive");
+  policy.polyglots = PolyglotRule::accept;
+  CHECK(admit(policy, MemoryReader(content), {}).value().polyglot.empty());
+}
+
+TEST_CASE("clamd: an answer is read as what it is, and as nothing else") {
+  using inspect::ClamdReply;
+  using Kind = ClamdReply::Kind;
+  const auto read = [](std::string_view line) { return inspect::parse_clamd_reply(line).value(); };
+  CHECK(read("stream: OK") == ClamdReply{Kind::clean, 0, {}});
+  CHECK(read("12: stream: OK") == ClamdReply{Kind::clean, 12, {}});
+  CHECK(read("1: stream: Win.Test.EICAR_HDB-1 FOUND") == ClamdReply{Kind::infected, 1, "Win.Test.EICAR_HDB-1"});
+  CHECK(read("1: stream: a: OK FOUND").kind == Kind::infected);
+  CHECK(read("1: PONG") == ClamdReply{Kind::pong, 1, {}});
+  CHECK(read("INSTREAM size limit exceeded. ERROR").kind == Kind::size_limit);
+  CHECK(read("2: INSTREAM size limit exceeded. ERROR").kind == Kind::size_limit);
+  CHECK(read("UNKNOWN COMMAND ERROR") == ClamdReply{Kind::error, 0, "UNKNOWN COMMAND"});
+  CHECK(read("1: stream: \x1b[2J\n FOUND").text == "?[2J?");
+  CHECK(read("1: stream: " + std::string(1000, 'x') + " FOUND").text.size() == 128);
+  for (const std::string_view none :
+       {"", "OK", "stream: ok", "stream:OK", " stream: OK", "stream: OK ", "0: stream: OK", "1:stream: OK", "99999999999: stream: OK",
+        "1: 2: stream: OK", "stream:  FOUND", "stream: OK\n", "1", "1: ", "-1: PONG"}) {
+    INFO(none);
+    CHECK_FALSE(inspect::parse_clamd_reply(none));
+  }
+}
