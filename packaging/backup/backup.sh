@@ -1,10 +1,11 @@
 #!/bin/sh
 # Backs a library in a folder up, while mediad and mediactl work on: backup.sh STORE BACKUP
 #
-# BACKUP is a folder, on another disk or machine's, that holds the catalog (catalog.db) and the blobs (store/) afterwards; run again, only
-# what is new is copied. What it held before stays whole until the new one is. Wants mediactl and rsync, the right to write the store
-# (its catalog is in use), and to be done within MEDIA_SERVICE_STORAGE_COLLECT_GRACE_SECONDS (a day). docs/backup.md says why it is done
-# in this order. Exit code 0: the backup is complete.
+# BACKUP is a folder, on another disk or machine's, that holds the catalog (catalog.db), the blobs (store/) and the library's other small
+# files (files/) afterwards. Run again, only what is new is copied, and nothing that was copied is ever replaced or removed: a blob that the
+# library lost since is still there. Wants mediactl, the right to write the store (its catalog is in use), and to be done within
+# MEDIA_SERVICE_STORAGE_COLLECT_GRACE_SECONDS (a day; say so here where it is shorter). docs/backup.md says why it is done in this order.
+# Exit code 0: everything that the library has is in the backup, and whole. 1: what is wrong has been said.
 set -eu
 
 fail() {
@@ -16,31 +17,32 @@ fail() {
   exit 2
 }
 store=$1 backup=$2
-for tool in mediactl rsync; do command -v "$tool" >/dev/null 2>&1 || fail "$tool is not installed"; done
+grace=${MEDIA_SERVICE_STORAGE_COLLECT_GRACE_SECONDS:-86400}
+command -v mediactl >/dev/null 2>&1 || fail "mediactl is not installed"
 [ -f "$store/catalog.db" ] || fail "there is no catalog in '$store': with PostgreSQL, see docs/backup.md"
+for note in blobs tiers; do
+  [ ! -f "$store/$note" ] || fail "blobs of this library are elsewhere, as '$store/$note' says: see docs/backup.md"
+done
 
 # The copy has the media, and the key that signs URLs.
 umask 077
-mkdir -p "$backup/store"
+mkdir -p "$backup/files"
 exec 9>"$backup/lock"
 flock -n 9 || fail "another backup to '$backup' is under way"
 
-# Exit code 24: a file went away while it was copied. Collections do that.
-copy() {
-  code=0
-  rsync --archive --exclude='/catalog.db*' --exclude=/temp/ --exclude=/uploads/ "$@" "$store/" "$backup/store/" || code=$?
-  [ "$code" = 0 ] || [ "$code" = 24 ] || fail "the blobs could not be copied: rsync exits with $code"
-}
-
+begun=$(date +%s)
 rm -f "$backup/catalog.db.new"
 mediactl --store "$store" --quiet backup "$backup/catalog.db.new" || fail "the catalog could not be copied"
-copy
-# What a collection moved from a segment that was not copied yet into one that was.
-copy
+# Exit code 1: some of the library's blobs are damaged. The others are copied.
+code=0
+mediactl --quiet sync "$store" "$backup/store" || code=$?
+[ "$code" = 0 ] || [ "$code" = 1 ] || fail "the blobs could not be copied: mediactl sync exits with $code"
+# Keys and notes.
+find "$store" -maxdepth 1 -type f ! -name 'catalog.db*' -exec cp -p {} "$backup/files/" \; || fail "the library's small files could not be copied"
 sync --file-system "$backup"
+# What the catalog names may be gone before it was copied.
+[ $(($(date +%s) - begun)) -lt "$grace" ] || fail "copying took longer than unreferenced blobs live on ($grace s); the catalog of the backup before stays"
 mv "$backup/catalog.db.new" "$backup/catalog.db"
-# Nothing of that catalog's needs what the store has no more. The last run brings what a collection moved during the one before it.
-copy --delete-after
-copy
+[ "$code" = 0 ] || fail "the library has damaged blobs, of which the backup keeps what it had: 'mediactl verify --repair-from $backup/store' brings those back"
 date -u +%Y-%m-%dT%H:%M:%SZ >"$backup/finished-at"
 sync --file-system "$backup"

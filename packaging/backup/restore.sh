@@ -15,12 +15,17 @@ fail() {
   exit 2
 }
 backup=$1 store=$2
-for tool in mediactl rsync; do command -v "$tool" >/dev/null 2>&1 || fail "$tool is not installed"; done
+command -v mediactl >/dev/null 2>&1 || fail "mediactl is not installed"
 [ -f "$backup/catalog.db" ] || fail "'$backup' is no backup: it has no catalog.db"
 mkdir -p "$store"
-[ -z "$(ls -A "$store")" ] || fail "'$store' is not empty: move what is in it out of the way"
+# What a filesystem of its own begins with does not count.
+[ -z "$(find "$store" -mindepth 1 -maxdepth 1 ! -name lost+found)" ] || fail "'$store' is not empty: move what is in it out of the way"
 
-rsync --archive "$backup/store/" "$store/" || fail "the blobs could not be copied"
+# Exit code 1: some of the backup's blobs are damaged, and verify will name what is missing for it.
+code=0
+mediactl --quiet sync "$backup/store" "$store" || code=$?
+[ "$code" = 0 ] || [ "$code" = 1 ] || fail "the blobs could not be copied: mediactl sync exits with $code"
+find "$backup/files" -type f -exec cp -p {} "$store/" \; || fail "the library's small files could not be copied"
 mediactl --store "$store" restore "$backup/catalog.db" || fail "the catalog could not be put back"
 # What was stored while the backup was made is unknown to its catalog, and a collection would take it.
 mediactl --store "$store" reindex || fail "what came in during the backup could not be brought back"

@@ -11,7 +11,7 @@ PATH=$(dirname "$mediactl"):$PATH
 backup() { sh "$source/packaging/backup/backup.sh" "$@"; }
 restore() { sh "$source/packaging/backup/restore.sh" "$@"; }
 
-for tool in rsync curl sqlite3; do
+for tool in curl sqlite3; do
   if ! command -v "$tool" >/dev/null 2>&1; then
     if [ -n "${CI:-}" ]; then
       echo "FAILED: there is no $tool (packaging/deps/test.txt), and CI is set" >&2
@@ -59,7 +59,7 @@ client -o "$work/thumb" -H 'Accept: image/webp' "$api/media/$first/renditions/th
 
 echo "a backup while mediad runs, and one more of what has changed"
 backup "$work/store" "$work/backup" >"$work/said" 2>&1 || fail "the first backup"
-for file in catalog.db finished-at; do [ -s "$work/backup/$file" ] || fail "the backup has no $file"; done
+for file in catalog.db finished-at files/url-signing.key; do [ -s "$work/backup/$file" ] || fail "the backup has no $file"; done
 [ "$(stat -c %a "$work/backup/catalog.db")" = 600 ] || fail "the backup is not private"
 [ ! -e "$work/backup/store/catalog.db" ] || fail "the catalog in use was copied"
 second=$(upload "$crops" second.jpg)
@@ -72,9 +72,34 @@ place=$(echo "$other" | sed 's,^\(..\)\(..\)\(..\).*,\1/\2/\3,')
 mkdir -p "$work/backup/store/$place"
 cp "$source/docs/images/result.jpg" "$work/backup/store/$place/$other"
 
-echo "everything is lost, and put back"
+echo "what the library loses, the next backup does not lose too"
 stop
-rm -rf "$work/store"
+cp -r "$work/store" "$work/hurt"
+hash=$(mediactl --store "$work/hurt" info "$first" --json | sed -n 's/.*"content_hash":"\([0-9a-f]*\)".*/\1/p')
+mediactl --store "$work/hurt" unpack >"$work/said" || fail "unpack"
+blob=$(find "$work/hurt" -type f -name "$hash")
+[ -n "$blob" ] || fail "the blob is not where it should be"
+rm -f "$blob"
+cp -r "$work/backup" "$work/kept"
+backup "$work/hurt" "$work/kept" >"$work/said" 2>&1 || fail "the backup after a loss"
+if mediactl --store "$work/hurt" verify >"$work/said" 2>&1; then fail "nothing was lost"; fi
+mediactl --store "$work/hurt" verify --repair-from "$work/kept/store" >"$work/said" 2>&1 || true
+mediactl --store "$work/hurt" verify >"$work/said" 2>&1 || fail "the lost blob did not come back"
+# Bytes that rot are neither copied nor taken for whole.
+blob=$(find "$work/hurt" -type f -name "$hash")
+[ -n "$blob" ] || { mediactl --store "$work/hurt" unpack >"$work/said" && blob=$(find "$work/hurt" -type f -name "$hash"); }
+chmod u+w "$blob"
+printf 'rot' | dd of="$blob" bs=1 seek=900 conv=notrunc 2>/dev/null
+if backup "$work/hurt" "$work/rotten" >"$work/said" 2>&1; then fail "a damaged blob was backed up"; fi
+grep -q 'damaged blobs' "$work/said" || fail "no reason"
+[ ! -e "$work/rotten/finished-at" ] || fail "a backup that is not whole says that it is"
+# Where the blobs are elsewhere there is nothing to copy.
+echo 's3://bucket' >"$work/hurt/blobs"
+if backup "$work/hurt" "$work/elsewhere" 2>"$work/said"; then fail "a bucket's library was taken for backed up"; fi
+grep -q 'elsewhere' "$work/said" || fail "no reason"
+
+echo "everything is lost, and put back"
+mkdir "$work/before" && mv "$work/store" "$work/before/" && mkdir -p "$work/store/lost+found"
 restore "$work/backup" "$work/store" >"$work/said" 2>&1 || fail "the library did not come back whole"
 start
 client "$api/media/$first/download" | cmp - "$photo" || fail "the first photo is another"
@@ -94,7 +119,7 @@ grep -q 'is no backup' "$work/said" || fail "no reason"
 if backup "$work/nothing" "$work/backup" 2>"$work/said"; then fail "nothing was backed up"; fi
 # A backup that is damaged is noticed.
 cp -r "$work/backup" "$work/damaged"
-largest=$(find "$work/damaged/store" -type f -size +1k -not -name '*.key' -printf '%s %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2-)
+largest=$(find "$work/damaged/store" -type f -size +1k -printf '%s %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2-)
 printf 'x' | dd of="$largest" bs=1 seek=700 conv=notrunc 2>/dev/null
 if restore "$work/damaged" "$work/new" >"$work/said" 2>&1; then fail "a damaged backup was taken for whole"; fi
 grep -q 'the library is not whole' "$work/said" || fail "no reason: $(cat "$work/said")"
