@@ -29,7 +29,9 @@ media::Result<media::CatalogPlace> place_of(const std::string& text, const Globa
   }
   std::error_code failure;
   if (!std::filesystem::is_directory(text, failure)) {
-    return media::Error{media::Errc::not_found, "'" + printable(text) + "' is neither a store's folder nor postgresql://…"};
+    // What may be a connection's parameters may have a password among them.
+    const std::string shown = text.find('=') == std::string::npos ? "'" + printable(text) + "'" : "one of SRC and DST";
+    return media::Error{media::Errc::not_found, shown + " is neither a store's folder nor postgresql://…"};
   }
   place.file = std::filesystem::absolute(text) / "catalog.db";
   return place;

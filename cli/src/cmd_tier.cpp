@@ -23,8 +23,12 @@ struct TierArguments {
 media::Result<std::vector<media::PlacementRule>> rules_for(const std::vector<std::string>& tiers, const TierArguments& arguments) {
   std::vector<media::PlacementRule> rules;
   for (std::size_t i = 1; i < tiers.size(); ++i) {
-    MEDIA_TRY_ASSIGN(media::PlacementRule rule,
-                     media::PlacementRule::parse(tiers[i] == "warm" ? arguments.warm_rule : arguments.cold_rule));
+    const std::string& text = tiers[i] == "warm" ? arguments.warm_rule : arguments.cold_rule;
+    if (text.empty()) {
+      return media::Error{media::Errc::invalid_argument, "say what belongs into the " + tiers[i] + " tier: --" + tiers[i] +
+                                                             "-rule; none: nothing, and what is there is brought back up"};
+    }
+    MEDIA_TRY_ASSIGN(media::PlacementRule rule, media::PlacementRule::parse(text));
     rules.push_back(std::move(rule));
   }
   return rules;

@@ -44,7 +44,9 @@ build_image() {
 
 # The secrets stay in a file that git does not see; what is missing in it is drawn by chance.
 write_secrets() {
-  [ ! -s "$overlay/secrets.env" ] || return 0
+  known=$overlay/secrets.env
+  [ -s "$known" ] || known=$overlay/secrets.env.example
+  if [ "$known" = "$overlay/secrets.env" ] && ! grep -q '^[A-Z][A-Z0-9_]*=$' "$known"; then return 0; fi
   say "drawing secrets: $overlay/secrets.env"
   (
     umask 077
@@ -53,7 +55,7 @@ write_secrets() {
         [A-Z]*=) echo "$line$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" ;;
         *) echo "$line" ;;
       esac
-    done <"$overlay/secrets.env.example" >"$overlay/secrets.env.part"
+    done <"$known" >"$overlay/secrets.env.part"
   )
   mv "$overlay/secrets.env.part" "$overlay/secrets.env"
 }

@@ -55,6 +55,18 @@ Result<std::unique_ptr<BlobStore>> open_blobs(const Config& config) {
   MEDIA_TRY_ASSIGN(auto store, open_bucket(config));
   MEDIA_TRY_ASSIGN(const auto noted, read_tier_note(config.base_path));
   if (!config.tiers.any() && !noted.any()) return store;
+  if (config.s3_redirect) {
+    return Error{Errc::invalid_argument,
+                 "MEDIA_SERVICE_STORAGE_S3_REDIRECT: the library has tiers, and downloads cannot be handed to one of them"};
+  }
+  const auto lacks_rule = [&](const std::string& place, const std::string& noted_place, const std::string& rule) {
+    return config.tier_interval.count() > 0 && rule.empty() && !(place.empty() && noted_place.empty());
+  };
+  if (lacks_rule(config.tiers.warm, noted.warm, config.warm_rule) || lacks_rule(config.tiers.cold, noted.cold, config.cold_rule)) {
+    return Error{Errc::invalid_argument,
+                 "MEDIA_SERVICE_STORAGE_TIER_INTERVAL_SECONDS: wants a rule for each tier (…_WARM_RULE, …_COLD_RULE); none: what is there "
+                 "is brought back up"};
+  }
   if (!store) {
     FilesystemStoreOptions folder;
     folder.base_path = config.base_path;

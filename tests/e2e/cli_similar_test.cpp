@@ -137,6 +137,9 @@ TEST_CASE("cli describe: a store from before learns how its pictures look") {
   {
     // The catalog as the version before left it.
     SQLite::Database database(gallery.store + "/catalog.db", SQLite::OPEN_READWRITE, 1000);
+    for (const char* event : {"insert", "delete", "update"}) database.exec(std::string("DROP TRIGGER media_usage_of_") + event);
+    for (const char* table : {"quarantine", "ban", "owner_usage", "quota", "blob_read"}) database.exec(std::string("DROP TABLE ") + table);
+    database.exec("ALTER TABLE media DROP COLUMN held");
     for (int number = 0; number < 4; ++number) database.exec("DROP INDEX media_by_hash_quarter_" + std::to_string(number));
     for (const char* column : {"thumbhash", "dominant_colour", "perceptual_hash"})
       database.exec(std::string("ALTER TABLE media DROP COLUMN ") + column);

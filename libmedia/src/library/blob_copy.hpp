@@ -23,7 +23,11 @@ inline Result<bool> copy_whole(const BlobStore& from, BlobStore& to, const Diges
   MEDIA_TRY(to.publish(staged));
   MEDIA_TRY_ASSIGN(const auto back, to.open(digest));
   MEDIA_TRY_ASSIGN(const Digest actual, hash_content(*back));
-  if (actual != digest) return Error{Errc::corrupt, "other bytes came back than were copied"};
+  if (actual != digest) {
+    // Or it would stand in front of the whole one.
+    MEDIA_TRY(to.quarantine(digest));
+    return Error{Errc::corrupt, "other bytes came back than were copied"};
+  }
   return true;
 }
 

@@ -153,6 +153,14 @@ Result<EraseReport> LibraryImpl::erase(const EraseRequest& request) {
       from = page.scanned_to;
     }
   }
+  // A tier that is away would keep what the receipt says is gone.
+  const TieredStore* const tiers = store_->tiered();
+  for (std::size_t i = 0; tiers != nullptr && i < tiers->tier_count(); ++i) {
+    if (auto there = check_tier(i); !there) {
+      return Error{there.error().code,
+                   "erase: the " + tiers->tier_name(i) + " tier does not answer, and nothing was erased: " + there.error().message};
+    }
+  }
   std::vector<Digest> erased;
   const auto erase_all = [&]() -> Result<void> {
     for (std::size_t at = 0; at < ids.size(); at += kBatch) {

@@ -222,8 +222,8 @@ class LibraryImpl final : public Library, public Gate {
   // tiers.cpp
   /// After a blob was copied into a tier: false where it was removed meanwhile, and then the copy is, too.
   Result<bool> settle_copy(const Digest& digest);
-  /// Notes that the copy in this tier was verified a moment ago, and is the one that readers get.
-  Result<void> note_place(const Digest& digest, const BlobStore& store, const std::string& tier);
+  /// Removes the copies in tiers hotter than `to`, where that one has the blob and the catalog wants it.
+  Result<bool> leave_hotter(const Digest& digest, std::span<BlobStore* const> stores, std::size_t to, const std::string& tier);
   void note_read(const Digest& digest) const;
   void flush_reads() const;
 

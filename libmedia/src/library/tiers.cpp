@@ -151,13 +151,7 @@ class LibraryImpl::Arrangement {
     }
     MEDIA_TRY_ASSIGN(const bool is_wanted, library_.settle_copy(move.digest));
     if (!is_wanted || move.kind == TierMove::Kind::promote) return is_wanted;
-    MEDIA_TRY(library_.note_place(move.digest, *stores_[to], tiers_.tier_name(to)));
-    // The hottest last: whoever reads meanwhile finds one of them at every moment.
-    for (std::size_t tier = to; tier-- > 0;) {
-      library_.open_blobs_.forget(move.digest);
-      MEDIA_TRY(stores_[tier]->remove(move.digest));
-    }
-    return true;
+    return library_.leave_hotter(move.digest, stores_, to, tiers_.tier_name(to));
   }
 
   LibraryImpl& library_;
@@ -194,16 +188,30 @@ Result<bool> LibraryImpl::settle_copy(const Digest& digest) {
   return is_wanted;
 }
 
-Result<void> LibraryImpl::note_place(const Digest& digest, const BlobStore& store, const std::string& tier) {
-  MEDIA_TRY_ASSIGN(const auto stat, store.stat(digest));
-  if (!stat || stat->identity.empty()) return {};
-  return repository_->write([&](Transaction& transaction) -> Result<void> {
+/// The row and the colder copy are looked at in the transaction in which the hotter ones go: whoever erases the blob claims its row first,
+/// and whoever stores it anew afterwards makes another one, so that neither can come in between. False where the hotter copies are needed.
+Result<bool> LibraryImpl::leave_hotter(const Digest& digest, std::span<BlobStore* const> stores, std::size_t to, const std::string& tier) {
+  bool left = false;
+  MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+    left = false;
     MEDIA_TRY_ASSIGN(auto row, transaction.find_blob(digest));
     if (!row || row->state == BlobState::deleting) return {};
-    row->identity = tier + '/' + stat->identity;  // as the tiered store tells it once this copy is the hottest
-    row->verified_at = clock_->now();
-    return transaction.put_blob(*row);
-  });
+    MEDIA_TRY_ASSIGN(const auto stat, stores[to]->stat(digest));
+    if (!stat || stat->size != row->size_bytes) return {};
+    if (!stat->identity.empty()) {
+      row->identity = tier + '/' + stat->identity;  // as the tiered store tells it once this copy is the hottest
+      row->verified_at = clock_->now();
+      MEDIA_TRY(transaction.put_blob(*row));
+    }
+    // The hottest last: whoever reads meanwhile finds one of them at every moment.
+    for (std::size_t hotter = to; hotter-- > 0;) {
+      open_blobs_.forget(digest);
+      MEDIA_TRY(stores[hotter]->remove(digest));
+    }
+    left = true;
+    return {};
+  }));
+  return left;
 }
 
 std::vector<std::string> LibraryImpl::tier_names() const {
