@@ -60,14 +60,13 @@ int status_of(Refusal refusal) noexcept {
     case Refusal::too_many_bytes:
     case Refusal::over_quota:  // not 507: it is the caller's own limit, which no retry helps and no operator has to be woken for
       return 413;
-    case Refusal::banned:
-      return 403;
     case Refusal::type_mismatch:
     case Refusal::too_many_pixels:
     case Refusal::side_too_long:
     case Refusal::too_many_frames:
     case Refusal::malformed:
     case Refusal::polyglot:
+    case Refusal::banned:
     case Refusal::infected:
     case Refusal::unscannable:
       return 422;

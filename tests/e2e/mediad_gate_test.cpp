@@ -189,7 +189,7 @@ TEST_CASE("mediad: banned bytes and polyglots do not come in, and what is put aw
   CHECK(banned["held"] == "banned");
   const auto again = mediad.post(photo(2), "other.png");
   REQUIRE(again);
-  CHECK(again->status == 403);
+  CHECK(again->status == 422);
 
   CHECK(mediad.control({"quarantine", "release", std::to_string(id)}).exit_code == 1);
   REQUIRE(mediad.control({"ban", "remove", "1"}).exit_code == 0);

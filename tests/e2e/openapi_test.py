@@ -47,6 +47,7 @@ UNSEEN = {
     ("status", "getPicture", "503"): "as above",
     ("status", "getSheetIndex", "503"): "as above",
     ("status", "terminateUpload", "423"): "as above",
+    ("enum", ("components", "schemas", "Held"), "unseen"): "takes the moment between an upload and its picture: tests/integration/library_gate_test.cpp has it",
 }
 # Contents of another form than JSON that need files of a kind that is not made here.
 UNSEEN_CONTENTS = {"video/*": "takes a film", "application/octet-stream": "takes a file that mediactl let in unjudged"}
@@ -690,6 +691,28 @@ def drive_redirect(mediad):
     mediad.call("downloadMedia", 206, {"id": mine["id"]}, headers=[("Range", "bytes=0-3")])
 
 
+def drive_gate(mediad, binaries):
+    """At a mediad that holds what its scanner, which is not there, has not seen."""
+    control = [os.path.join(binaries, "mediactl"), "--store", mediad.store, "quarantine", "put", "--reason"]
+    kept = {"unscanned": png(8, 8, 81), "polyglot": png(8, 8, 82) + b"<html><body>", "infected": png(8, 8, 83), "banned": png(8, 8, 84)}
+    for reason, content in kept.items():
+        mine = mediad.upload(content, f"{reason}.png")["id"]
+        if reason in ("infected", "banned"):
+            subprocess.run(control + [reason, str(mine)], check=True, capture_output=True)
+        expect_equal("held", mediad.call("getMedia", 200, {"id": mine}).json()["held"], reason)
+        status = mediad.call("getMediaStatus", 200, {"id": mine}).json()
+        expect_equal("its status", (status["held"], status["status"]), (reason, "Failed" if reason in ("infected", "banned") else "Processing"))
+        mediad.call("downloadMedia", 409, {"id": mine})
+        mediad.call("getRendition", 409, {"id": mine, "preset": "thumb"})
+        mediad.call("getPicture", 409, {"id": mine}, query=[("w", "320")])
+        mediad.call("getSheetIndex", 409, {"id": mine})
+    for reason in ("infected", "banned"):
+        mediad.call("uploadMedia", 422, headers=[("Content-Type", "image/png"), ("X-Filename", "again.png")], body=kept[reason])
+    health = mediad.call("getHealth", 200).json()
+    expect_equal("health", (health["status"], health["checks"]["scanner"]["reason"]), ("degraded", "clamd does not answer"))
+    mediad.call("getReadiness", 200)
+
+
 def drive_credentials(mediad, binaries):
     """Nobody, somebody without the scope, a stranger and an API key at everything that asks for a credential."""
     mine = mediad.upload(png(8, 8, 61), "mine.png")["id"]
@@ -781,6 +804,14 @@ def main():
                 distant.stop()
         finally:
             object_store.stop()
+        fourth = os.path.join(folder, "gated")
+        os.mkdir(fourth)
+        gated = Mediad(document, binaries, fourth, {"MEDIA_SERVICE_SCANNER_CLAMD_ADDRESS": "unix:/nonexistent/clamd", "MEDIA_SERVICE_SCANNER_UNSCANNED": "hold",
+                                                    "MEDIA_SERVICE_MIDDLEWARE_VALIDATION_POLYGLOTS": "hold"})
+        try:
+            drive_gate(gated, binaries)
+        finally:
+            gated.stop()
         local = Mediad(document, binaries, second, {"MEDIA_SERVICE_UPLOAD_RESUMABLE_LIFETIME_SECONDS": "1"})
         try:
             drive_expired_uploads(local)
