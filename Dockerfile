@@ -1,6 +1,7 @@
 # mediad and mediactl on Debian 12. docs/packaging.md says how to build and run it.
 FROM debian:bookworm-slim AS build
-COPY packaging /src/packaging
+COPY packaging/install-packages.sh /src/packaging/
+COPY packaging/deps /src/packaging/deps
 RUN /src/packaging/install-packages.sh build
 COPY . /src
 RUN cmake -S /src -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release -DMEDIA_BUILD_TESTS=OFF -DMEDIA_BOTH_LIBRARIES=OFF \
@@ -10,7 +11,8 @@ RUN cmake -S /src -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release -DMEDIA_BUILD_TE
        done
 
 FROM debian:bookworm-slim
-COPY packaging /tmp/packaging
+COPY packaging/install-packages.sh /tmp/packaging/
+COPY packaging/deps /tmp/packaging/deps
 RUN /tmp/packaging/install-packages.sh runtime \
     && rm -rf /tmp/packaging /var/lib/apt/lists/* \
     && groupadd --gid 10001 media \

@@ -54,4 +54,4 @@ if [ "$media" = keep ]; then
 fi
 say "removing the media"
 kube delete persistentvolumeclaim --selector app.kubernetes.io/part-of=libmedia --ignore-not-found || fail "the media could not be removed"
-kubectl --context "$context" delete namespace "$namespace" --ignore-not-found || fail "the namespace could not be removed"
+say "the namespace '$namespace' stays: others may use it"

@@ -1,13 +1,13 @@
 # shellcheck shell=sh
 # What the scripts beside this file share; they read it in. Settings that may be in the environment:
 #   MEDIA_KUBE_CONTEXT   the cluster, by its name in kubectl's configuration (minikube)
-#   MEDIA_ROLLOUT_SECONDS   how long a rollout may take (300)
+#   MEDIA_ROLLOUT_SECONDS   how long a rollout may take (660)
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 overlay=$root/packaging/kubernetes/overlays/local
 namespace=media
 context=${MEDIA_KUBE_CONTEXT:-minikube}
-rollout_seconds=${MEDIA_ROLLOUT_SECONDS:-300}
+rollout_seconds=${MEDIA_ROLLOUT_SECONDS:-660}
 host=media-management.local
 
 say() { echo "==> $*"; }

@@ -94,11 +94,11 @@ is_up='minikube --profile minikube status'
 build='minikube --profile minikube image build --tag libmedia:TAG ROOT'
 render='kubectl kustomize ROOT/packaging/kubernetes/overlays/local'
 apply="$kube apply --filename -"
-rollout="$kube rollout status deployment/mediad --timeout=300s"
+rollout="$kube rollout status deployment/mediad --timeout=660s"
 deployed="$kube get deployment mediad"
 address='minikube --profile minikube ip'
 addon='minikube --profile minikube addons enable ingress'
-controller='kubectl --context minikube --namespace ingress-nginx rollout status deployment/ingress-nginx-controller --timeout=300s'
+controller='kubectl --context minikube --namespace ingress-nginx rollout status deployment/ingress-nginx-controller --timeout=660s'
 pods="$kube get pods"
 logs="$kube logs deployment/mediad --tail=20"
 
@@ -159,7 +159,7 @@ calls "$is_up" "$deployed" "$kube scale deployment/mediad --replicas=1" "$rollou
 waiting="$kube get pods --selector app.kubernetes.io/name=mediad --output name"
 script 0 '' stop
 calls "$is_up" "$deployed" "$kube scale deployment/mediad --replicas=0" "$waiting" \
-  "$kube wait --for=delete pod --selector app.kubernetes.io/name=mediad --timeout=300s"
+  "$kube wait --for=delete pod --selector app.kubernetes.io/name=mediad --timeout=660s"
 answer '*kubectl*wait*' 1
 script 1 '' stop
 complains 'mediad does not end'
@@ -208,20 +208,19 @@ echo "cleanup"
 usual_answers
 all="$kube delete ingress,service,deployment,poddisruptionbudget,networkpolicy,configmap,secret --selector app.kubernetes.io/part-of=libmedia --ignore-not-found"
 claim="$kube delete persistentvolumeclaim --selector app.kubernetes.io/part-of=libmedia --ignore-not-found"
-space="kubectl --context minikube delete namespace media --ignore-not-found"
 script 0 '' cleanup --force
 calls "$is_up" "$all"
 script 0 '' cleanup --force --keep-pvc
 calls "$is_up" "$all"
 script 0 '' cleanup --delete-pvc --force
-calls "$is_up" "$all" "$claim" "$space"
+calls "$is_up" "$all" "$claim"
 script 0 'yes
 ' cleanup --keep-pvc
 calls "$is_up" "$all"
 script 0 'yes
 yes
 ' cleanup
-calls "$is_up" "$all" "$claim" "$space"
+calls "$is_up" "$all" "$claim"
 script 0 'yes
 no
 ' cleanup
@@ -229,7 +228,7 @@ calls "$is_up" "$all"
 script 0 'yes
 yes
 ' cleanup --delete-pvc
-calls "$is_up" "$all" "$claim" "$space"
+calls "$is_up" "$all" "$claim"
 # Nobody there to answer, or not the whole word: nothing goes.
 for input in '' 'no
 ' 'y

@@ -32,7 +32,9 @@ double started_after_boot() {
 ProcessStats read_process_stats() {
   ProcessStats stats;
   stats.cpu_seconds = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
-  stats.start_time_seconds = seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME) + started_after_boot();
+  // Once: the clocks are read one after the other, so that each reading gives another time.
+  static const double kStartTime = seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME) + started_after_boot();
+  stats.start_time_seconds = kStartTime;
   std::ifstream statm("/proc/self/statm");
   std::uint64_t pages = 0;
   if (statm >> pages >> pages) stats.resident_bytes = pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
