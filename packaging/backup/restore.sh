@@ -18,9 +18,9 @@ backup=$1 store=$2
 for tool in mediactl rsync; do command -v "$tool" >/dev/null 2>&1 || fail "$tool is not installed"; done
 [ -f "$backup/catalog.db" ] || fail "'$backup' is no backup: it has no catalog.db"
 mkdir -p "$store"
-[ -z "$(ls -A "$store")" ] || fail "'$store' is not empty: move what is in it out of the way"
+[ -z "$(find "$store" -mindepth 1 -maxdepth 1 ! -name lost+found)" ] || fail "'$store' is not empty: move what is in it out of the way"
 
-rsync --archive "$backup/store/" "$store/" || fail "the blobs could not be copied"
+rsync --archive --exclude=/lost+found/ "$backup/store/" "$store/" || fail "the blobs could not be copied"
 mediactl --store "$store" restore "$backup/catalog.db" || fail "the catalog could not be put back"
 # What was stored while the backup was made is unknown to its catalog, and a collection would take it.
 mediactl --store "$store" reindex || fail "what came in during the backup could not be brought back"
