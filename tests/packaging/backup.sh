@@ -65,28 +65,6 @@ for file in catalog.db finished-at files/url-signing.key; do [ -s "$work/backup/
 second=$(upload "$crops" second.jpg)
 client -o /dev/null "$api/media/$second/status?wait=20"
 backup "$work/store" "$work/backup" >"$work/said" 2>&1 || fail "the second backup"
-# A blob that the store loses is not lost to the copy by the next backup; one that nobody needs any more leaves it.
-mediactl --store "$work/loose" --pack-below 0 ingest --no-renditions "$photo" >"$work/said" || fail "ingest"
-backup "$work/loose" "$work/loose.backup" >"$work/said" 2>&1 || fail "the backup of loose files"
-lost=$(find "$work/loose" -type f -size "$(stat -c %s "$photo")c")
-[ -f "$lost" ] || fail "no file has the photo"
-kept=$work/loose.backup/store${lost#"$work/loose"}
-mkdir -p "$work/loose.backup/store/aa/bb/cc"
-echo unneeded >"$work/loose.backup/store/aa/bb/cc/unneeded"
-rm "$lost"
-backup "$work/loose" "$work/loose.backup" >"$work/said" 2>&1 || fail "the backup of a store with a lost blob"
-grep -q 'has lost blobs' "$work/said" || fail "nobody says that a blob is lost"
-cmp "$photo" "$kept" || fail "the only good copy is gone"
-mediactl --store "$work/loose" verify --repair-from "$work/loose.backup/store" >"$work/said" 2>&1 || true
-mediactl --store "$work/loose" verify >"$work/said" 2>&1 || fail "the lost blob was not brought back"
-backup "$work/loose" "$work/loose.backup" >"$work/said" 2>&1 || fail "the backup after the repair"
-[ ! -e "$work/loose.backup/store/aa/bb/cc/unneeded" ] || fail "what nobody needs stays"
-echo "cold /elsewhere" >"$work/store/tiers"
-if backup "$work/store" "$work/backup" 2>"$work/said"; then fail "a part of a library was called a backup"; fi
-grep -q 'elsewhere' "$work/said" || fail "no reason"
-rm "$work/store/tiers"
-if MEDIA_SERVICE_STORAGE_COLLECT_GRACE_SECONDS=0 backup "$work/store" "$work/backup" 2>"$work/said"; then fail "too late a backup"; fi
-grep -q 'grace time' "$work/said" || fail "no reason"
 # Beside the newest catalog lie bytes that it does not know, as if somebody had sent them while the backup was made.
 mediactl --store "$work/other" ingest --no-renditions "$source/docs/images/result.jpg" >"$work/said" || fail "ingest"
 other=$(mediactl --store "$work/other" info 1 --json | sed -n 's/.*"content_hash":"\([0-9a-f]*\)".*/\1/p')
