@@ -23,7 +23,6 @@ struct IngestOptions {
   std::string isolation = "process";
   bool no_renditions = false;
   bool reflink = false;
-  bool link = false;
   GateFlags gate;
 };
 
@@ -42,7 +41,7 @@ std::jthread count_ahead(const IngestPlan& plan, Progress& progress) {
   });
 }
 
-/// "2 linked (1.2 GB), 3 copied", and a note for each reason.
+/// "2 reflinked (1.2 GB), 3 copied", and a note for each reason.
 std::string tell_sharing(Console& console, const IngestTotals& totals, media::FileSharing sharing, Json& summary) {
   if (sharing == media::FileSharing::none) return {};
   std::uint64_t copied = 0;
@@ -56,8 +55,8 @@ std::string tell_sharing(Console& console, const IngestTotals& totals, media::Fi
   summary["shared_bytes"] = totals.shared_bytes;
   summary["copied"] = copied;
   summary["copied_because"] = reasons;
-  return ", " + std::to_string(totals.shared) + (sharing == media::FileSharing::link ? " linked (" : " reflinked (") +
-         human_bytes(totals.shared_bytes) + "), " + std::to_string(copied) + " copied";
+  return ", " + std::to_string(totals.shared) + " reflinked (" + human_bytes(totals.shared_bytes) + "), " + std::to_string(copied) +
+         " copied";
 }
 
 Exit conclude(Console& console, const IngestTotals& totals, const IngestPlan& plan, double seconds, int signal_number) {
@@ -94,7 +93,6 @@ Exit run(Console& console, const Globals& globals, const IngestOptions& options)
   plan.store = globals.store;
   plan.renditions = !options.no_renditions && !plan.any_content;
   if (options.reflink) plan.sharing = media::FileSharing::reflink;
-  if (options.link) plan.sharing = media::FileSharing::link;
 
   const Interrupt interrupt;
   OpenStore how{.access = Access::create,
@@ -135,12 +133,8 @@ void add_ingest(CLI::App& app, Invocation& invocation) {
   add_isolation_option(*command, options->isolation);
   command->add_flag("--incremental", options->plan.incremental,
                     "Do not read files that an earlier incremental run took in and whose size, times and inode are the same");
-  CLI::Option* const reflink = command->add_flag(
-      "--reflink", options->reflink, "Share the blocks of large files with the store instead of copying them, where the file system can");
-  command
-      ->add_flag("--link", options->link,
-                 "Make large files themselves part of the store, read-only under both names, where nobody else can change them; else copy")
-      ->excludes(reflink);
+  command->add_flag("--reflink", options->reflink,
+                    "Share the blocks of large files with the store instead of copying them, where the file system can");
   add_quota_options(*command, options->gate);
   add_check_options(*command, options->gate);
   add_unscanned_option(*command, options->gate);

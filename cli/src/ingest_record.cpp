@@ -61,9 +61,7 @@ media::Error failed(const char* what, const std::filesystem::path& path) {
   return system_error(errno, std::string(what) + " '" + printable(path.string()) + "'");
 }
 
-media::Result<void> write_record(const std::filesystem::path& store, const Record& record) {
-  const auto path = store / kName;
-  const auto temp = store / (std::string(kName) + ".new");
+media::Result<void> write_new(const std::filesystem::path& temp, const std::filesystem::path& path, const Record& record) {
   {
     const Descriptor file(::open(temp.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file.open()) return failed("make", temp);
@@ -78,6 +76,13 @@ media::Result<void> write_record(const std::filesystem::path& store, const Recor
   }
   if (::rename(temp.c_str(), path.c_str()) != 0) return failed("rename", temp);
   return {};
+}
+
+media::Result<void> write_record(const std::filesystem::path& store, const Record& record) {
+  const auto temp = store / (std::string(kName) + ".new");
+  auto written = write_new(temp, store / kName, record);
+  if (!written) ::unlink(temp.c_str());
+  return written;
 }
 
 /// Waits for other runs that write the record; they take moments.

@@ -1,6 +1,8 @@
 #include "input_file.hpp"
 
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <chrono>
 #include <utility>
@@ -30,12 +32,21 @@ std::optional<FileState> state_of(const media::FileReader& file) {
   return state_from(status);
 }
 
+/// FAT has no time of change: what is told there in its place is the time of modification, which anybody can put back.
+bool keeps_changes(const media::FileReader& file) {
+  const auto window = file.window();
+  struct statfs status{};
+  if (!window || ::fstatfs(window->descriptor, &status) != 0) return false;
+  const auto magic = static_cast<unsigned long>(status.f_type) & 0xFFFFFFFFUL;
+  return magic != MSDOS_SUPER_MAGIC && magic != EXFAT_SUPER_MAGIC;
+}
+
 std::optional<Looked> look_at(const media::FileReader& file) {
   using std::chrono::nanoseconds;
   // Before the look: what changes in between counts as later.
   const auto now = std::chrono::duration_cast<nanoseconds>(std::chrono::system_clock::now().time_since_epoch());
   const auto state = state_of(file);
-  if (!state) return std::nullopt;
+  if (!state || !keeps_changes(file)) return std::nullopt;
   return Looked{*state, now.count()};
 }
 

@@ -23,7 +23,10 @@ Result<CatalogFacts> postgres_facts(const PostgresRepositoryOptions& options) {
     CatalogFacts facts;
     for (const char* const name : {"server_version", "fsync", "full_page_writes", "synchronous_commit", "max_connections", "shared_buffers",
                                    "server_encoding", "in_hot_standby"}) {
-      const auto shown = connection->run_script("SELECT current_setting('" + std::string(name) + "', true)");
+      // What this connection has set for itself says nothing about the server.
+      const auto shown = connection->run_script(
+          "SELECT CASE name WHEN 'synchronous_commit' THEN reset_val ELSE current_setting(name) END FROM pg_settings WHERE name = '" +
+          std::string(name) + "'");
       if (PQntuples(shown.get()) != 1 || PQgetisnull(shown.get(), 0, 0) != 0) continue;
       std::string value = PQgetvalue(shown.get(), 0, 0);
       if (std::string_view(name) == "server_version") {

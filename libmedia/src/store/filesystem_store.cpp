@@ -545,7 +545,6 @@ Result<SharedFile> FilesystemStore::share(int descriptor, FileSharing how) {
   const std::uint64_t least = std::max<std::uint64_t>(pack_below_, buffer_bytes_);
   if (static_cast<std::uint64_t>(status.st_size) < least) return SharedFile{nullptr, "it is small"};
   if (how == FileSharing::reflink) return reflink_file(temp_, descriptor);
-  if (how == FileSharing::link) return link_file(temp_, descriptor);
   return SharedFile{nullptr, "it was not asked for"};
 }
 

@@ -208,11 +208,6 @@ Result<void> GroupPublisher::rename_one(FileStaged& content, FolderSets& folders
     folder_gone = errno == ENOENT;
     return errno_error(errno, "rename a temp file to " + path);
   }
-  if (content.permissions) {
-    // From here on it may be relied on. Where the blob was the same file already, renaming did nothing, and its second name is still there.
-    content.permissions->keep();
-    ::unlinkat(content.file->folder()->descriptor(), content.file->name().c_str(), 0);
-  }
   content.file->renamed();
   return {};
 }

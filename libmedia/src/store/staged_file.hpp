@@ -10,7 +10,6 @@
 
 #include "media/blob_store.hpp"
 #include "store/early_sync.hpp"
-#include "store/shared_file.hpp"
 #include "store/temp_folder.hpp"
 
 namespace media::store {
@@ -30,8 +29,6 @@ class FileStaged final : public Staged {
 
   /// The whole content, or nothing where it is in the file.
   std::vector<std::byte> memory;
-  /// Of a source that was linked. Before the file, so that the link is gone when they are given back.
-  std::optional<TakenPermissions> permissions{};
   std::optional<TempFile> file;
 
  private:

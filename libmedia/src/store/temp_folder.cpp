@@ -83,16 +83,6 @@ Result<TempFile> TempFile::create(std::shared_ptr<TempFolder> folder) {
   return TempFile(std::move(folder), std::move(descriptor), std::move(name));
 }
 
-Result<TempFile> TempFile::adopt(std::shared_ptr<TempFolder> folder, std::string name) {
-  UniqueFd descriptor = open_at(folder->descriptor(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  if (!descriptor) {
-    const int failure = errno;
-    ::unlinkat(folder->descriptor(), name.c_str(), 0);
-    return errno_error(failure, "open a temp file");
-  }
-  return TempFile(std::move(folder), std::move(descriptor), std::move(name));
-}
-
 TempFile& TempFile::operator=(TempFile&& other) noexcept {
   discard();
   folder_ = std::move(other.folder_);

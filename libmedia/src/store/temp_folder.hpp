@@ -21,8 +21,6 @@ class TempFile {
  public:
   /// Errors: `no_space`, `io`, `denied`, `unavailable` (no descriptors left, or somebody removed the folder).
   static Result<TempFile> create(std::shared_ptr<TempFolder> folder);
-  /// A file that lies in the folder under this name already, for reading alone.
-  static Result<TempFile> adopt(std::shared_ptr<TempFolder> folder, std::string name);
   TempFile(TempFile&& other) noexcept = default;
   TempFile& operator=(TempFile&& other) noexcept;
   ~TempFile() { discard(); }
