@@ -807,7 +807,9 @@ def main():
         fourth = os.path.join(folder, "gated")
         os.mkdir(fourth)
         gated = Mediad(document, binaries, fourth, {"MEDIA_SERVICE_SCANNER_CLAMD_ADDRESS": "unix:/nonexistent/clamd", "MEDIA_SERVICE_SCANNER_UNSCANNED": "hold",
-                                                    "MEDIA_SERVICE_MIDDLEWARE_VALIDATION_POLYGLOTS": "hold"})
+                                                    "MEDIA_SERVICE_MIDDLEWARE_VALIDATION_POLYGLOTS": "hold",
+                                                    "MEDIA_SERVICE_STORAGE_WARM": os.path.join(folder, "warm"),
+                                                    "MEDIA_SERVICE_STORAGE_COLD": os.path.join(folder, "cold")})
         try:
             drive_gate(gated, binaries)
         finally:
