@@ -284,7 +284,10 @@ TEST_CASE("store: where a library's tiers are is noted beside its catalog, and s
   OpenTiersOptions options;
   options.places.cold = (folder / "cold/").string();
   auto store = open_tiers(hot(), base, options).value();
-  CHECK(test::read_text(base / "tiers") == "cold " + (folder / "cold").string() + "\n\n");
+  const std::string note = test::read_text(base / "tiers");
+  CHECK(note.starts_with("cold " + (folder / "cold").string() + "\nid "));
+  // The place knows whose it is.
+  CHECK(test::read_text(folder / "cold/tier") == note.substr(note.find("id ") + 3, 32) + " cold\n");
   CHECK(store->tiered()->tier_count() == 2);
   const Digest digest = test::put(**store->tiered()->tier(1), test::noise(100));
 
@@ -306,6 +309,13 @@ TEST_CASE("store: where a library's tiers are is noted beside its catalog, and s
   const auto without = open_tiers(hot(), base, {}).value();
   CHECK(without->stat(digest).error().code == Errc::unavailable);
   CHECK_FALSE(fs::exists(folder / "cold"));
+  // Mounted on an empty folder that stays behind: down as well, and no tier without blobs.
+  fs::create_directory(folder / "cold");
+  CHECK(open_tiers(hot(), base, {}).value()->stat(digest).error().code == Errc::unavailable);
+  CHECK(fs::is_empty(folder / "cold"));
+  fs::remove(folder / "cold");
+  fs::rename(folder / "unmounted", folder / "cold");
+  CHECK(test::get(*open_tiers(hot(), base, {}).value(), digest) == test::noise(100));
 
   test::write_file(base / "tiers", "lukewarm /x\n");
   CHECK(read_tier_note(base).error().code == Errc::corrupt);
@@ -329,4 +339,11 @@ TEST_CASE("store: tiers have places of their own") {
   CHECK(refused("s3://bucket?secret=x", "") == Errc::invalid_argument);
   test::write_file(folder / "file", "x");
   CHECK(refused((folder / "file/a").string(), "") != Errc::internal);
+  // The same folder by another path, and folders of other libraries.
+  fs::create_directory_symlink(base, folder / "alias");
+  CHECK(refused("", (folder / "alias").string()) == Errc::invalid_argument);
+  for (const char* const name : {"catalog.db", "tiers", "tier", "blobs"}) {
+    test::write_file(folder / name / name, "x");
+    CHECK(refused("", (folder / name).string()) == Errc::conflict);
+  }
 }

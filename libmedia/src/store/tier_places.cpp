@@ -21,9 +21,10 @@ constexpr const char* kMark = "tier";
 constexpr const char* kIdLine = "id ";
 
 std::string text_of(const TierPlaces& places, const std::string& id) {
-  std::string text = kIdLine + id + '\n';
+  std::string text;
   if (!places.warm.empty()) text += "warm " + places.warm + '\n';
   if (!places.cold.empty()) text += "cold " + places.cold + '\n';
+  text += kIdLine + id;
   return text;
 }
 
