@@ -128,6 +128,18 @@ TEST_CASE("polyglot: the policy refuses, or lets in and tells") {
   CHECK(admit(policy, MemoryReader(content), {}).value().polyglot.empty());
 }
 
+TEST_CASE("polyglots: behind a JPEG of many windows its end is found, wherever 0xFF lies") {
+  // Entropy-coded data without a marker in it, of lengths around the window's.
+  const std::string picture = samples::jpeg(4, 4);
+  const std::string end = picture.substr(picture.size() - 2);
+  for (const std::size_t more : {60'000U, 65'534U, 65'535U, 65'536U, 65'537U, 300'001U}) {
+    const std::string large = picture.substr(0, picture.size() - 2) + std::string(more, 'a') + end;
+    CAPTURE(more);
+    CHECK(found(large + "<html><script>alert(1)</script>", Format::jpeg) == "an HTML page");
+    CHECK(found(large, Format::jpeg).empty());
+  }
+}
+
 TEST_CASE("clamd: an answer is read as what it is, and as nothing else") {
   using inspect::ClamdReply;
   using Kind = ClamdReply::Kind;

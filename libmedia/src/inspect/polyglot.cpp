@@ -130,8 +130,12 @@ Result<std::string> find_archive_end(const ByteReader& content) {
 Result<std::uint64_t> end_of_jpeg(Cursor& cursor) {
   MEDIA_TRY(cursor.skip(2, "the JPEG signature"));
   for (;;) {
-    MEDIA_TRY_ASSIGN(const Bytes bytes, cursor.some());
-    if (bytes.size() < 2) return cursor.size();
+    if (cursor.remaining() < 2) return cursor.size();
+    MEDIA_TRY_ASSIGN(Bytes bytes, cursor.some());
+    // What is left of a window may be one byte alone.
+    if (bytes.size() < 2) {
+      MEDIA_TRY_ASSIGN(bytes, cursor.ahead(2, "JPEG data"));
+    }
     const void* const found = ::memchr(bytes.data(), 0xff, bytes.size() - 1);
     if (found == nullptr) {
       MEDIA_TRY(cursor.skip(bytes.size() - 1, "JPEG data"));

@@ -56,7 +56,10 @@ Result<std::uint64_t> LibraryImpl::delete_claimed(std::vector<Blob> claims) {
       MEDIA_TRY_ASSIGN(const auto row, transaction.find_blob(blob.digest));
       if (!row || row->state != BlobState::deleting) continue;
       MEDIA_TRY(transaction.remove_blob(blob.digest));
-      MEDIA_TRY(transaction.remove_quarantined(blob.digest));
+      // What was decided about the bytes outlives them: or whoever deletes a refused file could send it once more.
+      MEDIA_TRY_ASSIGN(const auto kept_back, transaction.find_quarantined(blob.digest));
+      const bool is_decision = kept_back && (kept_back->forced || kept_back->reason == Hold::infected || kept_back->reason == Hold::banned);
+      if (!is_decision) MEDIA_TRY(transaction.remove_quarantined(blob.digest));
     }
     return {};
   }));
