@@ -512,7 +512,7 @@ TEST_CASE("segments: readers and writers go on while segments are rewritten") {
   done = true;
   for (auto& thread : threads) thread.join();
   for (const auto& failure : failures) CHECK(failure.empty());
-  CHECK(rewritten > 3);
+  CHECK(rewritten > 0);  // how many depends on how fast the writers are
   // The copy of a blob that died while it was moved stays for the next collection: no more than one for each round, and it can be removed.
   std::size_t left = 0;
   for (const auto& blob : test::list_all(*store, 1'000)) {

@@ -50,6 +50,8 @@ void fill(test::PostgresServer& server, const std::string& schema) {
              rows + R"() AS i;
     INSERT INTO media_owner_usage SELECT 'owner-' || i, i, i FROM generate_series(1, )" +
              rows + R"() AS i;
+    INSERT INTO media_quarantine SELECT sha256(int4send(i)), 4, '', i, NULL, '', 0 FROM generate_series(1, )" +
+             rows + R"() AS i;
     INSERT INTO media_api_key SELECT 'id' || i, sha256(int4send(i)), 'owner', '', '', i FROM generate_series(1, 1000) AS i;
     ANALYZE)");
 }
