@@ -105,6 +105,12 @@ void fill(Repository& repository) {
     key.expires_at.reset();
     MEDIA_TRY(transaction.insert_api_key(key));
     MEDIA_TRY(transaction.revoke_api_key("id-2", at(9)));
+    MEDIA_TRY(transaction.put_quota({"owner", {1'000'000, std::nullopt}}));
+    MEDIA_TRY(transaction.keep_owner_usage(test::a_media("any").owner));
+    MEDIA_TRY(transaction.insert_ban({0, digest_of("banned"), std::nullopt, 0, kAnyBytes, at(3)}));
+    MEDIA_TRY(transaction.insert_ban({0, std::nullopt, PerceptualHash{0xFEDC'BA98'7654'3210}, 6, "", at(4)}));
+    MEDIA_TRY(transaction.put_quarantined({digest_of("kept"), Hold::infected, kAnyBytes, at(5), std::nullopt, "", false}));
+    MEDIA_TRY(transaction.put_quarantined({digest_of("released"), Hold::banned, "", at(5), at(6), kAnyBytes, true}));
     // Ids that were given out and are not in any row any more.
     Media last = test::a_media("last");
     last.id = 900'000;
