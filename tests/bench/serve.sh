@@ -2,7 +2,8 @@
 # Measures mediad with wrk in pairs with nginx on the same bytes: downloads against its sendfile, uploads against its own PUT, which
 # neither hashes nor syncs. Usage: serve.sh BUILD_FOLDER [SECONDS] [PART…]   parts: download idle upload (default: all)
 #
-# Generator and servers share the machine: a ratio says more than either figure. TMPDIR's disk is the one that counts.
+# ROLE=api leaves the pictures of what is uploaded to workers that there are none of, as where other machines share the queue: storing
+# alone is compared then. Generator and servers share the machine: a ratio says more than either figure. TMPDIR's disk is the one that counts.
 # shellcheck disable=SC2016,SC2086 # programs of awk; the two sides of a pair are several words
 set -euo pipefail
 
@@ -45,7 +46,7 @@ CONF
 pids+=($!)
 
 RUN_MODE=local MEDIA_SERVICE_SERVER_PORT=0 MEDIA_SERVICE_STORAGE_BASE_PATH="$work/store" MEDIA_SERVICE_LOGGING_LEVEL=error \
-  "$bin/mediad" --port-file "$work/port" &
+  "$bin/mediad" --role "${ROLE:-all}" --port-file "$work/port" &
 mediad=$!
 pids+=("$mediad")
 while [ ! -s "$work/port" ]; do sleep 0.05; done

@@ -121,6 +121,27 @@ inline void blob_store_contract(const StoreMaker& make) {
     }
   }
 
+  SECTION("a content that was written ahead is seen once it is published, and never where it is not") {
+    for (const std::size_t size : {0U, 10U, 70'000U, 400'000U}) {
+      const auto content = noise(size, size + 3);
+      const Digest digest = Digest::of(content);
+      auto staged = stage(*store, content);
+      staged->write_ahead();
+      CHECK(read_all(*staged, size).value() == content);
+      CHECK_FALSE(store->stat(digest).value().has_value());
+      CHECK(store->open(digest).error().code == Errc::not_found);
+      staged.reset();
+      CHECK_FALSE(store->stat(digest).value().has_value());
+      CHECK(list_all(*store, 10).empty());
+      staged = stage(*store, content);
+      staged->write_ahead();
+      REQUIRE(publish_one(*store, std::move(staged)));
+      CHECK(get(*store, digest) == content);
+      CHECK(store->remove(digest).value());
+      CHECK_FALSE(store->stat(digest).value().has_value());
+    }
+  }
+
   SECTION("a staged content can be read and cannot be seen") {
     for (const std::size_t size : {10U, 400'000U}) {
       const auto content = noise(size);

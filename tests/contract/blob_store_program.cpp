@@ -1,5 +1,6 @@
 // blob_store_program publish BASE BUFFER_BYTES PACK_BELOW TEXT…   publishes each text and says "acked HEX" once it may be believed,
 //                                                                 "failed CODE MESSAGE" otherwise
+// blob_store_program ahead …                                      likewise, written ahead, each behind one that is given up
 // blob_store_program many BASE PACK_BELOW SEED COUNT              the same contents for the same seed, in groups of 8
 // blob_store_program check BASE                                   reads digests, one a line, and says "lost HEX" for each that is not there
 // or
@@ -35,10 +36,11 @@ void say(const Result<void>& outcome, const Digest& digest) {
   std::fflush(stdout);
 }
 
-Result<void> publish_group(BlobStore& store, const std::vector<std::string>& texts) {
+Result<void> publish_group(BlobStore& store, const std::vector<std::string>& texts, bool ahead = false) {
   std::vector<std::unique_ptr<Staged>> group;
   for (const auto& text : texts) {
     MEDIA_TRY_ASSIGN(auto staged, stage(store, text));
+    if (ahead) staged->write_ahead();
     group.push_back(std::move(staged));
   }
   return store.publish(group);
@@ -103,17 +105,22 @@ int main(int argc, char** argv) {
   FilesystemStoreOptions options;
   options.base_path = arguments[1];
   options.sync_threads = 1;
-  if (arguments[0] == "publish") options.buffer_bytes = number(2);
-  if (arguments[0] == "publish") options.pack_below_bytes = number(3);
+  const bool ahead = arguments[0] == "ahead";
+  if (arguments[0] == "publish" || ahead) options.buffer_bytes = number(2);
+  if (arguments[0] == "publish" || ahead) options.pack_below_bytes = number(3);
   if (arguments[0] == "many") options.pack_below_bytes = number(2);
   const auto store = open_filesystem_store(options);
   if (!store) {
     std::printf("failed %s %s\n", std::string(to_string(store.error().code)).c_str(), store.error().message.c_str());
     return 1;
   }
-  if (arguments[0] == "publish") {
-    for (const auto& text : std::span(arguments).subspan(4))
-      say(publish_group(**store, {text}), Digest::of(std::as_bytes(std::span(text))));
+  if (arguments[0] == "publish" || ahead) {
+    for (const auto& text : std::span(arguments).subspan(4)) {
+      // Somebody else's, who gives up.
+      const auto abandoned = ahead ? stage(**store, text + " not") : Result<std::unique_ptr<Staged>>(std::unique_ptr<Staged>());
+      if (abandoned && *abandoned) (*abandoned)->write_ahead();
+      say(publish_group(**store, {text}, ahead), Digest::of(std::as_bytes(std::span(text))));
+    }
     return 0;
   }
   if (arguments[0] == "compact") return compact(**store) ? 0 : 1;

@@ -798,6 +798,70 @@ TEST_CASE("segments: open for reading only, they are read and left as they are")
   CHECK(files_of(folder.path(), store::kIndexSuffix).empty());
 }
 
+TEST_CASE("segments: what many threads write ahead is there once it is published, and never where it is given up") {
+  const test::TempFolder folder;
+  std::vector<std::vector<std::byte>> kept;
+  std::vector<std::vector<std::byte>> given_up;
+  for (std::uint64_t i = 0; i < 240; ++i) (i % 3 == 1 ? given_up : kept).push_back(test::noise(1 + 431 * i, i));
+  {
+    // Small segments: some are full while contents in them still wait.
+    const auto store = open_store(folder.path(), 1U << 20U);
+    std::vector<std::thread> threads;
+    for (std::size_t t = 0; t < 4; ++t) {
+      threads.emplace_back([&, t] {
+        std::vector<std::unique_ptr<Staged>> waiting;
+        for (std::size_t i = t; i < kept.size(); i += 4) {
+          auto content = test::stage(*store, kept[i]);
+          if (i % 5 != 0) content->write_ahead();
+          content->write_ahead();  // Again: it is there already.
+          waiting.push_back(std::move(content));
+          if (i / 2 < given_up.size() && i % 2 == 0) test::stage(*store, given_up[i / 2])->write_ahead();
+          if (waiting.size() < 1 + t) continue;
+          store->publish(waiting).value();
+          waiting.clear();
+        }
+        store->publish(waiting).value();
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    for (const auto& content : kept) CHECK(holds(*store, content));
+    for (const auto& content : given_up) CHECK_FALSE(store->stat(Digest::of(content)).value());
+    CHECK(test::list_all(*store, 50).size() == kept.size());
+    // What was given up is dead, and goes when segments are rewritten.
+    const auto before = store->segmented()->segment_usage();
+    CHECK(before.live_bytes < before.bytes);
+    const auto compacted = store->segmented()->compact({.min_dead_fraction = 0.01});
+    INFO((compacted ? "" : compacted.error().message));
+    REQUIRE(compacted);
+    CHECK(store->segmented()->segment_usage().bytes < before.bytes);
+    for (const auto& content : kept) CHECK(holds(*store, content));
+  }
+  for (int opening = 0; opening < 2; ++opening) {
+    const auto store = open_store(folder.path(), 1U << 20U);
+    CHECK(test::list_all(*store, 50).size() == kept.size());
+    for (const auto& content : kept) CHECK(holds(*store, content));
+    for (const auto& content : given_up) CHECK_FALSE(store->stat(Digest::of(content)).value());
+  }
+}
+
+TEST_CASE("segments: of contents that were written ahead a group is durable with one sync") {
+  if (!can_trace()) return;
+  const test::TempFolder folder;
+  const fs::path log = folder / "log";
+  REQUIRE(test::trace({"-y", "-s", "200", "-o", log.string(), "-e", "trace=pwritev,write,fdatasync"},
+                      {"ahead", (folder / "base").string(), "100000", "100000", "first", "second", "third"})
+              .exit_code == 0);
+  std::string order;
+  for (const auto& line : lines_of(test::read_text(log))) {
+    const bool on_segment = line.find(".segment>") != std::string::npos;
+    if (on_segment && line.find("pwritev(") != std::string::npos) order += 'w';
+    if (on_segment && line.find("fdatasync(") != std::string::npos) order += 's';
+    if (line.find("\"acked ") != std::string::npos) order += 'a';
+  }
+  // The one that is given up, the one that is published, one sync; the closing index is preceded by one more.
+  CHECK(order.starts_with("wwsawwsawwsa"));
+}
+
 TEST_CASE("segments: a blob is appended and synced, and a new segment's name before it, before it is acknowledged") {
   if (!can_trace()) return;
   const test::TempFolder folder;
@@ -834,6 +898,7 @@ TEST_CASE("segments: a blob is appended and synced, and a new segment's name bef
 
 TEST_CASE("segments: killed at any call while storing, what was acknowledged is there and what is visible is whole") {
   if (!can_trace()) return;
+  const std::string how = GENERATE("publish", "ahead");
   const std::string calls = "openat,mkdirat,pwritev,pwrite64,fdatasync,fsync,ftruncate,renameat,unlinkat,flock,write";
   unsigned kills = 0;
   for (int n = 1;; ++n) {
@@ -842,8 +907,8 @@ TEST_CASE("segments: killed at any call while storing, what was acknowledged is 
     // Into a store that has something already: the last one's segment is gone on with.
     if (n % 2 == 0) test::put(*open_store(base), test::noise(500));
     const auto result =
-        test::trace_publish({"-o", "/dev/null", "-e", "trace=" + calls, "-e", "inject=" + calls + ":signal=KILL:when=" + std::to_string(n)},
-                            base, "100000", "100000");
+        test::trace({"-o", "/dev/null", "-e", "trace=" + calls, "-e", "inject=" + calls + ":signal=KILL:when=" + std::to_string(n)},
+                    {how, base.string(), "100000", "100000", "first", "second", "third"});
     check_segments(base, result.out);
     if (n % 2 == 0) CHECK(holds(*open_store(base), test::noise(500)));
     if (result.exit_code == 0) break;

@@ -149,7 +149,7 @@ void check_media_rows(const MakeRepository& make) {
   CHECK(repository->write([&](Transaction& transaction) { return transaction.update_media(keyed); }).error().code == Errc::already_exists);
   CHECK(repository->find_media_by_idempotency_key("owner-4", "k").value().has_value());
 
-  // By content: the newest of the owner's that is not Pending.
+  // By content: any of the owner's that is not Pending, and under a name the newest.
   Media first = a_media("owner-5", "a.jpg");
   first.id = 700;
   first.digest = digest_of("same");
@@ -162,7 +162,8 @@ void check_media_rows(const MakeRepository& make) {
   waiting.id = 702;
   waiting.status = MediaStatus::pending;
   for (const Media& media : {first, second, waiting}) insert(*repository, media);
-  CHECK(repository->find_media_by_content("owner-5", *first.digest, std::nullopt).value() == second);
+  const auto any = repository->find_media_by_content("owner-5", *first.digest, std::nullopt).value();
+  CHECK((any == first || any == second));
   CHECK(repository->find_media_by_content("owner-5", *first.digest, "a.jpg").value() == first);
   CHECK_FALSE(repository->find_media_by_content("owner-5", *first.digest, "c.jpg").value().has_value());
   CHECK_FALSE(repository->find_media_by_content("owner-6", *first.digest, std::nullopt).value().has_value());

@@ -19,12 +19,16 @@
 
 namespace media {
 
-/// Content that is whole and hashed, but not yet visible. Destroying it unpublished leaves no trace.
+/// Content that is whole and hashed, but not yet visible. Destroying it unpublished leaves no trace, but for a dead entry of a segment where
+/// it was written ahead.
 ///
-/// Thread-safety: reading may be concurrent; publishing takes it over.
+/// Thread-safety: reading may be concurrent; publishing takes it over, and writing ahead needs it alone.
 class MEDIA_EXPORT Staged : public ByteReader {
  public:
   [[nodiscard]] virtual const Digest& digest() const noexcept = 0;
+  /// It will be published in a moment: what can be done before others are waited for may be done now, on the calling thread. Neither
+  /// durable nor visible after it; a hint, of which a failure is no loss.
+  virtual void write_ahead() noexcept {}
 };
 
 /// Takes the bytes of one blob in order and hashes them as they come. Destroying it before `finish`

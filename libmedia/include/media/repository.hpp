@@ -94,7 +94,7 @@ class MEDIA_EXPORT RepositoryReader {
   virtual Result<std::vector<SimilarMedia>> list_similar_media(const SimilarQuery& query) const = 0;
   /// Whose `expires_at` is at or before `now`, the earliest first.
   virtual Result<std::vector<Media>> list_expired_media(Timestamp now, std::size_t limit) const = 0;
-  /// The owner's newest media with this content, not Pending; the file name too where one is given.
+  /// One of the owner's media with this content, not Pending; where a file name is given, the newest that has it too.
   virtual Result<std::optional<Media>> find_media_by_content(const std::string& owner, const Digest& digest,
                                                              const std::optional<std::string>& filename) const = 0;
   virtual Result<std::optional<Media>> find_media_by_idempotency_key(const std::string& owner, const std::string& key) const = 0;

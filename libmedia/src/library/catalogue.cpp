@@ -47,6 +47,18 @@ Result<void> LibraryImpl::wait_while_deleting(const Digest& digest, std::chrono:
   }
 }
 
+/// What one content costs before its group is formed is done beside the others', each on its own thread: the look whether the store has it,
+/// and its way to the disk where not. Whatever fails here comes up again in the group.
+void LibraryImpl::write_ahead(Keeping& keeping) const {
+  if (!keeping.staged) return;
+  const auto row = repository_->find_blob(keeping.digest);
+  if (!row || (*row && (*row)->state == BlobState::deleting)) return;
+  const auto held = holds(*row, keeping.digest, keeping.size_bytes);
+  if (!held || *held) return;
+  keeping.missing = true;
+  keeping.staged->write_ahead();
+}
+
 Result<void> LibraryImpl::publish_missing(std::span<Keeping* const> keepings, bool all) {
   // Who waits for a collection to let go of a blob waits alone.
   const bool alone = keepings.size() == 1;
@@ -55,13 +67,15 @@ Result<void> LibraryImpl::publish_missing(std::span<Keeping* const> keepings, bo
   for (Keeping* const each : keepings) {
     Keeping& keeping = *each;
     if (keeping.published || !in_group.insert(keeping.digest).second) continue;
-    MEDIA_TRY_ASSIGN(const auto row, repository_->find_blob(keeping.digest));
-    if (!all) {
-      MEDIA_TRY_ASSIGN(const bool held, holds(row, keeping.digest, keeping.size_bytes));
-      if (held) continue;
-    }
-    if (row && row->state == BlobState::deleting) {
-      MEDIA_TRY(wait_while_deleting(keeping.digest, alone ? kDeletingWait : std::chrono::seconds(0)));
+    if (all || !keeping.missing) {
+      MEDIA_TRY_ASSIGN(const auto row, repository_->find_blob(keeping.digest));
+      if (!all) {
+        MEDIA_TRY_ASSIGN(const bool held, holds(row, keeping.digest, keeping.size_bytes));
+        if (held) continue;
+      }
+      if (row && row->state == BlobState::deleting) {
+        MEDIA_TRY(wait_while_deleting(keeping.digest, alone ? kDeletingWait : std::chrono::seconds(0)));
+      }
     }
     if (!keeping.staged) {
       if (keeping.content == nullptr) return Error{Errc::conflict, "blob " + keeping.digest.to_hex() + " went away meanwhile; try again"};

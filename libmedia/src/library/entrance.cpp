@@ -11,20 +11,21 @@ void Entrance::enter(Entering& entering, const std::function<void(std::span<Ente
   std::unique_lock lock(mutex_);
   *last_link_ = &mine;
   last_link_ = &mine.next;
-  mine.changed.wait(lock, [&] { return mine.done || (leaders_ < kLeaders && first_ == &mine); });
-  if (mine.done) return;
+  if (led_) {
+    lock.unlock();
+    if (mine.word.wait() == kDone) return;
+    lock.lock();
+  }
+  led_ = true;
 
   // The first who waits leads, so that nobody is passed over.
   std::array<Entering*, kGroup> group{};
   std::size_t count = 0;
-  Waiting* taken = first_;
   while (first_ != nullptr && count < kGroup) {
     group[count++] = first_->entering;
     first_ = first_->next;
   }
   if (first_ == nullptr) last_link_ = &first_;
-  ++leaders_;
-  if (first_ != nullptr && leaders_ < kLeaders) first_->changed.notify_one();
   lock.unlock();
   try {
     enter_all(std::span(group).first(count));
@@ -33,14 +34,16 @@ void Entrance::enter(Entering& entering, const std::function<void(std::span<Ente
     for (std::size_t i = 0; i < count; ++i) group[i]->outcome = Error{Errc::unavailable, "out of memory"};
   }
   lock.lock();
-  --leaders_;
-  for (; count > 0; --count) {
-    Waiting& each = *taken;
-    taken = taken->next;  // Read first: who is told may be gone at once.
-    each.done = true;
-    each.changed.notify_one();
+  Waiting* const next = first_;
+  led_ = next != nullptr;
+  lock.unlock();
+  if (next != nullptr) next->word.say(kLead);
+  Waiting* each = mine.next;
+  for (std::size_t i = 1; i < count; ++i) {
+    Waiting* const told = each;
+    each = each->next;  // Read first: who is told may be gone at once.
+    told->word.say(kDone);
   }
-  if (first_ != nullptr) first_->changed.notify_one();
 }
 
 }  // namespace media

@@ -41,7 +41,7 @@ Media media_from(const IngestRequest& request, const Verdict& verdict, const Kee
   return media;
 }
 
-/// The owner's newest media with this content. One that has expired goes at once: an older one must not be hidden behind it.
+/// A media of the owner's with this content. One that has expired goes at once: another must not be hidden behind it.
 Result<std::optional<Media>> find_by_content(Transaction& transaction, const std::string& owner, const Digest& digest,
                                              const std::optional<std::string>& filename, Timestamp now) {
   for (;;) {
@@ -444,6 +444,7 @@ std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::uniq
   // With others' where it goes in with them: whose trace the steps within are in is left to chance.
   Span span("media.keep");
   if (judged.size() == 1 && judged.front().keeping.size_bytes <= kStageAtOnceBytes) {
+    write_ahead(judged.front().keeping);
     entrance_.enter(judged.front(), [this](std::span<Entering* const> group) { enter(group); });
   } else {
     std::vector<Entering*> group;

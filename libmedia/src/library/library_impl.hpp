@@ -30,6 +30,7 @@ struct Keeping {
   /// Where the bytes can be read again, for contents that were only hashed.
   const ByteReader* content = nullptr;
   bool published = false;
+  bool missing = false;  ///< The store lacked it a moment ago.
   bool read_again = false;  ///< Staged from `content`, whatever was staged before.
   /// What the store said after publishing.
   std::string identity;
@@ -178,6 +179,7 @@ class LibraryImpl final : public Library, public Gate {
   /// With the row, where it was looked up already.
   Result<bool> holds(const std::optional<Blob>& row, const Digest& digest, std::uint64_t size_bytes) const;
   Result<void> wait_while_deleting(const Digest& digest, std::chrono::seconds patience) const;
+  void write_ahead(Keeping& keeping) const;
   Result<void> publish_missing(std::span<Keeping* const> keepings, bool all);
 
   /// A blob's bytes, verified if they have not been for long; `corrupt` where they are damaged or missing.

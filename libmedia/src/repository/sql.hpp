@@ -41,7 +41,7 @@ inline constexpr std::string_view kFindMedia = "SELECT " MEDIA_SQL_MEDIA " FROM 
 // PostgreSQL's; SQLite has nothing to gain by it.
 inline constexpr std::string_view kFindSeveralMedia = "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE id = ANY (?1)";
 inline constexpr std::string_view kFindMediaByContent =
-    "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE owner = ?1 AND digest = ?2 AND status <> 0 ORDER BY id DESC LIMIT 1";
+    "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE owner = ?1 AND digest = ?2 AND status <> 0 LIMIT 1";
 inline constexpr std::string_view kFindMediaByContentAndName =
     "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE owner = ?1 AND digest = ?2 AND status <> 0 AND filename = ?3 ORDER BY id DESC LIMIT 1";
 // The comparison with '' is what lets the partial index serve.

@@ -121,7 +121,8 @@ class FilesystemStore final : public BlobStore, public SegmentedStore, public Fi
 
   Result<std::unique_ptr<BlobWriter>> begin(std::optional<std::uint64_t> expected_size) override {
     MEDIA_TRY(writable("begin a blob"));
-    return std::unique_ptr<BlobWriter>(std::make_unique<FileWriter>(temp_, early_sync_, buffer_bytes_, expected_size));
+    return std::unique_ptr<BlobWriter>(
+        std::make_unique<FileWriter>(temp_, early_sync_, store::SmallContents{packed_, pack_below_}, buffer_bytes_, expected_size));
   }
   std::vector<Result<std::unique_ptr<Staged>>> finish_together(std::span<const std::unique_ptr<BlobWriter>> writers) override {
     return FileWriter::finish_together(writers);
@@ -166,7 +167,7 @@ class FilesystemStore final : public BlobStore, public SegmentedStore, public Fi
 
   UniqueFd base_;
   std::shared_ptr<TempFolder> temp_;
-  std::unique_ptr<PackedBlobs> packed_;
+  std::shared_ptr<PackedBlobs> packed_;
   const std::size_t buffer_bytes_;
   const std::uint64_t pack_below_;
   const std::shared_ptr<EarlySync> early_sync_ = std::make_shared<EarlySync>();
@@ -175,19 +176,27 @@ class FilesystemStore final : public BlobStore, public SegmentedStore, public Fi
 
 Result<void> FilesystemStore::publish(std::span<const std::unique_ptr<Staged>> staged) {
   MEDIA_TRY(writable("publish"));
-  std::vector<PackedContent> small;
-  std::vector<FileStaged*> large;
+  std::vector<FileStaged*> contents;
   for (const auto& each : staged) {
     auto* const content = dynamic_cast<FileStaged*>(each.get());
     if (content == nullptr || content->folder() != temp_) return Error{Errc::invalid_argument, "publish: a content of another store"};
-    if (!content->file && content->size() < pack_below_) {
+    contents.push_back(content);
+  }
+  std::vector<PackedContent> small;
+  std::vector<PackedBlobs::Appended> appended;
+  std::vector<FileStaged*> large;
+  for (FileStaged* const content : contents) {
+    if (content->ahead) {
+      appended.push_back(std::move(*content->ahead));
+      content->ahead.reset();
+    } else if (!content->file && content->size() < pack_below_) {
       small.push_back({content->digest(), content->memory});
     } else {
       large.push_back(content);
     }
   }
   // A copy that lies there in the other form stays: whoever removed it could not know whether somebody was about to rely on it.
-  MEDIA_TRY(packed_->publish(small));
+  MEDIA_TRY(packed_->publish(small, std::move(appended)));
   if (!large.empty()) MEDIA_TRY(publisher_.publish(large));
   return {};
 }

@@ -51,41 +51,65 @@ Result<void> PackedBlobs::ensure_writer() {
   return {};
 }
 
-/// Appends and makes durable; the index does not know of it yet.
 Result<PackedBlobs::Appended> PackedBlobs::append(std::span<const PackedContent> contents) {
   Appended appended;
-  std::uint64_t end = 0;
+  appended.digests.reserve(contents.size());
+  appended.places.reserve(contents.size());
+  appended.replaced.reserve(contents.size());
   {
-    const std::lock_guard lock(append_mutex_);
-    MEDIA_TRY(ensure_writer());
-    appended.writer = writer_;
-    appended.segment = writer_segment_;
-    const std::uint64_t start = writer_->end();
-    auto offsets = writer_->append(contents);
-    if (!offsets) {
-      if (writer_->broken()) {
-        retire_writer(writer_);
-      } else if (writer_->end() > start) {
-        const std::lock_guard index(index_mutex_);
-        note_known(segments_[writer_segment_], start, writer_->end());
-      }
-      // The dead count as well: others take a segment of this size for full.
-      if (writer_ && writer_->end() >= options_.segment_bytes) writer_.reset();
-      return std::move(offsets).error();
+    // Known before, so that of two who replace each other's the last to append keeps its own.
+    const std::shared_lock lock(index_mutex_);
+    for (const PackedContent& content : contents) {
+      appended.digests.push_back(content.digest);
+      appended.replaced.push_back(index_.find(content.digest));
     }
-    end = writer_->end();
+  }
+  const std::lock_guard lock(append_mutex_);
+  MEDIA_TRY(ensure_writer());
+  appended.writer = writer_;
+  appended.segment = writer_segment_;
+  const std::uint64_t start = writer_->end();
+  auto offsets = writer_->append(contents);
+  if (offsets) {
     for (std::size_t i = 0; i < contents.size(); ++i) {
       appended.places.push_back({writer_segment_, (*offsets)[i], static_cast<std::uint32_t>(contents[i].bytes.size())});
     }
-    // Full: the next one to come opens another.
-    if (end >= options_.segment_bytes) writer_.reset();
+  } else if (writer_->broken()) {
+    retire_writer(writer_);
+  } else if (writer_->end() > start) {
+    const std::lock_guard index(index_mutex_);
+    note_known(segments_[writer_segment_], start, writer_->end());
   }
-  if (auto synced = appended.writer->sync(end); !synced) {
+  // Full: the next one to come opens another. The dead count as well: others take a segment of this size for full.
+  if (writer_ && writer_->end() >= options_.segment_bytes) writer_.reset();
+  if (!offsets) return std::move(offsets).error();
+  return appended;
+}
+
+Result<void> PackedBlobs::sync(const Appended& appended) {
+  auto synced = appended.writer->sync(appended.end());
+  if (!synced) {
     const std::lock_guard lock(append_mutex_);
     retire_writer(appended.writer);
-    return std::move(synced).error();
   }
-  return appended;
+  return synced;
+}
+
+void PackedBlobs::abandon(const Appended& appended) noexcept {
+  for (std::size_t i = 0; i < appended.places.size(); ++i) {
+    try {
+      // What cannot be marked is a blob that nothing refers to, once somebody reads the segment again.
+      static_cast<void>(remove_at(appended.digests[i], appended.places[i]));
+    } catch (const std::bad_alloc&) {
+    }
+  }
+  try {
+    const std::lock_guard lock(index_mutex_);
+    Segment& segment = segments_[appended.segment];
+    if (segment.ours) note_known(segment, appended.begin(), appended.end());
+  } catch (const std::bad_alloc&) {
+    // The index on the disk will cover less of the segment than it could.
+  }
 }
 
 /// Under `append_mutex_`.
@@ -110,30 +134,37 @@ void PackedBlobs::note_known(Segment& segment, std::uint64_t from, std::uint64_t
   }
 }
 
-Result<void> PackedBlobs::publish(std::span<const PackedContent> contents) {
-  if (contents.empty()) return {};
-  // The copies that these replace: known before, so that of two who replace each other's the last to append keeps its own.
-  std::vector<std::optional<PackedPlace>> replaced;
-  replaced.reserve(contents.size());
-  {
-    const std::shared_lock lock(index_mutex_);
-    for (const PackedContent& content : contents) replaced.push_back(index_.find(content.digest));
+Result<void> PackedBlobs::publish(std::span<const PackedContent> contents, std::vector<Appended> appended) {
+  const auto fail = [&](Error error) -> Result<void> {
+    for (const Appended& each : appended) abandon(each);
+    return as_publish_error(std::move(error));
+  };
+  if (!contents.empty()) {
+    auto more = append(contents);
+    if (!more) return fail(std::move(more).error());
+    appended.push_back(std::move(*more));
   }
-  auto outcome = append(contents);
-  if (!outcome) return as_publish_error(std::move(outcome).error());
-  const Appended appended = std::move(outcome).value();
+  // From the end: what was appended last to a segment is synced with all before it.
+  for (std::size_t i = appended.size(); i-- > 0;) {
+    if (auto synced = sync(appended[i]); !synced) return fail(std::move(synced).error());
+  }
+  for (const Appended& each : appended) take_in(each);
+  return {};
+}
+
+/// What is durable now is visible from here on.
+void PackedBlobs::take_in(const Appended& appended) {
   std::vector<std::pair<Digest, PackedPlace>> dead;
   bool full = false;
   {
     const std::lock_guard lock(index_mutex_);
-    for (std::size_t i = 0; i < contents.size(); ++i) {
-      const PackedPlace& place = appended.places[i];
-      const auto before = index_.find(contents[i].digest);
-      put_newest(contents[i].digest, place);
-      if (before && replaced[i] == before) dead.emplace_back(contents[i].digest, *before);
+    for (std::size_t i = 0; i < appended.places.size(); ++i) {
+      const auto before = index_.find(appended.digests[i]);
+      put_newest(appended.digests[i], appended.places[i]);
+      if (before && appended.replaced[i] == before) dead.emplace_back(appended.digests[i], *before);
     }
     Segment& segment = segments_[appended.segment];
-    note_known(segment, appended.places.front().offset, appended.places.back().offset + entry_span(appended.places.back().length));
+    note_known(segment, appended.begin(), appended.end());
     full = segment.scanned >= options_.segment_bytes && segment.ahead.empty();
   }
   for (const auto& [digest, place] : dead) {
@@ -143,7 +174,6 @@ Result<void> PackedBlobs::publish(std::span<const PackedContent> contents) {
     if (forget_entry(digest, place)) segments_[place.segment].index_stale = true;
   }
   if (full) static_cast<void>(checkpoint(appended.segment));
-  return {};
 }
 
 Result<bool> PackedBlobs::remove(const Digest& digest) {

@@ -58,8 +58,24 @@ class PackedBlobs {
   /// Writes the indexes that spare the next opening that work.
   ~PackedBlobs();
 
-  /// Durable and visible on success. Errors: `no_space`, `io`, `denied`, `unavailable`.
-  Result<void> publish(std::span<const PackedContent> contents);
+  /// Contents in a segment that are neither durable nor known to the index. While it lives nobody else takes the segment.
+  struct Appended {
+    std::shared_ptr<SegmentWriter> writer;
+    std::uint32_t segment = 0;
+    std::vector<Digest> digests;  ///< Of what lies at `places`, in one stretch.
+    std::vector<PackedPlace> places;
+    std::vector<std::optional<PackedPlace>> replaced;  ///< The copies that the index knew before.
+
+    [[nodiscard]] std::uint64_t begin() const { return places.front().offset; }
+    [[nodiscard]] std::uint64_t end() const { return places.back().offset + entry_span(places.back().length); }
+  };
+
+  /// Appends contents, at least one, which are then published or abandoned. Errors: `no_space`, `io`, `denied`, `unavailable`.
+  Result<Appended> append(std::span<const PackedContent> contents);
+  /// Both durable and visible on success. After a failure the latter are abandoned. Errors: as `append`.
+  Result<void> publish(std::span<const PackedContent> contents, std::vector<Appended> appended = {});
+  /// Their entries are dead.
+  void abandon(const Appended& appended) noexcept;
   /// Looks into the index alone, not at what other processes have done since the last `refresh`. `corrupt` where the entry is damaged.
   Result<std::optional<FoundPacked>> find(const Digest& digest) const;
   /// Learns what other processes have appended, moved and removed; false where there was nothing new.
@@ -106,12 +122,6 @@ class PackedBlobs {
     std::shared_ptr<const OpenSegment> file;
     std::uint64_t last_used = 0;
   };
-  struct Appended {
-    std::shared_ptr<SegmentWriter> writer;
-    std::uint32_t segment = 0;
-    std::vector<PackedPlace> places;
-  };
-
   PackedBlobs(int base, const Options& options) : base_(base), options_(options) {}
 
   [[nodiscard]] Segment segment_at(std::uint32_t number) const;
@@ -134,7 +144,8 @@ class PackedBlobs {
 
   static void note_known(Segment& segment, std::uint64_t from, std::uint64_t to);
   Result<void> ensure_writer();
-  Result<Appended> append(std::span<const PackedContent> contents);
+  Result<void> sync(const Appended& appended);
+  void take_in(const Appended& appended);
   void retire_writer(const std::shared_ptr<SegmentWriter>& writer);
   Result<bool> mark_dead(const Digest& digest, const PackedPlace& place);
   Result<void> checkpoint(std::uint32_t segment) const;

@@ -201,6 +201,7 @@ Result<void> PackedBlobs::move(std::uint32_t segment, int descriptor, std::span<
   std::vector<PackedContent> contents;
   for (const Moving& each : moving) contents.push_back({each.entry.digest, each.content});
   MEDIA_TRY_ASSIGN(const auto appended, append(contents));
+  MEDIA_TRY(sync(appended));
   {
     const std::lock_guard lock(index_mutex_);
     for (std::size_t i = 0; i < moving.size(); ++i) {
@@ -211,8 +212,7 @@ Result<void> PackedBlobs::move(std::uint32_t segment, int descriptor, std::span<
       // left to the next collection.
       moving[i].stray = !forget_entry(entry.digest, {segment, entry.offset, static_cast<std::uint32_t>(entry.length)});
     }
-    note_known(segments_[appended.segment], appended.places.front().offset,
-               appended.places.back().offset + entry_span(appended.places.back().length));
+    note_known(segments_[appended.segment], appended.begin(), appended.end());
   }
   // The same, where another process removed it.
   for (Moving& each : moving) {

@@ -32,14 +32,31 @@ Result<std::size_t> FileStaged::read_at(std::uint64_t offset, std::span<std::byt
   return read_file(file->descriptor(), size_, offset, into, "read a temp file");
 }
 
+FileStaged::~FileStaged() {
+  if (!ahead) return;
+  if (const auto packed = small_.packed.lock()) packed->abandon(*ahead);
+}
+
+void FileStaged::write_ahead() noexcept {
+  if (ahead || file || size_ >= small_.below_bytes) return;
+  const auto packed = small_.packed.lock();
+  if (!packed) return;
+  try {
+    const PackedContent content{digest_, memory};
+    if (auto appended = packed->append(std::span(&content, 1))) ahead = std::move(*appended);
+  } catch (const std::bad_alloc&) {
+    // Publishing tries again, and has somebody to tell.
+  }
+}
+
 std::optional<FileWindow> FileStaged::window() const {
   if (!file) return std::nullopt;
   return FileWindow{file->descriptor(), 0, size_};
 }
 
-FileWriter::FileWriter(std::shared_ptr<TempFolder> folder, std::shared_ptr<EarlySync> early_sync, std::size_t buffer_bytes,
-                       std::optional<std::uint64_t> expected_size)
-    : folder_(std::move(folder)), early_sync_(std::move(early_sync)), buffer_bytes_(buffer_bytes) {
+FileWriter::FileWriter(std::shared_ptr<TempFolder> folder, std::shared_ptr<EarlySync> early_sync, SmallContents small,
+                       std::size_t buffer_bytes, std::optional<std::uint64_t> expected_size)
+    : folder_(std::move(folder)), early_sync_(std::move(early_sync)), small_(std::move(small)), buffer_bytes_(buffer_bytes) {
   if (expected_size) buffer_.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(*expected_size, buffer_bytes_)));
 }
 
@@ -65,7 +82,7 @@ std::unique_ptr<Staged> FileWriter::stage_in_memory(const Digest& digest) {
   const std::uint64_t size = buffer_.size();
   // A wrong hint must not hold memory for as long as a group waits to be published.
   if (size > 0 && buffer_.capacity() > 2 * size) buffer_.shrink_to_fit();
-  return std::make_unique<FileStaged>(folder_, digest, size, std::move(buffer_), std::optional<TempFile>());
+  return std::make_unique<FileStaged>(folder_, digest, size, std::move(buffer_), std::optional<TempFile>(), small_);
 }
 
 std::vector<Result<std::unique_ptr<Staged>>> FileWriter::finish_together(std::span<const std::unique_ptr<BlobWriter>> writers) {

@@ -10,38 +10,55 @@
 
 #include "media/blob_store.hpp"
 #include "store/early_sync.hpp"
+#include "store/packed_blobs.hpp"
 #include "store/temp_folder.hpp"
 
 namespace media::store {
 
-/// Thread-safety: as `Staged`; `memory` and `file` are the publisher's to change, which owns the object by then.
+/// Where small contents of a store go.
+struct SmallContents {
+  std::weak_ptr<PackedBlobs> packed;  ///< Gone with the store, which a staged content may outlive.
+  std::uint64_t below_bytes = 0;
+};
+
+/// Thread-safety: as `Staged`; the public members are the publisher's to change, which owns the object by then.
 class FileStaged final : public Staged {
  public:
   FileStaged(std::shared_ptr<TempFolder> folder, const Digest& digest, std::uint64_t size, std::vector<std::byte> in_memory,
-             std::optional<TempFile> in_file)
-      : memory(std::move(in_memory)), file(std::move(in_file)), folder_(std::move(folder)), digest_(digest), size_(size) {}
+             std::optional<TempFile> in_file, SmallContents small = {})
+      : memory(std::move(in_memory)),
+        file(std::move(in_file)),
+        folder_(std::move(folder)),
+        digest_(digest),
+        size_(size),
+        small_(std::move(small)) {}
+  ~FileStaged() override;
 
   [[nodiscard]] const Digest& digest() const noexcept override { return digest_; }
   [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const override;
   [[nodiscard]] std::optional<FileWindow> window() const override;
+  void write_ahead() noexcept override;
   [[nodiscard]] const std::shared_ptr<TempFolder>& folder() const noexcept { return folder_; }
 
   /// The whole content, or nothing where it is in the file.
   std::vector<std::byte> memory;
   std::optional<TempFile> file;
+  /// Where it was written ahead; abandoned with the object unless the publisher has taken it.
+  std::optional<PackedBlobs::Appended> ahead;
 
  private:
   std::shared_ptr<TempFolder> folder_;
   Digest digest_;
   std::uint64_t size_;
+  SmallContents small_;
 };
 
 /// Gathers a content: in memory up to a limit, then in a temp file, through a buffer of the same size. It is hashed as it leaves memory, or
 /// in the end: small ones can then be hashed several at a time.
 class FileWriter final : public BlobWriter {
  public:
-  FileWriter(std::shared_ptr<TempFolder> folder, std::shared_ptr<EarlySync> early_sync, std::size_t buffer_bytes,
+  FileWriter(std::shared_ptr<TempFolder> folder, std::shared_ptr<EarlySync> early_sync, SmallContents small, std::size_t buffer_bytes,
              std::optional<std::uint64_t> expected_size);
 
   Result<void> write(std::span<const std::byte> piece) override;
@@ -56,6 +73,7 @@ class FileWriter final : public BlobWriter {
 
   std::shared_ptr<TempFolder> folder_;
   std::shared_ptr<EarlySync> early_sync_;
+  SmallContents small_;
   const std::size_t buffer_bytes_;
   Sha256 hasher_;
   std::vector<std::byte> buffer_;
