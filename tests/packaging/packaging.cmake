@@ -14,6 +14,7 @@ if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI AND NOT MEDIA_SANITIZE)
   packaging_test(licences "$<$<BOOL:${MEDIA_WITH_VIDEO}>:$<TARGET_FILE_DIR:mediad>/media-video-worker>" $<TARGET_FILE:mediad>
     $<TARGET_FILE:mediactl> $<TARGET_FILE:media-worker>)
   packaging_test(manuals "${PROJECT_SOURCE_DIR}" "${PROJECT_BINARY_DIR}" $<TARGET_FILE:mediactl> $<TARGET_FILE:mediad>)
+  packaging_test(debian "${PROJECT_BINARY_DIR}" "${PROJECT_SOURCE_DIR}")
   packaging_test(kubernetes "${PROJECT_SOURCE_DIR}" "${PROJECT_BINARY_DIR}" $<TARGET_FILE:mediad>)
 
   add_test(NAME packaging_monitoring COMMAND "${MEDIA_YAML_PYTHON}" "${PROJECT_SOURCE_DIR}/tests/packaging/monitoring.py"
