@@ -80,6 +80,7 @@ struct Config {
   [[nodiscard]] unsigned derivations() const noexcept { return derivations_at_once == 0 ? workers : derivations_at_once; }
 
   std::string log_level = "info";
+  std::string log_level_file{};  ///< Empty: none.
   LogFormat log_format = LogFormat::pretty;
 
   RateLimits rate_limits;  ///< Default by mode: off, on.

@@ -8,6 +8,7 @@
 #include "config_reading.hpp"
 #include "edge/cors.hpp"
 #include "http/message.hpp"
+#include "telemetry/log.hpp"
 #include "url.hpp"
 
 namespace media::server {
@@ -309,9 +310,12 @@ const std::vector<Setting>& server_settings() {
       {"MEDIA_SERVICE_LOGGING_LEVEL", "what is logged: this and worse", "trace, debug, info, warn, error or off",
        [](Config& c, const std::string& text) {
          c.log_level = text;
-         return text == "trace" || text == "debug" || text == "info" || text == "warn" || text == "error" || text == "off";
+         return is_log_level(text);
        },
        [](const Config& c) { return c.log_level; }},
+      {"MEDIA_SERVICE_LOGGING_LEVEL_FILE",
+       "holds the level to take at the start and at each SIGHUP; without one SIGHUP goes to debug, and the next one back", "a file",
+       [](Config& c, const std::string& text) { return c.log_level_file = text, true; }, [](const Config& c) { return c.log_level_file; }},
       {"MEDIA_SERVICE_LOGGING_CONSOLE_FORMAT", "for people, or JSON lines", "pretty or json",
        [](Config& c, const std::string& text) {
          c.log_format = text == "json" ? LogFormat::json : LogFormat::pretty;

@@ -45,7 +45,7 @@ usage: mediad [--role ROLE] [--port-file FILE]
   --version          print the version and exit
 
 Configuration comes from the environment, in local mode from .env.local too; docs/configuration.md lists it.
-SIGTERM or SIGINT drains and stops.
+SIGTERM or SIGINT drains and stops. SIGHUP changes the level of the log (MEDIA_SERVICE_LOGGING_LEVEL_FILE).
 
 Exit codes: 0 stopped as told, 1 not healthy, 2 configuration or usage, 3 cannot start.
 )";
@@ -135,15 +135,55 @@ int check_health(const Config& config, const Arguments& arguments) {
   return answer ? 0 : unhealthy(answer.error().message);
 }
 
+/// Who turns the log up or down need not stop a server that shows a fault just now.
+class LogLevels {
+ public:
+  LogLevels(const Config& config, Log& log) : config_(config), log_(log), level_(config.log_level) {
+    if (!config.log_level_file.empty()) read_file();
+  }
+
+  void change() {
+    if (config_.log_level_file.empty()) {
+      take(level_ == "debug" ? config_.log_level == "debug" ? "info" : config_.log_level : "debug");
+    } else if (!read_file()) {
+      return;
+    }
+    log_.write(LogLevel::info, "log level changed", {{"level", level_}});
+  }
+
+ private:
+  void take(const std::string& level) {
+    level_ = level;
+    log_.set_level(level);
+  }
+  bool read_file() {
+    std::ifstream file(config_.log_level_file);
+    std::string level;
+    if (!(file >> level) || !is_log_level(level)) {
+      log_.write(LogLevel::error, "the log level stays as it is: its file names none",
+                 {{"file", config_.log_level_file}, {"level", level_}});
+      return false;
+    }
+    take(level);
+    return true;
+  }
+
+  const Config& config_;
+  Log& log_;
+  std::string level_;
+};
+
 int serve(const Config& config, const std::optional<std::string>& port_file) {
   // Blocked before any thread starts, so that every thread inherits it and only sigwait below sees the signal.
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   Log log(config.log_level, config.log_format == LogFormat::json);
+  LogLevels levels(config, log);
   raise_descriptor_limit(config, log);
   auto service = Service::start(config, log);
   if (!service) {
@@ -158,8 +198,10 @@ int serve(const Config& config, const std::optional<std::string>& port_file) {
     std::cerr << "mediad: cannot write the port file '" << *port_file << "'\n";
     return kExitStart;
   }
+  // From a terminal it says that the terminal is gone.
+  const bool at_terminal = ::isatty(STDIN_FILENO) == 1;
   int signal = 0;
-  sigwait(&signals, &signal);
+  for (sigwait(&signals, &signal); signal == SIGHUP && !at_terminal; sigwait(&signals, &signal)) levels.change();
   log.write(LogLevel::info, "stopping", {{"signal", std::int64_t{signal}}});
   (*service)->stop();
   log.write(LogLevel::info, "stopped");

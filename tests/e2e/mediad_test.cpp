@@ -384,6 +384,55 @@ TEST_CASE("mediad: told to stop, it finishes uploads in flight and ends with 0")
   CHECK(client.get("/media/1/download")->body == content);
 }
 
+TEST_CASE("mediad: told by SIGHUP, it logs more and less without a restart") {
+  const auto wait_for = [](const Mediad& server, const std::string& text) {
+    for (int i = 0; i < 200 && read_text(server.log()).find(text) == std::string::npos; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return read_text(server.log()).find(text) != std::string::npos;
+  };
+  SECTION("to debug and back") {
+    Mediad server({kNoRenditions, "MEDIA_SERVICE_LOGGING_LEVEL=warn"});
+    Client client(server.port);
+    client.get("/media/111");
+    server.daemon->signal(SIGHUP);
+    CHECK(wait_for(server, "level=debug"));
+    client.get("/media/222");
+    CHECK(wait_for(server, "/media/222"));
+    server.daemon->signal(SIGHUP);
+    // At warn the change is no line; that it came shows in what is not logged any more.
+    for (int id = 300; id < 500; ++id) {
+      const std::string path = "/media/" + std::to_string(id);
+      client.get(path);
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      if (read_text(server.log()).find(path) == std::string::npos) break;
+      REQUIRE(id < 499);
+    }
+    CHECK(read_text(server.log()).find("/media/111") == std::string::npos);
+    CHECK(server.stop() == 0);
+  }
+  SECTION("to what a file says") {
+    const TempFolder folder;
+    const auto file = folder / "level";
+    write_file(file, "error\n");
+    Mediad server({kNoRenditions, "MEDIA_SERVICE_LOGGING_LEVEL_FILE=" + file.string()});
+    Client client(server.port);
+    client.get("/media/111");
+    write_file(file, "loud\n");
+    server.daemon->signal(SIGHUP);
+    CHECK(wait_for(server, "names none"));
+    client.get("/media/222");
+    write_file(file, "info\n");
+    server.daemon->signal(SIGHUP);
+    CHECK(wait_for(server, "level=info"));
+    client.get("/media/333");
+    CHECK(wait_for(server, "/media/333"));
+    const std::string log = read_text(server.log());
+    CHECK(log.find("/media/111") == std::string::npos);
+    CHECK(log.find("/media/222") == std::string::npos);
+  }
+}
+
 TEST_CASE("mediad: health, readiness and liveness answer as the contract has them") {
   Mediad server({kNoRenditions});
   Client client(server.port);

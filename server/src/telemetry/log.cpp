@@ -64,6 +64,10 @@ bool is_empty(const LogField& field) {
 
 }  // namespace
 
+bool is_log_level(std::string_view text) {
+  return text == "trace" || text == "debug" || text == "info" || text == "warn" || text == "error" || text == "off";
+}
+
 struct Log::State {
   spdlog::logger logger{"mediad", std::make_shared<spdlog::sinks::stdout_sink_mt>()};
   bool json = false;
@@ -72,9 +76,11 @@ struct Log::State {
 Log::Log(std::string_view level, bool json) : state_(std::make_unique<State>()) {
   state_->json = json;
   state_->logger.set_pattern("%v");
-  state_->logger.set_level(spdlog::level::from_str(std::string(level)));
+  set_level(level);
   state_->logger.flush_on(spdlog::level::info);
 }
+
+void Log::set_level(std::string_view level) { state_->logger.set_level(spdlog::level::from_str(std::string(level))); }
 
 Log::~Log() = default;
 

@@ -13,6 +13,9 @@ namespace media::server {
 
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error };
 
+/// Is it the name of a level, or `off`?
+bool is_log_level(std::string_view text);
+
 /// A named fact of an event; an empty text is none, and left out.
 struct LogField {
   std::string_view name;
@@ -31,6 +34,8 @@ class Log {
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
+  /// Of what is written from now on.
+  void set_level(std::string_view level);
   void write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
   void flush();
 
