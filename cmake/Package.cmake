@@ -33,6 +33,7 @@ set(CPACK_INSTALL_PREFIX /usr)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 
 # media_package(<name> SECTION s SUMMARY s [DEPENDS …] [RECOMMENDS …] COMPONENTS …)
@@ -57,23 +58,27 @@ endmacro()
 set(media_same "(= ${PROJECT_VERSION})")
 media_package(libmedia0 SECTION libs COMPONENTS runtime
   SUMMARY "keeps photos and videos by their content, and makes every size of them")
+# What libmedia.a leaves to the program, and libmedia's pkg-config file names; not what the programs and the tests use besides.
+file(STRINGS packaging/deps/build.txt media_dev_packages REGEX "^lib[a-z0-9]+([-0-9a-z]*)-dev$")
+list(FILTER media_dev_packages EXCLUDE REGEX "^lib(av(format|codec|util)|swscale|stb|cli11|spdlog|cpp-httplib)-dev$")
+list(JOIN media_dev_packages ", " media_dev_packages)
 media_package(libmedia-dev SECTION libdevel COMPONENTS development static shared
   SUMMARY "headers, the static library and the CMake package of libmedia"
-  DEPENDS "libmedia0 ${media_same}, libexpected-dev")
+  DEPENDS "libmedia0 ${media_same}, ${media_dev_packages}")
 set(media_with_video "")
 if(TARGET media-video-worker)
   media_package(libmedia-video SECTION libs COMPONENTS video
     SUMMARY "pictures of videos for libmedia, by FFmpeg"
     DEPENDS "libmedia0 ${media_same}")
-  set(media_with_video "libmedia-video ${media_same}")
+  set(media_with_video "libmedia-video ${media_same}, ")
 endif()
 if(TARGET mediactl AND TARGET mediad)
   media_package(mediactl SECTION graphics COMPONENTS tools mediactl_manual
     SUMMARY "a store of photos and videos on the command line"
-    DEPENDS "libmedia0 ${media_same}" RECOMMENDS "${media_with_video}")
+    DEPENDS "libmedia0 ${media_same}" RECOMMENDS "${media_with_video}bash-completion")
   media_package(mediad SECTION httpd COMPONENTS server mediad_manual service
     SUMMARY "a server of photos and videos"
-    DEPENDS "libmedia0 ${media_same}, adduser, init-system-helpers" RECOMMENDS "${media_with_video}, mediactl ${media_same}, ca-certificates")
+    DEPENDS "libmedia0 ${media_same}, adduser, init-system-helpers" RECOMMENDS "${media_with_video}mediactl ${media_same}, ca-certificates")
   foreach(script conffiles postinst prerm postrm)
     list(APPEND CPACK_DEBIAN_MEDIAD_PACKAGE_CONTROL_EXTRA "${PROJECT_SOURCE_DIR}/packaging/debian/mediad/${script}")
   endforeach()

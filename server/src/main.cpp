@@ -179,7 +179,9 @@ int serve(const Config& config, const std::optional<std::string>& port_file) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGHUP);
+  // Who started it by nohup(1) wants it to outlive the terminal, no more.
+  struct sigaction hangup{};
+  if (::sigaction(SIGHUP, nullptr, &hangup) != 0 || hangup.sa_handler != SIG_IGN) sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   Log log(config.log_level, config.log_format == LogFormat::json);

@@ -164,6 +164,18 @@ void check_media_rows(const MakeRepository& make) {
   for (const Media& media : {first, second, waiting}) insert(*repository, media);
   const auto any = repository->find_media_by_content("owner-5", *first.digest, std::nullopt).value();
   CHECK((any == first || any == second));
+  CHECK_FALSE(repository->find_judged_media_by_content("owner-6", *first.digest).value().has_value());
+  for (const auto& [id, format] :
+       {std::pair{first.id, Format::unknown}, std::pair{second.id, Format::unknown}, std::pair{first.id, Format::jpeg}}) {
+    // However many unjudged ones there are, one that was judged is found.
+    Media& media = id == first.id ? first : second;
+    media.info.format = format;
+    REQUIRE(repository->write([&](Transaction& transaction) { return transaction.update_media(media); }));
+    const bool judged = first.info.format != Format::unknown || second.info.format != Format::unknown;
+    const auto found = repository->find_judged_media_by_content("owner-5", *first.digest).value();
+    CHECK(found.has_value() == judged);
+    if (found) CHECK(found->info.format != Format::unknown);
+  }
   CHECK(repository->find_media_by_content("owner-5", *first.digest, "a.jpg").value() == first);
   CHECK_FALSE(repository->find_media_by_content("owner-5", *first.digest, "c.jpg").value().has_value());
   CHECK_FALSE(repository->find_media_by_content("owner-6", *first.digest, std::nullopt).value().has_value());

@@ -2,7 +2,7 @@
 # Installs the Debian packages in a fresh tree, uses them there as a stranger would, and purges them again:
 # debian_tree.sh SUITE PACKAGES_FOLDER SOURCE_FOLDER    as root; SUITE is the release that they were built on (bookworm, trixie)
 # The tree is made by debootstrap from the mirror that this machine's apt uses, which takes a minute or two.
-# shellcheck disable=SC2016 # formats of apt and dpkg
+# shellcheck disable=SC2016,SC2086 # formats of apt and dpkg; commands of several words
 set -eu
 
 suite=$1 packages=$2 source=$3
@@ -21,8 +21,8 @@ fail() {
   echo "$*" >&2
   exit 1
 }
-inside() { env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"; }
-in_tree() { inside chroot "$tree" "$@"; }
+clean="env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive"
+in_tree() { $clean chroot "$tree" "$@"; }
 
 mirror=$(apt-get indextargets --format '$(CREATED_BY) $(REPO_URI)' | awk '$1 == "Packages" && $2 !~ /security/ { print $2; exit }')
 [ -n "$mirror" ] || fail "apt names no mirror here"
@@ -53,16 +53,16 @@ in_tree sh -c 'set -a; . /etc/mediad/mediad.env; RUN_MODE=production MEDIA_SERVI
 echo "use"
 cp "$source/docs/images/photo.jpg" "$tree/tmp/photo.jpg"
 chmod 644 "$tree/tmp/photo.jpg"
-as_media() { in_tree setpriv --reuid media --regid media --init-groups "$@"; }
-key=$(as_media mediactl --store /var/lib/mediad apikey create --owner somebody 2>"$work/key.err" | grep -oE '[A-Za-z0-9_.-]{30,}' | head -1) ||
-  { cat "$work/key.err"; fail "no API key"; }
+user="setpriv --reuid media --regid media --init-groups"
+as_media() { in_tree $user "$@"; }
 cat >"$tree/tmp/serve" <<'SERVE'
 set -a
 . /etc/mediad/mediad.env
 RUN_MODE=production MEDIA_SERVICE_STORAGE_BASE_PATH=/var/lib/mediad MEDIA_SERVICE_SERVER_PORT=0
 exec mediad --port-file /var/lib/mediad/port
 SERVE
-as_media sh /tmp/serve 2>"$work/mediad.log" &
+# Not by the function, whose shell would be what is stopped.
+$clean chroot "$tree" $user sh /tmp/serve >"$work/mediad.log" 2>&1 &
 server=$!
 i=0
 while [ ! -s "$tree/var/lib/mediad/port" ]; do
@@ -72,8 +72,9 @@ while [ ! -s "$tree/var/lib/mediad/port" ]; do
 done
 api=http://127.0.0.1:$(cat "$tree/var/lib/mediad/port")/api/v1/media-management
 [ "$(curl -sS -o /dev/null -w '%{http_code}' -F "file=@$source/docs/images/photo.jpg" "$api/media")" = 401 ] || fail "a stranger may upload"
+key=$(as_media mediactl --store /var/lib/mediad apikey create --owner somebody 2>"$work/key.err") || { cat "$work/key.err"; fail "no API key"; }
 id=$(curl -sSf -H "Authorization: Bearer $key" -F "file=@$source/docs/images/photo.jpg" "$api/media" | sed -n 's/^{"id":\([0-9]*\).*/\1/p')
-curl -sSf -H "Authorization: Bearer $key" -o "$work/small" "$api/media/$id/image?w=64&format=webp"
+curl -sSf -H "Authorization: Bearer $key" -o "$work/small" "$api/media/$id/image?w=320&format=webp"
 [ "$(head -c 4 "$work/small")" = RIFF ] || fail "no WebP was made"
 curl -sSf -H "Authorization: Bearer $key" -o "$work/got" "$api/media/$id/download"
 cmp "$work/got" "$source/docs/images/photo.jpg"
@@ -82,6 +83,18 @@ wait "$server" || fail "mediad does not stop in peace"
 server=
 rm -f "$tree/var/lib/mediad/port"
 in_tree mediactl --store /var/lib/mediad verify
+
+echo "build on it"
+in_tree apt-get -qq -y --no-install-recommends install g++ cmake make pkg-config >"$work/install.log" 2>&1 || { tail -5 "$work/install.log"; fail "no compiler"; }
+in_tree apt-mark auto g++ cmake make pkg-config >/dev/null
+mkdir "$tree/tmp/consumer"
+cp -r "$source/tests/consumer/." "$tree/tmp/consumer"
+for kind in static shared; do
+  in_tree sh -c "cmake -S /tmp/consumer -B /tmp/build-$kind -DKIND=$kind && cmake --build /tmp/build-$kind" >"$work/build.log" 2>&1 ||
+    { tail -20 "$work/build.log"; fail "a program cannot be built on libmedia-dev ($kind)"; }
+  got=$(in_tree "/tmp/build-$kind/consumer" /tmp/photo.jpg)
+  [ "$got" = "$(sha256sum <"$source/docs/images/photo.jpg" | cut -d ' ' -f 1) 320x180" ] || fail "the program built on libmedia-dev says $got"
+done
 
 echo "purge"
 in_tree apt-get -qq -y purge mediad mediactl libmedia-dev libmedia0 libmedia-video >"$work/purge.log" 2>&1 || { tail -20 "$work/purge.log"; fail "the packages cannot be purged"; }

@@ -10,6 +10,7 @@ namespace test {
 
 inline constexpr std::array kHotPath{media::sql::kFindMedia,
                                      media::sql::kFindMediaByContent,
+                                     media::sql::kFindJudgedMediaByContent,
                                      media::sql::kFindMediaByContentAndName,
                                      media::sql::kFindMediaByIdempotencyKey,
                                      media::sql::kListExpiredMedia,

@@ -97,6 +97,8 @@ class MEDIA_EXPORT RepositoryReader {
   /// One of the owner's media with this content, not Pending; where a file name is given, the newest that has it too.
   virtual Result<std::optional<Media>> find_media_by_content(const std::string& owner, const Digest& digest,
                                                              const std::optional<std::string>& filename) const = 0;
+  /// Likewise, of those whose content was judged when it came in: the format is known.
+  virtual Result<std::optional<Media>> find_judged_media_by_content(const std::string& owner, const Digest& digest) const = 0;
   virtual Result<std::optional<Media>> find_media_by_idempotency_key(const std::string& owner, const std::string& key) const = 0;
 
   virtual Result<std::optional<Blob>> find_blob(const Digest& digest) const = 0;

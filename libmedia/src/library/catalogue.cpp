@@ -47,35 +47,32 @@ Result<void> LibraryImpl::wait_while_deleting(const Digest& digest, std::chrono:
   }
 }
 
-/// What one content costs before its group is formed is done beside the others', each on its own thread: the look whether the store has it,
-/// and its way to the disk where not. Whatever fails here comes up again in the group.
+/// A content that the store lacks goes on its way before its group is formed, beside the others', each on its own thread. Whatever fails
+/// here comes up again in the group.
 void LibraryImpl::write_ahead(Keeping& keeping) const {
-  if (!keeping.staged) return;
+  // Other stores do nothing with the hint, and a look at some of them is a request.
+  if (!keeping.staged || store_->segmented() == nullptr) return;
   const auto row = repository_->find_blob(keeping.digest);
   if (!row || (*row && (*row)->state == BlobState::deleting)) return;
   const auto held = holds(*row, keeping.digest, keeping.size_bytes);
-  if (!held || *held) return;
-  keeping.missing = true;
-  keeping.staged->write_ahead();
+  if (held && !*held) keeping.staged->write_ahead();
 }
 
-Result<void> LibraryImpl::publish_missing(std::span<Keeping* const> keepings, bool all) {
-  // Who waits for a collection to let go of a blob waits alone.
-  const bool alone = keepings.size() == 1;
+/// `may_wait`: for a collection to let go of a blob, which others must not have to.
+Result<void> LibraryImpl::publish_missing(std::span<Keeping* const> keepings, bool all, bool may_wait) {
   std::vector<Keeping*> members;
   std::unordered_set<Digest> in_group;
   for (Keeping* const each : keepings) {
     Keeping& keeping = *each;
     if (keeping.published || !in_group.insert(keeping.digest).second) continue;
-    if (all || !keeping.missing) {
-      MEDIA_TRY_ASSIGN(const auto row, repository_->find_blob(keeping.digest));
-      if (!all) {
-        MEDIA_TRY_ASSIGN(const bool held, holds(row, keeping.digest, keeping.size_bytes));
-        if (held) continue;
-      }
-      if (row && row->state == BlobState::deleting) {
-        MEDIA_TRY(wait_while_deleting(keeping.digest, alone ? kDeletingWait : std::chrono::seconds(0)));
-      }
+    // Again, where it was written ahead: a twin may have come in meanwhile, or a collection begun.
+    MEDIA_TRY_ASSIGN(const auto row, repository_->find_blob(keeping.digest));
+    if (!all) {
+      MEDIA_TRY_ASSIGN(const bool held, holds(row, keeping.digest, keeping.size_bytes));
+      if (held) continue;
+    }
+    if (row && row->state == BlobState::deleting) {
+      MEDIA_TRY(wait_while_deleting(keeping.digest, may_wait ? kDeletingWait : std::chrono::seconds(0)));
     }
     if (!keeping.staged) {
       if (keeping.content == nullptr) return Error{Errc::conflict, "blob " + keeping.digest.to_hex() + " went away meanwhile; try again"};
@@ -113,9 +110,9 @@ Result<void> LibraryImpl::publish_missing(std::span<Keeping* const> keepings, bo
   return {};
 }
 
-Result<void> LibraryImpl::keep(std::span<Keeping* const> keepings, const Repository::Closure& rows) {
+Result<void> LibraryImpl::keep(std::span<Keeping* const> keepings, const Repository::Closure& rows, bool may_wait) {
   for (int round = 0; round < kKeepRounds; ++round) {
-    MEDIA_TRY(publish_missing(keepings, round > 0));
+    MEDIA_TRY(publish_missing(keepings, round > 0, may_wait));
     bool vanished = false;  // a row that looked live before the transaction is not any more
     const Timestamp now = clock_->now();
     Span span("catalog.write");

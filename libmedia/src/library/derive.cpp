@@ -65,15 +65,18 @@ Result<LibraryImpl::StagedOutput> LibraryImpl::stage_output(const Digest& source
 Result<void> LibraryImpl::keep_outputs(std::span<StagedOutput> outputs, const Repository::Closure& more) {
   std::vector<Keeping*> keepings;
   for (StagedOutput& output : outputs) keepings.push_back(&output.keeping);
-  return keep(keepings, [&](Transaction& transaction) -> Result<void> {
-    if (!outputs.empty()) {
-      // Removed, perhaps erased, while its picture was made: then there must be no picture of it either.
-      MEDIA_TRY_ASSIGN(const bool referenced, transaction.is_referenced(outputs.front().rendition.source));
-      if (!referenced) return Error{Errc::not_found, "the media was removed while its picture was made"};
-    }
-    for (const StagedOutput& output : outputs) MEDIA_TRY(transaction.put_rendition(output.rendition));
-    return more(transaction);
-  });
+  return keep(
+      keepings,
+      [&](Transaction& transaction) -> Result<void> {
+        if (!outputs.empty()) {
+          // Removed, perhaps erased, while its picture was made: then there must be no picture of it either.
+          MEDIA_TRY_ASSIGN(const bool referenced, transaction.is_referenced(outputs.front().rendition.source));
+          if (!referenced) return Error{Errc::not_found, "the media was removed while its picture was made"};
+        }
+        for (const StagedOutput& output : outputs) MEDIA_TRY(transaction.put_rendition(output.rendition));
+        return more(transaction);
+      },
+      keepings.size() == 1);
 }
 
 Result<Picture> LibraryImpl::make_picture(const Media& media, const Transform& transform, const std::string& encoder,

@@ -41,14 +41,20 @@ Media media_from(const IngestRequest& request, const Verdict& verdict, const Kee
   return media;
 }
 
-/// A media of the owner's with this content. One that has expired goes at once: another must not be hidden behind it.
-Result<std::optional<Media>> find_by_content(Transaction& transaction, const std::string& owner, const Digest& digest,
-                                             const std::optional<std::string>& filename, Timestamp now) {
+/// What `find` answers first. One that has expired goes at once: another must not be hidden behind it.
+template <class Find>
+Result<std::optional<Media>> find_unexpired(Transaction& transaction, Timestamp now, const Find& find) {
   for (;;) {
-    MEDIA_TRY_ASSIGN(auto media, transaction.find_media_by_content(owner, digest, filename));
+    MEDIA_TRY_ASSIGN(auto media, find());
     if (!media || !has_expired(*media, now)) return media;
     MEDIA_TRY(transaction.remove_media(media->id));
   }
+}
+
+/// A media of the owner's with this content, and under this name where one is given.
+Result<std::optional<Media>> find_by_content(Transaction& transaction, const std::string& owner, const Digest& digest,
+                                             const std::optional<std::string>& filename, Timestamp now) {
+  return find_unexpired(transaction, now, [&] { return transaction.find_media_by_content(owner, digest, filename); });
 }
 
 /// The media that answers this request without making another one, if there is one.
@@ -63,10 +69,9 @@ Result<std::optional<Media>> find_same_upload(Transaction& transaction, const In
     }
   }
   if (request.reuse_existing) {
-    MEDIA_TRY_ASSIGN(auto same_bytes, find_by_content(transaction, request.owner, digest, std::nullopt, now));
+    if (request.any_content) return find_by_content(transaction, request.owner, digest, std::nullopt, now);
     // What came in unjudged is no answer to somebody who wants it judged.
-    if (same_bytes && (request.any_content || same_bytes->info.format != Format::unknown)) return same_bytes;
-    return std::optional<Media>{};
+    return find_unexpired(transaction, now, [&] { return transaction.find_judged_media_by_content(request.owner, digest); });
   }
   if (request.idempotency_key.empty()) {
     MEDIA_TRY_ASSIGN(auto same_name, find_by_content(transaction, request.owner, digest, request.filename, now));
@@ -382,7 +387,7 @@ Result<std::optional<IngestOutcome>> LibraryImpl::judge(PendingIngest& ingest, K
 }
 
 /// Keeps and catalogues what was judged, all of it with one group of syncs and in one transaction.
-void LibraryImpl::enter(std::span<Entering* const> entering) {
+void LibraryImpl::enter(std::span<Entering* const> entering, bool may_wait) {
   const auto enter_one = [this](Transaction& transaction, const Entering& each) -> Result<IngestOutcome> {
     MEDIA_TRY_ASSIGN(auto outcome, catalogue(transaction, *each.ingest, each.keeping));
     if (outcome.status == IngestStatus::stored && outcome.media.status == MediaStatus::complete) {
@@ -392,19 +397,23 @@ void LibraryImpl::enter(std::span<Entering* const> entering) {
   };
   std::vector<Keeping*> keepings;
   for (Entering* each : entering) keepings.push_back(&each->keeping);
-  const auto kept = keep(keepings, [&](Transaction& transaction) -> Result<void> {
-    for (Entering* each : entering) {
-      auto outcome = enter_one(transaction, *each);
-      // A used key or a promise that ran out is one file's own fault; anything else concerns the transaction and so all of them.
-      if (!outcome && outcome.error().code != Errc::conflict && outcome.error().code != Errc::expired) return std::move(outcome).error();
-      each->outcome = std::move(outcome);
-    }
-    return {};
-  });
+  const auto kept = keep(
+      keepings,
+      [&](Transaction& transaction) -> Result<void> {
+        for (Entering* each : entering) {
+          auto outcome = enter_one(transaction, *each);
+          // A used key or a promise that ran out is one file's own fault; anything else concerns the transaction and so all of them.
+          if (!outcome && outcome.error().code != Errc::conflict && outcome.error().code != Errc::expired)
+            return std::move(outcome).error();
+          each->outcome = std::move(outcome);
+        }
+        return {};
+      },
+      may_wait);
   for (Entering* each : entering) {
     if (kept) break;
     const bool spent = !each->keeping.published && !each->keeping.staged && each->keeping.content == nullptr;
-    each->again = entering.size() > 1 && !spent;
+    each->again = (entering.size() > 1 || !may_wait) && !spent;
     each->outcome = kept.error();
   }
 }
@@ -445,16 +454,16 @@ std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::uniq
   Span span("media.keep");
   if (judged.size() == 1 && judged.front().keeping.size_bytes <= kStageAtOnceBytes) {
     write_ahead(judged.front().keeping);
-    entrance_.enter(judged.front(), [this](std::span<Entering* const> group) { enter(group); });
+    entrance_.enter(judged.front(), [this](std::span<Entering* const> group) { enter(group, false); });
   } else {
     std::vector<Entering*> group;
     for (Entering& each : judged) group.push_back(&each);
-    enter(group);
+    enter(group, group.size() == 1);
   }
   for (Entering& each : judged) {
     // On this thread, so that nobody else waits for what this one ran into.
     Entering* const alone = &each;
-    if (each.again) enter(std::span(&alone, 1));
+    if (each.again) enter(std::span(&alone, 1), true);
   }
   bool queued = false;
   for (std::size_t k = 0; k < judged.size(); ++k) {

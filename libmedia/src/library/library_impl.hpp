@@ -30,7 +30,6 @@ struct Keeping {
   /// Where the bytes can be read again, for contents that were only hashed.
   const ByteReader* content = nullptr;
   bool published = false;
-  bool missing = false;  ///< The store lacked it a moment ago.
   bool read_again = false;  ///< Staged from `content`, whatever was staged before.
   /// What the store said after publishing.
   std::string identity;
@@ -160,7 +159,7 @@ class LibraryImpl final : public Library, public Gate {
   Result<bool> share(const ByteReader& content, PendingIngest& ingest);
   void end_writing(std::span<const std::unique_ptr<Ingest>> ingests);
   Result<std::optional<IngestOutcome>> judge(PendingIngest& ingest, Keeping& keeping);
-  void enter(std::span<Entering* const> entering);
+  void enter(std::span<Entering* const> entering, bool may_wait);
 
   // resumable.cpp
   /// Takes in a content that is an upload's, and notes in the same transaction what the upload became.
@@ -173,14 +172,14 @@ class LibraryImpl final : public Library, public Gate {
 
   /// Publishes what the store lacks, then runs `rows` and the blob rows in one transaction. `rows` may run again.
   /// `conflict` where a collection is removing one of the blobs at this very moment.
-  Result<void> keep(std::span<Keeping* const> keepings, const Repository::Closure& rows);
+  Result<void> keep(std::span<Keeping* const> keepings, const Repository::Closure& rows, bool may_wait);
   /// Is the blob in the catalog as live, with this size, and in the store with this size too?
   Result<bool> holds(const Digest& digest, std::uint64_t size_bytes) const;
   /// With the row, where it was looked up already.
   Result<bool> holds(const std::optional<Blob>& row, const Digest& digest, std::uint64_t size_bytes) const;
   Result<void> wait_while_deleting(const Digest& digest, std::chrono::seconds patience) const;
   void write_ahead(Keeping& keeping) const;
-  Result<void> publish_missing(std::span<Keeping* const> keepings, bool all);
+  Result<void> publish_missing(std::span<Keeping* const> keepings, bool all, bool may_wait);
 
   /// A blob's bytes, verified if they have not been for long; `corrupt` where they are damaged or missing.
   Result<std::shared_ptr<const ByteReader>> open_verified(const Digest& digest) const;

@@ -131,15 +131,11 @@ class Reads : public Base {
 
   Result<std::optional<Media>> find_media_by_content(const std::string& owner, const Digest& digest,
                                                      const std::optional<std::string>& filename) const final {
-    const View now = view();
-    const auto ids = now.tables.media_by_digest.find(digest);
-    if (ids == now.tables.media_by_digest.end()) return std::optional<Media>();
-    const auto found = std::find_if(ids->second.rbegin(), ids->second.rend(), [&](MediaId id) {
-      const Media& media = now.tables.media.at(id);
-      return media.owner == owner && media.status != MediaStatus::pending && (!filename || media.filename == *filename);
-    });
-    if (found == ids->second.rend()) return std::optional<Media>();
-    return std::optional(now.tables.media.at(*found));
+    return newest_of_content(owner, digest, [&](const Media& media) { return !filename || media.filename == *filename; });
+  }
+
+  Result<std::optional<Media>> find_judged_media_by_content(const std::string& owner, const Digest& digest) const final {
+    return newest_of_content(owner, digest, [](const Media& media) { return media.info.format != Format::unknown; });
   }
 
   Result<std::optional<Media>> find_media_by_idempotency_key(const std::string& owner, const std::string& key) const final {
@@ -381,6 +377,19 @@ class Reads : public Base {
   virtual View view() const = 0;
 
  private:
+  template <class Condition>
+  Result<std::optional<Media>> newest_of_content(const std::string& owner, const Digest& digest, Condition condition) const {
+    const View now = view();
+    const auto ids = now.tables.media_by_digest.find(digest);
+    if (ids == now.tables.media_by_digest.end()) return std::optional<Media>();
+    const auto found = std::find_if(ids->second.rbegin(), ids->second.rend(), [&](MediaId id) {
+      const Media& media = now.tables.media.at(id);
+      return media.owner == owner && media.status != MediaStatus::pending && condition(media);
+    });
+    if (found == ids->second.rend()) return std::optional<Media>();
+    return std::optional(now.tables.media.at(*found));
+  }
+
   template <class Table, class Condition>
   static std::vector<typename Table::mapped_type> rows_where(const Table& table, Condition condition) {
     std::vector<typename Table::mapped_type> rows;

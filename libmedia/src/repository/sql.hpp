@@ -42,6 +42,8 @@ inline constexpr std::string_view kFindMedia = "SELECT " MEDIA_SQL_MEDIA " FROM 
 inline constexpr std::string_view kFindSeveralMedia = "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE id = ANY (?1)";
 inline constexpr std::string_view kFindMediaByContent =
     "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE owner = ?1 AND digest = ?2 AND status <> 0 LIMIT 1";
+inline constexpr std::string_view kFindJudgedMediaByContent =
+    "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE owner = ?1 AND digest = ?2 AND status <> 0 AND format <> 'unknown' LIMIT 1";
 inline constexpr std::string_view kFindMediaByContentAndName =
     "SELECT " MEDIA_SQL_MEDIA " FROM media WHERE owner = ?1 AND digest = ?2 AND status <> 0 AND filename = ?3 ORDER BY id DESC LIMIT 1";
 // The comparison with '' is what lets the partial index serve.

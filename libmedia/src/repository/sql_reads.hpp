@@ -22,6 +22,7 @@ class Reads : public Base {
   Result<std::vector<Media>> list_expired_media(Timestamp now, std::size_t limit) const final;
   Result<std::optional<Media>> find_media_by_content(const std::string& owner, const Digest& digest,
                                                      const std::optional<std::string>& filename) const final;
+  Result<std::optional<Media>> find_judged_media_by_content(const std::string& owner, const Digest& digest) const final;
   Result<std::optional<Media>> find_media_by_idempotency_key(const std::string& owner, const std::string& key) const final;
 
   Result<std::optional<Blob>> find_blob(const Digest& digest) const final;

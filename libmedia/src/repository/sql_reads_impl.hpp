@@ -157,6 +157,11 @@ Result<std::optional<Media>> Reads<Engine, Base>::find_media_by_content(const st
 }
 
 template <class Engine, class Base>
+Result<std::optional<Media>> Reads<Engine, Base>::find_judged_media_by_content(const std::string& owner, const Digest& digest) const {
+  return find("find media by content", read_media<typename Engine::Query>, kFindJudgedMediaByContent, owner, digest);
+}
+
+template <class Engine, class Base>
 Result<std::optional<Media>> Reads<Engine, Base>::find_media_by_idempotency_key(const std::string& owner, const std::string& key) const {
   return find("find media by idempotency key", read_media<typename Engine::Query>, kFindMediaByIdempotencyKey, owner, key);
 }

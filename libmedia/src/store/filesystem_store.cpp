@@ -185,6 +185,9 @@ Result<void> FilesystemStore::publish(std::span<const std::unique_ptr<Staged>> s
   std::vector<PackedContent> small;
   std::vector<PackedBlobs::Appended> appended;
   std::vector<FileStaged*> large;
+  appended.reserve(contents.size() + 1);
+  small.reserve(contents.size());
+  large.reserve(contents.size());
   for (FileStaged* const content : contents) {
     if (content->ahead) {
       appended.push_back(std::move(*content->ahead));

@@ -96,14 +96,20 @@ Result<void> PackedBlobs::sync(const Appended& appended) {
 }
 
 void PackedBlobs::abandon(const Appended& appended) noexcept {
+  bool all_dead = true;
   for (std::size_t i = 0; i < appended.places.size(); ++i) {
     try {
-      // What cannot be marked is a blob that nothing refers to, once somebody reads the segment again.
-      static_cast<void>(remove_at(appended.digests[i], appended.places[i]));
+      if (!remove_at(appended.digests[i], appended.places[i])) all_dead = false;
     } catch (const std::bad_alloc&) {
+      all_dead = false;
     }
   }
   try {
+    if (!all_dead) {
+      // A live entry that the index lacks. The segment is read like a foreign one from here on, which finds it.
+      const std::lock_guard lock(append_mutex_);
+      return retire_writer(appended.writer);
+    }
     const std::lock_guard lock(index_mutex_);
     Segment& segment = segments_[appended.segment];
     if (segment.ours) note_known(segment, appended.begin(), appended.end());
@@ -140,6 +146,7 @@ Result<void> PackedBlobs::publish(std::span<const PackedContent> contents, std::
     return as_publish_error(std::move(error));
   };
   if (!contents.empty()) {
+    appended.reserve(appended.size() + 1);
     auto more = append(contents);
     if (!more) return fail(std::move(more).error());
     appended.push_back(std::move(*more));

@@ -93,6 +93,8 @@ Result<bool> PackedBlobs::compact_segment(std::uint32_t segment, const CompactOp
   {
     const std::lock_guard lock(append_mutex_);
     if (writer_ && writer_segment_ == segment) {
+      // Some are on their way into it; only who appends takes another share.
+      if (writer_.use_count() > 1) return false;
       writer_.reset();
       const std::lock_guard index(index_mutex_);
       segments_[segment].ours = false;  // Who goes on with it, should it stay, may be another process.
