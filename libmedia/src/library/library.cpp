@@ -7,6 +7,8 @@
 
 #include "library/library_impl.hpp"
 #include "library/pending_ingest.hpp"
+#include "media/store_location.hpp"
+#include "media/tiers.hpp"
 
 namespace media {
 namespace {
@@ -78,7 +80,18 @@ Result<std::unique_ptr<Library>> Library::open(LibraryOptions options) {
     files.temp_path = options.temp_path;
     files.pack_below_bytes = options.pack_below_bytes;
     files.read_only = options.read_only;
+    // Or what lies elsewhere would pass for lost.
+    MEDIA_TRY_ASSIGN(const auto elsewhere, read_store_note(options.base_path));
+    if (elsewhere) {
+      return Error{Errc::conflict, "open library: the one in " + options.base_path.string() + " keeps its blobs in " + *elsewhere +
+                                       "; open that store, and give it in the options"};
+    }
     MEDIA_TRY_ASSIGN(store, open_filesystem_store(files));
+    OpenTiersOptions tiers;
+    tiers.read_only = options.read_only;
+    tiers.pack_below_bytes = options.pack_below_bytes;
+    tiers.temp_path = options.temp_path.empty() ? options.base_path / "temp" : options.temp_path;
+    MEDIA_TRY_ASSIGN(store, open_tiers(std::move(store), options.base_path, tiers));
   }
   auto repository = std::move(options.repository);
   if (!repository) {

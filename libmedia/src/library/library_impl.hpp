@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -36,6 +37,9 @@ struct Keeping {
 };
 
 class PendingIngest;
+
+/// A claim of a blob for its removal that is older belongs to somebody who died; whoever lives renews it.
+inline constexpr std::chrono::seconds kClaimLease{60};
 
 /// A content that was judged, on its way into store and catalog, and what becomes of it.
 struct Entering {
@@ -180,7 +184,10 @@ class LibraryImpl final : public Library, public Gate {
   Result<void> wait_while_deleting(const Digest& digest, std::chrono::seconds patience) const;
   Result<void> publish_missing(std::span<Keeping* const> keepings, bool all);
 
-  /// A blob's bytes, verified if they have not been for long; `corrupt` where they are damaged or missing.
+  /// After a whole copy took the place of one that was not.
+  Result<void> note_whole(const Digest& digest, std::uint64_t size_bytes) const;
+  /// A blob's bytes, verified if they have not been for long; `corrupt` where they are damaged or missing. Where there are tiers, a damaged
+  /// copy is replaced from a whole one.
   Result<std::shared_ptr<const ByteReader>> open_verified(const Digest& digest) const;
 
   // derive.cpp
@@ -215,13 +222,35 @@ class LibraryImpl final : public Library, public Gate {
   /// Condemns those to which nothing refers, of so few that one transaction takes them; says how many.
   Result<std::uint64_t> condemn(std::span<const Blob> candidates);
   /// Removes the bytes and rows of blobs that were claimed (`deleting`) a moment ago, as their rows were written then.
-  Result<std::uint64_t> delete_claimed(std::vector<Blob> claims);
+  Result<std::uint64_t> delete_claimed(std::vector<Blob> claims) const;
+  /// The first half: removes the bytes, and says of which. Their rows stay claimed, so that whoever dies before the second half leaves
+  /// something by which the next collection knows what to remove, and to wipe.
+  Result<std::vector<Blob>> remove_claimed(std::vector<Blob> claims, std::uint64_t& freed) const;
+  /// The second half: the rows.
+  Result<void> forget_claimed(std::span<const Blob> removed) const;
+  /// Both, and between them the bytes of what was removed are wiped, too.
+  Result<std::uint64_t> wipe_claimed(std::vector<Blob> claims) const;
   /// Claims anew for another lease; those that are no longer this caller's are left out.
-  Result<std::vector<Blob>> renew_claims(std::span<const Blob> claims);
+  Result<std::vector<Blob>> renew_claims(std::span<const Blob> claims) const;
 
   // tiers.cpp
-  /// After a blob was copied into a tier: false where it was removed meanwhile, and then the copy is, too.
-  Result<bool> settle_copy(const Digest& digest);
+  /// A whole copy among those of several tiers.
+  struct WholeCopy {
+    std::shared_ptr<const ByteReader> reader;  ///< Null: there is none, or there are no tiers.
+    bool is_clean = false;                     ///< No damaged copy is left where a reader would come to it before a whole one.
+    bool is_mended = false;                    ///< Every copy that was damaged has been replaced by a whole one.
+  };
+  /// Reads every tier's copy. Where one is whole, those that are not are set aside and replaced from it, except in a library that is open
+  /// for reading only. `unavailable` where no copy is whole, and a tier that may have one does not answer; `not_found` where the blob was
+  /// removed meanwhile.
+  Result<WholeCopy> find_whole_copy(const Digest& digest) const;
+  /// Copies into a tier, and settles it; false where there was nothing to copy, or it was removed meanwhile.
+  Result<bool> bring(const BlobStore& from, BlobStore& to, const Digest& digest) const;
+  /// After a blob was copied into a tier: false where it was removed meanwhile, and then the copy is, too. What fails is settled by
+  /// `settle_unsettled`.
+  Result<bool> settle_copy(const Digest& digest) const;
+  Result<bool> try_to_settle(const Digest& digest) const;
+  Result<void> settle_unsettled() const;
   /// Removes the copies in tiers hotter than `to`, where that one has the blob and the catalog wants it.
   Result<bool> leave_hotter(const Digest& digest, std::span<BlobStore* const> stores, std::size_t to, const std::string& tier);
   void note_read(const Digest& digest) const;
@@ -300,6 +329,8 @@ class LibraryImpl final : public Library, public Gate {
   mutable RenditionUses uses_;
   const bool counts_reads_;  ///< Where there are tiers to choose by them.
   mutable ReadCounts read_counts_;
+  mutable std::mutex unsettled_mutex_;
+  mutable std::set<Digest> unsettled_;  ///< Copies that may have come too late for a removal.
   std::mutex budget_mutex_;
   /// Bytes that count against the budget, and those made in this process since; absent: to be summed up.
   std::optional<std::uint64_t> summed_up_;
