@@ -126,7 +126,7 @@ Result<std::vector<SimilarMedia>> Library::similar(MediaId id, SimilarQuery quer
   MEDIA_TRY_ASSIGN(const auto media, find(id));
   if (!media) return Error{Errc::not_found, "there is no media " + std::to_string(id)};
   // A search that finds nothing is still one that is checked.
-  if (!media->appearance.perceptual_hash) query.limit = 0;
+  if (!media->appearance.perceptual_hash || media->held != Hold::none) query.limit = 0;
   query.perceptual_hash = media->appearance.perceptual_hash.value_or(PerceptualHash{});
   query.except = id;
   return similar(std::move(query));

@@ -267,9 +267,10 @@ class LibraryImpl final : public Library, public Gate {
   Result<void> run_description(const Job& job, std::stop_token stop);
   Result<void> end_job_failed(const Job& job, Media media, const Error& error);
   [[nodiscard]] std::chrono::milliseconds lease() const;
+  using Kinds = std::vector<std::string>;
   /// What every loop over a queue has in common: `run` gets each claimed job of the kinds, of a later kind only where no earlier one is
-  /// due.
-  Result<std::size_t> work_off(std::span<const std::string> kinds, std::chrono::milliseconds lease, const RunJobsOptions& options,
+  /// due. The orders take turns, job by job: a kind that is first in one of them waits for no other.
+  Result<std::size_t> work_off(std::span<const Kinds> orders, std::chrono::milliseconds lease, const RunJobsOptions& options,
                                const std::function<Result<void>(const Job&)>& run);
   /// Wakes the loops of this process.
   void wake_workers();
@@ -283,7 +284,7 @@ class LibraryImpl final : public Library, public Gate {
                                                  std::uint64_t size_bytes) const;
   Result<Scan> scan(const ByteReader& content);
   /// Lets the scanner see what was admitted: refuses it, or notes that it is to be kept back. `unavailable` where nobody else may say.
-  Result<void> scan_incoming(PendingIngest& ingest, const ByteReader& content);
+  Result<void> scan_incoming(PendingIngest& ingest, const Digest& digest, const ByteReader& content);
   /// What the catalog says of it, in the transaction that is to add it: a refusal, or nothing.
   static Result<std::optional<Verdict>> find_objection(const GateFacts& facts, const PendingIngest& ingest);
   Result<IngestOutcome> catalogue(Transaction& transaction, const PendingIngest& ingest, const Keeping& keeping);
@@ -300,6 +301,8 @@ class LibraryImpl final : public Library, public Gate {
   Result<void> let_go(Transaction& transaction, const Digest& digest, bool forced, std::vector<MediaId>& changed);
   /// Compares a picture with those that are banned; keeps it back, which is told, or takes it that it was seen.
   Result<bool> compare_with_bans(Transaction& transaction, Media& media, std::vector<MediaId>& changed);
+  /// Keeps back everybody's media of bytes that turned out to be infected, unless a person let them go all the same.
+  Result<void> keep_back_infected(const Digest& digest, const std::string& signature);
   Result<void> check_release(const Quarantined& entry, const ByteReader& content);
   Result<void> release_damaged(const Quarantined& entry);
   void announce_all(std::span<const MediaId> changed);
@@ -307,6 +310,8 @@ class LibraryImpl final : public Library, public Gate {
   static Result<void> forget_damage(Transaction& transaction, const Digest& digest);
   void note_damage(const Digest& digest, Hold reason, const std::string& detail) const;
   Result<void> run_scan(const Job& job);
+  /// Of what cannot be read: it stays away, as a failure that says so.
+  Result<void> end_scan_failed(const Job& job, const Digest& digest, const Error& error);
 
   // notifications.cpp
   /// Within the transaction of the change.
