@@ -95,10 +95,13 @@ Result<std::unique_ptr<Library>> Library::open(LibraryOptions options) {
   }
   auto repository = std::move(options.repository);
   if (!repository) {
+    MEDIA_TRY(require_own_catalog(options.base_path));
     SqliteRepositoryOptions sqlite;
     sqlite.path = catalog_path;
     sqlite.read_only = options.read_only;
     MEDIA_TRY_ASSIGN(repository, open_sqlite_repository(sqlite));
+    // A migration that had it locked until now has noted by now whose the bytes are.
+    MEDIA_TRY(require_own_catalog(options.base_path));
   }
   auto spool = std::move(options.spool);
   if (!spool) spool = options.base_path.empty() ? make_memory_spool() : make_filesystem_spool(options.base_path / "uploads");
