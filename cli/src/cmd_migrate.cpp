@@ -40,17 +40,31 @@ media::Result<media::CatalogPlace> place_of(const std::string& text, const Globa
 /// The note in a store's folder of the catalog that is in PostgreSQL.
 std::string note_of(const Globals& globals) { return "postgresql, schema " + globals.schema; }
 
-/// From here on the bytes in the folder belong to the catalog that was migrated to; says what was done.
-media::Result<std::string> switch_over(const MigrateArguments& arguments, const Globals& globals) {
+/// From here on the bytes in the folder belong to the catalog that was migrated to.
+media::Result<void> note_switch(const MigrateArguments& arguments, const Globals& globals) {
+  if (is_postgres(arguments.source)) return media::forget_catalog_note(arguments.destination);
+  return media::note_migrated_catalog(arguments.source, note_of(globals));
+}
+
+/// What the note says now, whatever became of writing it.
+bool is_switched(const MigrateArguments& arguments, const Globals& globals) {
   if (is_postgres(arguments.source)) {
-    MEDIA_TRY(media::forget_catalog_note(arguments.destination));
-    return "the bytes in '" + printable(arguments.destination) + "' belong to its catalog.db";
+    const auto noted = media::read_catalog_note(arguments.destination);
+    return noted && !*noted;
   }
-  // In this order: at no moment would anybody open, or make, a catalog.db there.
-  MEDIA_TRY(media::note_migrated_catalog(arguments.source, note_of(globals)));
-  MEDIA_TRY_ASSIGN(const auto aside, media::set_sqlite_catalog_aside(std::filesystem::absolute(arguments.source) / "catalog.db"));
-  return "the bytes in '" + printable(arguments.source) + "' belong to the catalog in PostgreSQL; the former one is " +
-         printable(aside.string());
+  const auto noted = media::read_catalog_note(arguments.source);
+  return noted && *noted == note_of(globals);
+}
+
+/// After the note; says what was done. Nobody opens a catalog.db beside that note, or makes one.
+media::Result<std::string> end_switch(const MigrateArguments& arguments) {
+  if (is_postgres(arguments.source)) return "the bytes in '" + printable(arguments.destination) + "' belong to its catalog.db";
+  const std::string belong = "the bytes in '" + printable(arguments.source) + "' belong to the catalog in PostgreSQL";
+  const auto aside = media::set_sqlite_catalog_aside(std::filesystem::absolute(arguments.source) / "catalog.db");
+  if (aside) return belong + "; the former one is " + printable(aside->string());
+  return media::Error{aside.error().code,
+                      "migrated and switched over: " + belong +
+                          "; but the former catalog.db is still there, which nobody needs any more: " + aside.error().message};
 }
 
 Json table_json(const media::MigratedTable& table) {
@@ -94,6 +108,9 @@ Exit run(Console& console, const Globals& globals, const MigrateArguments& argum
     in_current = rows;
     progress.set(earlier_tables + rows, 0);
   };
+  media::Result<void> noted;
+  // While both are locked: whoever waits for the former catalog reads the note before he writes to it.
+  if (arguments.make_switch) options.on_committed = [&] { noted = note_switch(arguments, globals); };
   const auto report = media::migrate_catalog(*from, *to, options);
   if (!report && interrupt.signal_number() != 0) {
     console.complain("stopped by a signal: nothing was kept, and the source is as it was");
@@ -108,9 +125,13 @@ Exit run(Console& console, const Globals& globals, const MigrateArguments& argum
   }
   std::string done;
   if (arguments.make_switch) {
-    auto switched = switch_over(arguments, globals);
-    if (!switched) return console.fail({switched.error().code, "migrated, but not switched over: " + switched.error().message});
-    done = std::move(switched).value();
+    if (!noted && !is_switched(arguments, globals)) {
+      return console.fail({noted.error().code,
+                           "migrated, but not switched over, so that programs go on with the former catalog: " + noted.error().message});
+    }
+    auto ended = end_switch(arguments);
+    if (!ended) return console.fail(ended.error());
+    done = std::move(ended).value();
   }
   console.summary(Json{{"tables", report->tables.size()}, {"rows", rows}, {"equal", true}, {"switched", arguments.make_switch}},
                   "migrated " + std::to_string(rows) + " rows of " + std::to_string(report->tables.size()) +

@@ -55,8 +55,11 @@ nlohmann::ordered_json media_json(const Media& media) {
   object["width"] = side(media.info.display_width());
   object["height"] = side(media.info.display_height());
   object["duration_ms"] = media.info.duration ? nlohmann::ordered_json(media.info.duration->count()) : nlohmann::ordered_json(nullptr);
-  object["placeholder"] = media.placeholder.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(media.placeholder);
-  const Appearance& appearance = media.appearance;
+  // What is kept back is not shown, and how it looks is not told either.
+  const bool is_held = media.held != Hold::none;
+  object["placeholder"] =
+      is_held || media.placeholder.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(media.placeholder);
+  const Appearance appearance = is_held ? Appearance{} : media.appearance;
   object["dominant_color"] =
       appearance.dominant_colour.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(appearance.dominant_colour);
   object["thumbhash"] =
@@ -75,6 +78,7 @@ void add_renditions(nlohmann::ordered_json& object, const Media& media, const st
   object["renditions"] = nlohmann::ordered_json::array();
   const Timestamp expires_at = signer.rounded_expiry(kRenditionUrlLifetime);
   for (const Preset& preset : presets) {
+    if (media.held != Hold::none) break;  // no rendition is handed out either
     for (const Format format : preset.formats) {
       Transform transform = preset.transform;
       transform.format = format;

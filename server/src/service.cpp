@@ -420,16 +420,20 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
                                                                 if (server == nullptr) return std::nullopt;
                                                                 return server->stats();
                                                               },
-                                                              [&library, self]() -> Result<Metrics::StorageSums> {
+                                                              [&library]() -> Result<Metrics::StorageSums> {
                                                                 Metrics::StorageSums sums;
                                                                 MEDIA_TRY_ASSIGN(sums.blobs, library.storage_usage());
                                                                 MEDIA_TRY_ASSIGN(sums.renditions, library.rendition_usage(false));
                                                                 MEDIA_TRY_ASSIGN(sums.on_demand, library.rendition_usage(true));
-                                                                MEDIA_TRY_ASSIGN(sums.jobs, library.count_jobs());
+                                                                return sums;
+                                                              },
+                                                              [&library, self]() -> Result<Metrics::Moment> {
+                                                                Metrics::Moment moment;
+                                                                MEDIA_TRY_ASSIGN(moment.jobs, library.count_jobs());
                                                                 std::error_code failure;
                                                                 const auto space = std::filesystem::space(self->config.base_path, failure);
-                                                                if (!failure) sums.disk = Metrics::Disk{space.capacity, space.available};
-                                                                return sums;
+                                                                if (!failure) moment.disk = Metrics::Disk{space.capacity, space.available};
+                                                                return moment;
                                                               },
                                                               [&library] { return library.derivation_stats(); },
                                                               [self] { return self->health->run(); }, [self] { return self->clock.now(); },

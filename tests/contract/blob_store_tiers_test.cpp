@@ -274,6 +274,37 @@ TEST_CASE("store: segments of all tiers are compacted") {
   CHECK(store->segmented()->segment_usage().bytes < before / 2);
 }
 
+TEST_CASE("store: below a hot tier without segments the others are compacted as well, and one that is down hides none") {
+  const test::TempFolder folder;
+  std::vector<Tier> tiers;
+  tiers.push_back({"hot", make_memory_store(), {}});
+  tiers.push_back({"warm", {}, [] { return Result<std::unique_ptr<BlobStore>>(Error{Errc::io, "broken"}); }});
+  tiers.push_back({"cold", {}, [&]() -> Result<std::unique_ptr<BlobStore>> { return folder_store(folder / "cold", 100'000); }});
+  const auto store = make_tiered_store(std::move(tiers)).value();
+  REQUIRE(store->segmented() != nullptr);
+  CHECK(store->segmented()->compact({}).error().code == Errc::unavailable);
+
+  std::vector<Tier> answering;
+  answering.push_back({"hot", make_memory_store(), {}});
+  FilesystemStoreOptions options;
+  options.base_path = folder / "segments";
+  options.segment_bytes = std::uint64_t{1} << 20U;
+  answering.push_back({"cold", open_filesystem_store(options).value(), {}});
+  std::vector<Digest> digests;
+  for (std::uint64_t i = 0; i < 40; ++i) digests.push_back(test::put(*answering.back().store, test::noise(60'000, i)));
+  for (const Digest& digest : digests) CHECK(answering.back().store->remove(digest).value());
+  const auto below = make_tiered_store(std::move(answering)).value();
+  REQUIRE(below->segmented() != nullptr);
+  const std::uint64_t before = below->segmented()->segment_usage().bytes;
+  CHECK(below->segmented()->compact({}).value().segments >= 1);
+  CHECK(below->segmented()->segment_usage().bytes < before / 2);
+
+  std::vector<Tier> none;
+  none.push_back({"hot", make_memory_store(), {}});
+  none.push_back({"cold", make_memory_store(), {}});
+  CHECK(make_tiered_store(std::move(none)).value()->segmented() == nullptr);
+}
+
 TEST_CASE("store: where a library's tiers are is noted beside its catalog, and stays") {
   const test::TempFolder folder;
   const fs::path base = folder / "library";

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <vector>
 
+#include "repository/unfinished_uploads.hpp"
 #include "repository_contract.hpp"
 
 using namespace media;
@@ -895,6 +896,13 @@ void check_resumable_uploads(const MakeRepository& make) {
   CHECK(repository->list_expired_resumable_uploads(at(100), 10).value() == std::vector<ResumableUpload>{done});
   CHECK(repository->list_expired_resumable_uploads(at(1000), 10).value() == std::vector<ResumableUpload>{done, open});
   CHECK(repository->list_expired_resumable_uploads(at(1000), 1).value() == std::vector<ResumableUpload>{done});
+
+  // What is still to come of an owner's, which each of the built-in repositories can tell.
+  const auto* const unfinished = dynamic_cast<const UnfinishedUploads*>(repository.get());
+  REQUIRE(unfinished != nullptr);
+  CHECK(unfinished->unfinished_bytes("owner", at(199)).value() == 5'000'000'000);
+  CHECK(unfinished->unfinished_bytes("owner", at(200)).value() == 0);
+  CHECK(unfinished->unfinished_bytes("another", at(1)).value() == 0);
 
   // Finished by being put again; a media that is not there cannot be what it became.
   ResumableUpload wrong = open;

@@ -187,6 +187,22 @@ TEST_CASE("mediad: banned bytes and polyglots do not come in, and what is put aw
   const Json banned = Json::parse(mediad.client.get(media + "/status")->body);
   CHECK(banned["status"] == "Failed");
   CHECK(banned["held"] == "banned");
+  // Nor is it told how it looks.
+  CHECK_FALSE(described["thumbhash"].is_null());
+  const auto looks_told = [](const Json& told) {
+    for (const char* const name : {"placeholder", "dominant_color", "thumbhash", "perceptual_hash"}) {
+      if (!told[name].is_null()) return true;
+    }
+    return false;
+  };
+  const Json shown = Json::parse(mediad.client.get(media)->body);
+  CHECK_FALSE(looks_told(shown));
+  CHECK(shown["renditions"].empty());
+  CHECK(shown["srcset"].empty());
+  for (const Json& each : Json::parse(mediad.client.get("/media")->body)["data"]) CHECK_FALSE(looks_told(each));
+  const Json similar = Json::parse(mediad.client.get(media + "/similar?distance=32")->body);
+  CHECK(similar["perceptual_hash"].is_null());
+  CHECK(similar["data"].empty());
   const auto again = mediad.post(photo(2), "other.png");
   REQUIRE(again);
   CHECK(again->status == 422);

@@ -149,6 +149,27 @@ TEST_CASE("mediad: no client can make the number of time series grow") {
   CHECK(after.at(R"(http_requests_total{method="GET",route="none",status="404"})") >= 51);
 }
 
+TEST_CASE("mediad: what waits in the queue is told as it is now, and not as it was a minute ago") {
+  using namespace std::chrono_literals;
+  // Nobody takes the jobs.
+  const Mediad mediad({"MEDIA_SERVICE_SERVER_ROLE=api"});
+  Client client(mediad.port);
+  const std::string queued = R"(media_jobs{kind="derive",state="queued"})";
+  const std::string waiting = R"(media_jobs_waiting_seconds{kind="derive"})";
+  const Samples before = scrape(client.http());
+  CHECK(before.at(queued) == 0);
+  CHECK(before.at(waiting) == 0);
+  CHECK(before.at("media_disk_available_bytes") > 0);
+  CHECK(before.at("media_disk_size_bytes") >= before.at("media_disk_available_bytes"));
+  CHECK(client.post_raw(text_of(gradient_png(40, 30)), "image/png", "a.png")->status == 200);
+  std::this_thread::sleep_for(2500ms);
+  const Samples then = scrape(client.http());
+  CHECK(then.at(queued) == 1);
+  CHECK(then.at(waiting) >= 2);
+  std::this_thread::sleep_for(1500ms);
+  CHECK(scrape(client.http()).at(waiting) >= then.at(waiting) + 1);
+}
+
 TEST_CASE("mediad: metrics are where they were asked for, or nowhere") {
   SECTION("at the root and below the base path") {
     const Mediad mediad;

@@ -15,6 +15,7 @@ class ScriptedScanner final : public Scanner {
     const std::lock_guard lock(mutex_);
     ++scans;
     seen_bytes += read_all(content, 1U << 30U).value().size();
+    if (during) during();
     return says;
   }
   Result<void> check() override {
@@ -25,6 +26,7 @@ class ScriptedScanner final : public Scanner {
   Result<Scan> says = Scan{};
   int scans = 0;
   std::size_t seen_bytes = 0;
+  std::function<void()> during;
 
  private:
   std::mutex mutex_;
@@ -291,4 +293,164 @@ TEST_CASE("gate: what cannot be decoded stays away while pictures are banned") {
   CHECK(fixture.library->gate().quarantine_counts().value().unseen == 1);
   REQUIRE(fixture.library->gate().release({broken.digest, "", true}));
   CHECK(fixture.library->read(media.id));
+}
+
+TEST_CASE("gate: what the scanner finds infected in one sender's bytes goes from everybody who sent them before it knew") {
+  ScannedLibrary fixture(UnscannedRule::refuse);
+  IngestRequest anna;
+  anna.owner = "anna";
+  const auto known = fixture.ingest(test::png(1), anna);
+  fixture.work();
+  REQUIRE(fixture.find(known.media.id).status == MediaStatus::complete);
+
+  fixture.scanner->says = Scan{Scan::Finding::infected, "Test.Bad"};
+  IngestRequest bert;
+  bert.owner = "bert";
+  CHECK(fixture.ingest(test::png(1), bert).verdict.refusal == Refusal::infected);
+  const Media media = fixture.find(known.media.id);
+  CHECK(media.held == Hold::infected);
+  CHECK(media.status == MediaStatus::failed);
+  CHECK(fixture.library->read(media.id).error().code == Errc::denied);
+  CHECK(fixture.library->gate().quarantine_counts().value().infected == 1);
+  CHECK(fixture.library->gate().find_quarantined(known.digest).value()->detail == "Test.Bad");
+
+  // What a person has let go all the same stays so; others still do not get it in.
+  REQUIRE(fixture.library->gate().release({known.digest, "a false alarm", true}));
+  CHECK(fixture.ingest(test::png(1), bert).verdict.refusal == Refusal::infected);
+  CHECK(fixture.find(known.media.id).held == Hold::none);
+  // Bytes that nobody has leave no trace.
+  CHECK(fixture.ingest(test::png(2), bert).verdict.refusal == Refusal::infected);
+  CHECK(fixture.library->gate().list_quarantine({}).value().empty());
+}
+
+TEST_CASE("gate: a scan that takes longer than a lease keeps its job") {
+  ScannedLibrary fixture(UnscannedRule::hold);
+  fixture.scanner->says = kDown;
+  const auto held = fixture.ingest(test::png(1));
+  fixture.scanner->says = Scan{};
+  fixture.clock->advance(std::chrono::minutes(2));
+  int renewed = 0;
+  fixture.scanner->during = [&] {
+    const auto lease_until = [&] { return fixture.library->list_jobs(JobState::running, 10).value().at(0).lease_until; };
+    for (int i = 0; i < 2; ++i) {
+      const auto before = lease_until();
+      fixture.clock->advance(std::chrono::seconds(40));
+      for (int waited = 0; waited < 200 && lease_until() == before; ++waited) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      renewed += lease_until() > before ? 1 : 0;
+    }
+  };
+  CHECK(fixture.work() >= 1);
+  CHECK(renewed == 2);
+  CHECK(fixture.find(held.media.id).held == Hold::none);
+}
+
+TEST_CASE("gate: what cannot be read is not scanned for ever, and stays away") {
+  ScannedLibrary fixture(UnscannedRule::hold);
+  fixture.pack_below_bytes = 0;
+  fixture.open();
+  fixture.scanner->says = kDown;
+  const auto damaged = fixture.ingest(test::png(1));
+  const auto missing = fixture.ingest(test::png(2));
+  fixture.scanner->says = Scan{};
+  test::damage_blob(fixture.folder / "store", damaged.digest.to_hex(), 20);
+  test::lose_blob(fixture.folder / "store", missing.digest.to_hex());
+  fixture.open();
+  fixture.clock->advance(std::chrono::minutes(2));
+  fixture.work();
+  CHECK(fixture.library->list_jobs(std::nullopt, 10).value().empty());
+  for (const MediaId id : {damaged.media.id, missing.media.id}) {
+    const Media media = fixture.find(id);
+    CHECK(media.status == MediaStatus::failed);
+    CHECK(media.held == Hold::unscanned);
+    CHECK(media.error_message.starts_with("cannot be scanned: "));
+    CHECK(fixture.library->read(id).error().code == Errc::denied);
+    CHECK(fixture.library->gate().find_quarantined(*media.digest).value()->detail.starts_with("cannot be scanned"));
+  }
+  // Whole again, it is let go as ever.
+  const auto content = test::png(1);
+  const auto path = fixture.blob_path(damaged.digest);
+  std::filesystem::create_directories(path.parent_path());
+  test::write_file(path, std::string(reinterpret_cast<const char*>(content.data()), content.size()));
+  REQUIRE(fixture.library->gate().release({damaged.digest, "from the backup", false}));
+  fixture.work();
+  CHECK(fixture.find(damaged.media.id).status == MediaStatus::complete);
+}
+
+TEST_CASE("gate: scans and pictures do not wait for each other's queues") {
+  ScannedLibrary fixture(UnscannedRule::hold);
+  SECTION("one scan behind many pictures") {
+    fixture.scanner->says = kDown;
+    const auto held = fixture.ingest(test::png(100));
+    fixture.scanner->says = Scan{};
+    for (std::uint64_t i = 0; i < 10; ++i) fixture.ingest(test::png(i));
+    fixture.clock->advance(std::chrono::minutes(2));
+    CHECK(fixture.library->run_jobs({.limit = 2}).value() == 2);
+    CHECK(fixture.find(held.media.id).held == Hold::none);
+  }
+  SECTION("one picture behind many scans of a scanner that is down") {
+    const auto picture = fixture.ingest(test::png(100));
+    fixture.scanner->says = kDown;
+    for (std::uint64_t i = 0; i < 10; ++i) CHECK(fixture.ingest(test::png(i)).media.held == Hold::unscanned);
+    fixture.clock->advance(std::chrono::minutes(2));
+    CHECK(fixture.library->run_jobs({.limit = 2}).value() == 2);
+    CHECK(fixture.find(picture.media.id).status == MediaStatus::complete);
+  }
+}
+
+TEST_CASE("gate: putting away by looks goes on beyond a thousand, past what was removed meanwhile, and where it ended before") {
+  LibraryOptions options;
+  options.store = make_memory_store();
+  options.repository = make_memory_repository();
+  Repository& repository = *options.repository;
+  options.processor = std::make_unique<test::ScriptedProcessor>();
+  const auto library = Library::open(std::move(options)).value();
+  constexpr std::uint64_t kMany = 1'200;
+  const auto add = [&](std::uint64_t from, std::uint64_t to) {
+    repository
+        .write([&](Transaction& transaction) -> Result<void> {
+          for (std::uint64_t i = from; i < to; ++i) {
+            Media media;
+            media.owner = "somebody";
+            media.digest = Digest::of(test::png(i));
+            media.filename = "a.png";
+            media.status = MediaStatus::complete;
+            media.appearance = {std::vector<std::byte>(17), "#405060", PerceptualHash{0xF0F0'1234}};
+            MEDIA_TRY(transaction.insert_media(media));
+          }
+          return {};
+        })
+        .value();
+  };
+  const auto held = [&] {
+    std::uint64_t count = 0;
+    for (MediaId id = 1;; ++id) {
+      const auto media = library->find(id).value();
+      if (!media) return count;
+      count += media->held == Hold::banned ? 1U : 0U;
+    }
+  };
+  add(0, kMany);
+  BanRequest request;
+  request.perceptual_hash = PerceptualHash{0xF0F0'1234};
+  request.put_away = true;
+  const auto report = library->gate().add_ban(request);
+  REQUIRE(report);
+  CHECK(report->put_away);
+  CHECK(report->stored.size() == 1'000);
+  CHECK(held() == kMany);
+  // Nobody finds them by how they look.
+  CHECK(library->similar({.perceptual_hash = *request.perceptual_hash}).value().empty());
+  CHECK(library->similar(1, {}).value().empty());
+
+  add(kMany, kMany + 3);
+  CHECK(library->gate().add_ban(request)->put_away);
+  CHECK(held() == kMany + 3);
+  CHECK(library->gate().list_bans().value().size() == 1);
+  request.put_away = false;
+  CHECK(library->gate().add_ban(request).error().code == Errc::already_exists);
+  // Bytes that nobody has (any more) are no failure.
+  BanRequest gone;
+  gone.digest = Digest::of(test::png(99'999));
+  gone.put_away = true;
+  CHECK(library->gate().add_ban(gone)->put_away);
 }

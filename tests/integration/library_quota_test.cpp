@@ -140,6 +140,52 @@ TEST_CASE("gate: a promise that was counted is kept, and a resumable upload is c
   CHECK(fixture.library->finish(std::move(*turn))->verdict.refusal == Refusal::over_quota);
 }
 
+TEST_CASE("gate: unfinished resumable uploads are counted when another one is begun") {
+  for (const bool on_disk : {true, false}) {
+    LibraryFixture fixture(on_disk);
+    REQUIRE(fixture.library->gate().set_quota("local", of_bytes(100'000)));
+    IngestRequest any;
+    any.any_content = true;
+    fixture.ingest(test::noise(30'000), any);
+    auto first = fixture.library->begin_resumable(resumable_of(40'000));
+    REQUIRE(first);
+    const std::string first_id = (*first)->upload().id;
+    const auto beyond = fixture.library->begin_resumable(resumable_of(30'001));
+    REQUIRE_FALSE(beyond);
+    CHECK(beyond.error().code == Errc::too_large);
+    CHECK(beyond.error().message.starts_with("quota: its owner has "));
+    CHECK(beyond.error().message.find("unfinished uploads of 70001 bytes") != std::string::npos);
+    // What was refused leaves nothing that would count.
+    REQUIRE(fixture.library->begin_resumable(resumable_of(30'000)));
+    CHECK(fixture.library->begin_resumable(resumable_of(1)).error().code == Errc::too_large);
+    // Others' do not count, and neither do those that are gone or have expired.
+    CHECK(fixture.library->begin_resumable(resumable_of(90'000, "bert")));
+    first->reset();
+    CHECK(fixture.library->remove_resumable(first_id, std::chrono::milliseconds(100)).value());
+    CHECK(fixture.library->begin_resumable(resumable_of(40'000)));
+    CHECK(fixture.library->begin_resumable(resumable_of(1)).error().code == Errc::too_large);
+    fixture.clock->advance(std::chrono::hours(24 * 30));
+    CHECK(fixture.library->begin_resumable(resumable_of(70'000)));
+  }
+}
+
+TEST_CASE("gate: of many uploads that begin at once no more are let in than the quota has room for") {
+  LibraryFixture fixture;
+  REQUIRE(fixture.library->gate().set_quota("local", of_bytes(50'000)));
+  std::atomic<int> begun{0};
+  {
+    std::vector<std::jthread> senders;
+    for (int i = 0; i < 8; ++i) {
+      senders.emplace_back([&] {
+        if (fixture.library->begin_resumable(resumable_of(10'000))) ++begun;
+      });
+    }
+  }
+  CHECK(begun <= 5);
+  while (fixture.library->begin_resumable(resumable_of(10'000))) ++begun;
+  CHECK(begun == 5);
+}
+
 TEST_CASE("gate: of many senders at once exactly as many come in as the quota has room for") {
   LibraryFixture fixture;
   REQUIRE(fixture.library->gate().set_quota("local", of_media(5)));

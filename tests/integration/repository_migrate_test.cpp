@@ -346,8 +346,19 @@ TEST_CASE("migrate: nobody writes to either side meanwhile") {
     const auto source = SQLite::Database((folder / "a.db").string(), SQLite::OPEN_READWRITE).tryExec("DELETE FROM link");
     CHECK(source == SQLITE_BUSY);
   };
+  bool committed = false;
+  how.on_committed = [&] {
+    committed = true;
+    // What was committed is there, and still nobody can write to what was read.
+    const auto media = test::open(hasty)->find_media(1);
+    CHECK((media && *media));
+    CHECK(SQLite::Database((folder / "a.db").string(), SQLite::OPEN_READWRITE).tryExec("DELETE FROM link") == SQLITE_BUSY);
+  };
   CHECK(migrate_catalog(in_file(folder / "a.db"), in_postgres(options), how));
   CHECK(tried);
+  CHECK(committed);
+  how.on_committed = [] { FAIL("nothing was committed"); };
+  CHECK(migrate_catalog(in_file(folder / "a.db"), in_postgres(options), how).error().code == Errc::already_exists);
 }
 
 TEST_CASE("migrate: a catalog is set aside only where nobody has it open") {

@@ -80,15 +80,67 @@ TEST_CASE("polyglot: an archive, a document, a page or a program behind a pictur
 }
 
 TEST_CASE("polyglot: what is inside a picture where other programs look for it is found too") {
-  CHECK(found(samples::jpeg(4, 4, samples::jpeg_segment(0xfe, "%PDF-1.4 and so on")), Format::jpeg) == "a PDF document");
-  CHECK(found(samples::jpeg(4, 4, samples::jpeg_segment(0xfe, "<script>alert(1)</script>")), Format::jpeg) == "an HTML page");
-  CHECK(found(samples::png(4, 4, samples::png_chunk("tEXt", std::string("Comment\0<html><body>", 20))), Format::png) == "an HTML page");
   // An archive in a chunk before the picture's end: who opens archives looks for its end in the last 64 KiB.
   const std::string inside = samples::png(4, 4, samples::png_chunk("zIPa", zip("META-INF/MANIFEST.MF")));
   CHECK(found(inside, Format::png) == "a JAR archive");
   CHECK(found(samples::jpeg(4, 4, samples::jpeg_segment(0xfe, zip("a.txt"))), Format::jpeg) == "a ZIP archive");
   // Of formats whose end is not known, the end of the file is looked at all the same.
   CHECK(found(samples::tiff(4, 4, false, false) + zip("a.txt"), Format::tiff) == "a ZIP archive");
+}
+
+TEST_CASE("polyglot: in the first bytes a document or a page is one that a program would take, and not a word in a comment") {
+  const std::string objects =
+      "1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj trailer<</Root 1 0 R>>";
+  struct Case {
+    const char* what;
+    std::string text;
+    const char* is;
+  };
+  const std::vector<Case> cases = {
+      {"a document", "%PDF-1.4\n" + objects, "a PDF document"},
+      {"one whose objects have large numbers", "%PDF-1.7 1234567 0 obj<<>>endobj", "a PDF document"},
+      {"one with something before it", "x %PDF-1.4\n" + objects, "a PDF document"},
+      {"a script", "<script>alert(1)</script>", "an HTML page"},
+      {"a script in capitals, with attributes", "<SCRIPT type=module>alert(1)</ScRiPt >", "an HTML page"},
+      {"a script from elsewhere", "<script src=//x></script>", "an HTML page"},
+      {"a page with a script", "<!doctype html><html><body><script>1</script><!--", "an HTML page"},
+      {"a handler", "<body onload=alert(1)>", "an HTML page"},
+      {"a handler of a picture", "<img src=x onerror = 'alert(1)'>", "an HTML page"},
+      {"a handler behind a slash", "<svg/onload=alert(1)>", "an HTML page"},
+      {"a handler behind a value", "<img src='x'onerror=alert(1)>", "an HTML page"},
+      {"a handler behind an end that is none", "<img alt=\">\" onerror=alert(1)>", "an HTML page"},
+      {"a handler far behind", "<img alt='" + std::string(3'000, ' ') + "' onerror=alert(1)>", "an HTML page"},
+      {"a frame", "<iframe src=//x></iframe>", "an HTML page"},
+      {"PHP", "<?php system($_GET['c']); ?>", "an HTML page"},
+      {"the name of a format", "Converted from %PDF-1.4 by a program", ""},
+      {"the name of an object", "%PDF-1.4: see the object; an obj, the 3 obj and x 0 obj", ""},
+      {"a word of a language", "<html>", ""},
+      {"words of a language", "How to write <html>, <head> and <body>; see <!doctype html>", ""},
+      {"a title with tags", "<html><body><b>Summer</b> holidays</body></html>", ""},
+      {"a script that nobody ends", "the <script> tag", ""},
+      {"a frame without a source", "<iframe > and onload=", ""},
+      {"a comparison", "a < b, on = c > d", ""},
+      {"metadata", "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF><dc:source>on=1</dc:source></rdf:RDF></x:xmpmeta>", ""},
+      {"a word that begins so", "<scripture>John 3 16</scripture>", ""}};
+  for (const Case& each : cases) {
+    INFO(each.what);
+    CHECK(found(samples::jpeg(4, 4, samples::jpeg_segment(0xfe, each.text)), Format::jpeg) == each.is);
+    CHECK(found(samples::png(4, 4, samples::png_chunk("tEXt", std::string("Comment\0", 8) + each.text)), Format::png) == each.is);
+  }
+  // The end of a script, and the objects of a document, may be far behind its beginning.
+  const std::string far = samples::png_chunk("zero", std::string(200'000, '\0'));
+  const auto apart = [&](const std::string& begin, const std::string& end) {
+    return found(samples::png(4, 4, samples::png_chunk("tEXt", begin) + far + samples::png_chunk("tEXt", end)), Format::png);
+  };
+  CHECK(apart("<script>/*", "*/alert(1)</script>") == "an HTML page");
+  CHECK(apart("%PDF-1.4", objects) == "a PDF document");
+  CHECK(apart("the <script> tag", "and %PDF-").empty());
+  // Wherever a piece of what is read ends.
+  for (std::size_t i = 0; i < 16; ++i) {
+    const std::string pad(65'536 - 200 + i * 8, '\0');
+    CHECK(found(samples::png(4, 4, samples::png_chunk("tEXt", "%PDF-1.4") + samples::png_chunk("zero", pad + objects)), Format::png) ==
+          "a PDF document");
+  }
 }
 
 TEST_CASE("polyglot: what cameras and programs write behind a picture is none") {

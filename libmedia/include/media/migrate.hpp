@@ -25,6 +25,8 @@ struct MigrateOptions {
   std::stop_token stop{};
   /// Called now and then with the table and its rows copied so far.
   std::function<void(const std::string& table, std::uint64_t rows)> progress{};
+  /// Called once after the commit, while nobody else can write to either catalog: for what says which of them counts from now on.
+  std::function<void()> on_committed{};
 };
 
 /// What became of one table. Both digests are over every column of every row in the order of the key.

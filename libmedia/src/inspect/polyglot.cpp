@@ -1,5 +1,7 @@
 // Pictures and videos that are files of another kind as well. What decides is what other programs do: whoever opens archives looks for the
-// end of one, readers of PDF look for its beginning in the first 1,024 bytes, and behind the end of a picture there is room for anything.
+// end of one, readers of PDF look for its beginning in the first 1,024 bytes and for objects anywhere, and behind the end of a picture
+// there is room for anything. In the first bytes there are comments and titles as well, which may tell of any of that: a word alone is
+// none.
 #include <string.h>  // memmem
 
 #include <algorithm>
@@ -59,6 +61,97 @@ bool has_markup(Bytes bytes) noexcept {
     if (found == nullptr) return false;
     at = static_cast<std::size_t>(static_cast<const std::byte*>(found) - bytes.data());
     if (std::any_of(kTags.begin(), kTags.end(), [&](std::string_view tag) { return is_tag(bytes, at, tag); })) return true;
+  }
+  return false;
+}
+
+bool is_letter(std::byte value) noexcept {
+  const char c = lower(value);
+  return c >= 'a' && c <= 'z';
+}
+
+/// Within one tag, from behind its name: an attribute that runs something (onload=), or a source (src=).
+bool has_attribute(Bytes tag, bool source_counts) noexcept {
+  for (std::size_t at = 0; at + 3 < tag.size(); ++at) {
+    if (std::string_view(" \t\r\n\f/\"'").find(static_cast<char>(tag[at])) == std::string_view::npos) continue;
+    std::size_t end = at + 1;
+    while (end < tag.size() && is_letter(tag[end])) ++end;
+    const std::size_t length = end - at - 1;
+    while (end < tag.size() && (tag[end] == std::byte{' '} || tag[end] == std::byte{'\t'})) ++end;
+    if (end >= tag.size() || tag[end] != std::byte{'='}) continue;
+    const bool runs = length > 2 && lower(tag[at + 1]) == 'o' && lower(tag[at + 2]) == 'n';
+    const bool is_source = length == 3 && lower(tag[at + 1]) == 's' && lower(tag[at + 2]) == 'r' && lower(tag[at + 3]) == 'c';
+    if (runs || (source_counts && is_source)) return true;
+  }
+  return false;
+}
+
+/// What a page must have to do anything to whoever opens it.
+struct ActiveMarkup {
+  bool runs = false;                       ///< It needs nothing more: PHP, an element with a handler, a frame with a source.
+  std::optional<std::size_t> script_at{};  ///< Behind the beginning of a script, which runs once it is ended.
+};
+
+/// Up to the end of the tag that begins with these bytes; a quoted value may have '>' in it. Nothing where it has no end.
+Bytes tag_of(Bytes bytes) noexcept {
+  std::byte quote{};
+  bool expects_value = false;
+  for (std::size_t at = 1; at < bytes.size(); ++at) {
+    const std::byte c = bytes[at];
+    if (quote != std::byte{}) {
+      if (c == quote) quote = std::byte{};
+    } else if (c == std::byte{'>'}) {
+      return bytes.first(at);
+    } else if (expects_value && (c == std::byte{'"'} || c == std::byte{'\''})) {
+      quote = c;
+    }
+    if (c != std::byte{' '}) expects_value = c == std::byte{'='};
+  }
+  return {};
+}
+
+/// Of tags that begin within the first so many of these bytes.
+ActiveMarkup find_active_markup(Bytes bytes, std::size_t within) noexcept {
+  ActiveMarkup found;
+  for (std::size_t at = 0; at < std::min(within, bytes.size()); ++at) {
+    if (bytes[at] != std::byte{'<'}) continue;
+    if (is_tag(bytes, at, "<?php")) {
+      found.runs = true;
+      return found;
+    }
+    if (!found.script_at && is_tag(bytes, at, "<script")) found.script_at = at + 7;
+    if (at + 1 >= bytes.size() || !is_letter(bytes[at + 1])) continue;
+    if (has_attribute(tag_of(bytes.subspan(at)), is_tag(bytes, at, "<iframe"))) {
+      found.runs = true;
+      return found;
+    }
+  }
+  return found;
+}
+
+bool ends_script(Bytes bytes) noexcept {
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    const void* const begin = ::memchr(bytes.data() + at, '<', bytes.size() - at);
+    if (begin == nullptr) return false;
+    at = static_cast<std::size_t>(static_cast<const std::byte*>(begin) - bytes.data());
+    if (is_tag(bytes, at, "</script")) return true;
+  }
+  return false;
+}
+
+bool is_digit(std::byte value) noexcept { return value >= std::byte{'0'} && value <= std::byte{'9'}; }
+
+/// "12 0 obj": what a reader of PDF finds although there is no list of them, or a wrong one.
+bool has_document_object(Bytes bytes) noexcept {
+  constexpr std::string_view kMark = " obj";
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    const void* const found = ::memmem(bytes.data() + at, bytes.size() - at, kMark.data(), kMark.size());
+    if (found == nullptr) return false;
+    at = static_cast<std::size_t>(static_cast<const std::byte*>(found) - bytes.data());
+    std::size_t back = at;
+    while (back > 0 && is_digit(bytes[back - 1])) --back;
+    if (back == at || back < 2 || bytes[back - 1] != std::byte{' '} || !is_digit(bytes[back - 2])) continue;
+    return true;
   }
   return false;
 }
@@ -231,13 +324,37 @@ Result<std::string> find_in_trailing(const ByteReader& content, std::uint64_t be
   return std::string();
 }
 
+/// True where `is_there` says so of one of the pieces from `begin` on, which overlap by more than anything that is looked for is long.
+template <class Predicate>
+Result<bool> find_anywhere(const ByteReader& content, std::uint64_t begin, const Predicate& is_there) {
+  for (std::uint64_t at = begin; at < content.size(); at += kPiece) {
+    MEDIA_TRY_ASSIGN(const auto piece, read_piece(content, at, kPiece + kLongestMark));
+    if (is_there(Bytes(piece))) return true;
+  }
+  return false;
+}
+
+/// What the first bytes are the beginning of, if they are more than a word in a comment.
+Result<std::string> find_in_head(const ByteReader& content, Format format) {
+  MEDIA_TRY_ASSIGN(const auto head, read_piece(content, 0, kPiece));
+  if (contains(Bytes(head).first(std::min(head.size(), kHeadBytes)), "%PDF-")) {
+    MEDIA_TRY_ASSIGN(const bool is_document, find_anywhere(content, 0, has_document_object));
+    if (is_document) return std::string("a PDF document");
+  }
+  // An SVG is markup itself, and is served as an attachment alone.
+  if (format == Format::svg) return std::string();
+  const ActiveMarkup markup = find_active_markup(head, kHeadBytes);
+  if (markup.runs) return std::string("an HTML page");
+  if (!markup.script_at) return std::string();
+  MEDIA_TRY_ASSIGN(const bool is_ended, find_anywhere(content, *markup.script_at, ends_script));
+  return std::string(is_ended ? "an HTML page" : "");
+}
+
 }  // namespace
 
 Result<std::string> find_polyglot(const ByteReader& content, Format format) {
-  MEDIA_TRY_ASSIGN(const auto head, read_piece(content, 0, kHeadBytes));
-  if (contains(head, "%PDF-")) return std::string("a PDF document");
-  // An SVG is markup itself, and is served as an attachment alone.
-  if (format != Format::svg && has_markup(head)) return std::string("an HTML page");
+  MEDIA_TRY_ASSIGN(auto in_head, find_in_head(content, format));
+  if (!in_head.empty()) return in_head;
   MEDIA_TRY_ASSIGN(auto archive, find_archive_end(content));
   if (!archive.empty()) return archive;
   MEDIA_TRY_ASSIGN(const auto end, find_end(content, format));

@@ -153,6 +153,19 @@ Result<void> LibraryImpl::keep(std::span<Keeping* const> keepings, const Reposit
   return Error{Errc::conflict, "a blob went away again and again while it was catalogued; try again"};
 }
 
+Result<void> LibraryImpl::note_whole(const Digest& digest, std::uint64_t size_bytes) const {
+  MEDIA_TRY_ASSIGN(const auto stat, store_->stat(digest));
+  return repository_->write([&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY_ASSIGN(auto current, transaction.find_blob(digest));
+    if (!current) return {};
+    current->size_bytes = size_bytes;
+    current->verified_at = clock_->now();
+    current->identity = stat ? stat->identity : std::string();
+    MEDIA_TRY(transaction.put_blob(*current));
+    return forget_damage(transaction, digest);
+  });
+}
+
 Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Digest& digest) const {
   if (auto known = open_blobs_.find(digest)) {
     note_read(digest);
@@ -182,8 +195,17 @@ Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Diges
 
   const auto actual = hash_content(*reader);
   // A store that hashes on the way says `corrupt` in the place of the last bytes.
+  const bool is_bad = !actual || *actual != digest || reader->size() != row->size_bytes;
+  if (is_bad && store_->tiered() != nullptr) {
+    MEDIA_TRY_ASSIGN(const auto whole, find_whole_copy(digest));
+    if (whole.reader && whole.reader->size() == row->size_bytes) {
+      note_read(digest);
+      if (!options_.read_only && whole.is_clean) static_cast<void>(note_whole(digest, row->size_bytes));
+      return whole.reader;
+    }
+  }
   if (!actual && actual.error().code != Errc::corrupt) return actual.error();
-  if (!actual || *actual != digest || reader->size() != row->size_bytes) {
+  if (is_bad) {
     if (options_.read_only) return Error{Errc::corrupt, "the bytes of blob " + digest.to_hex() + " are damaged"};
     MEDIA_TRY_ASSIGN(const bool aside, store_->quarantine(digest));
     const bool damaged_on_the_way = !aside && reader->size() == row->size_bytes;

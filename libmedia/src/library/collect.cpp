@@ -9,14 +9,12 @@ namespace {
 constexpr std::size_t kBatch = 256;
 /// Claimed in one transaction, and removed within a lease.
 constexpr std::size_t kClaims = 64;
-/// A claim older than this belongs to a collection that died; one that lives unlinks a batch within moments.
-constexpr std::chrono::seconds kClaimLease{60};
 /// One that lives renews its claims before a removal could outlast them.
 constexpr std::chrono::seconds kRenewAfter{15};
 
 }  // namespace
 
-Result<std::vector<Blob>> LibraryImpl::renew_claims(std::span<const Blob> claims) {
+Result<std::vector<Blob>> LibraryImpl::renew_claims(std::span<const Blob> claims) const {
   std::vector<Blob> held;
   MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
     held.clear();
@@ -33,8 +31,7 @@ Result<std::vector<Blob>> LibraryImpl::renew_claims(std::span<const Blob> claims
   return held;
 }
 
-Result<std::uint64_t> LibraryImpl::delete_claimed(std::vector<Blob> claims) {
-  std::uint64_t freed = 0;
+Result<std::vector<Blob>> LibraryImpl::remove_claimed(std::vector<Blob> claims, std::uint64_t& freed) const {
   std::vector<Blob> removed;
   auto renew_at = std::chrono::steady_clock::now() + kRenewAfter;
   for (std::size_t at = 0; at < claims.size(); ++at) {
@@ -51,10 +48,15 @@ Result<std::uint64_t> LibraryImpl::delete_claimed(std::vector<Blob> claims) {
     if (was_there) freed += blob.size_bytes;
     removed.push_back(blob);
   }
-  MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+  return removed;
+}
+
+Result<void> LibraryImpl::forget_claimed(std::span<const Blob> removed) const {
+  return repository_->write([&](Transaction& transaction) -> Result<void> {
     for (const Blob& blob : removed) {
       MEDIA_TRY_ASSIGN(const auto row, transaction.find_blob(blob.digest));
-      if (!row || row->state != BlobState::deleting) continue;
+      // Claimed by somebody else since: whoever removes the row must know that nobody removes the bytes any more.
+      if (!row || row->state != BlobState::deleting || row->condemned_at != blob.condemned_at) continue;
       MEDIA_TRY(transaction.remove_blob(blob.digest));
       // What was decided about the bytes outlives them: or whoever deletes a refused file could send it once more.
       MEDIA_TRY_ASSIGN(const auto kept_back, transaction.find_quarantined(blob.digest));
@@ -62,7 +64,24 @@ Result<std::uint64_t> LibraryImpl::delete_claimed(std::vector<Blob> claims) {
       if (!is_decision) MEDIA_TRY(transaction.remove_quarantined(blob.digest));
     }
     return {};
-  }));
+  });
+}
+
+Result<std::uint64_t> LibraryImpl::delete_claimed(std::vector<Blob> claims) const {
+  std::uint64_t freed = 0;
+  MEDIA_TRY_ASSIGN(const auto removed, remove_claimed(std::move(claims), freed));
+  MEDIA_TRY(forget_claimed(removed));
+  return freed;
+}
+
+Result<std::uint64_t> LibraryImpl::wipe_claimed(std::vector<Blob> claims) const {
+  std::uint64_t freed = 0;
+  MEDIA_TRY_ASSIGN(const auto removed, remove_claimed(std::move(claims), freed));
+  if (removed.empty()) return freed;
+  std::vector<Digest> digests;
+  for (const Blob& blob : removed) digests.push_back(blob.digest);
+  MEDIA_TRY(store_->wipe(digests, {}));
+  MEDIA_TRY(forget_claimed(removed));
   return freed;
 }
 
@@ -145,14 +164,20 @@ Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> g
     return {};
   };
 
-  // What a collection that died had claimed.
+  // What a collection that died had claimed, or an erasure. Which of the two nothing tells, so that of these nothing stays at all.
+  bool any_abandoned = false;
   for (;;) {
     MEDIA_TRY_ASSIGN(const auto abandoned, repository_->list_blobs_in_state(BlobState::deleting, clock_->now() - kClaimLease, kClaims));
     if (abandoned.empty()) break;
     // Two collections may find them at once; one of the two gets each.
     MEDIA_TRY_ASSIGN(const auto taken_over, renew_claims(abandoned));
-    MEDIA_TRY(finish(taken_over));
+    report.removed += taken_over.size();
+    MEDIA_TRY_ASSIGN(const std::uint64_t freed, wipe_claimed(taken_over));
+    report.removed_bytes += freed;
+    any_abandoned = true;
   }
+  // Where somebody reads from the catalog's log at this moment, it is written back later, as ever.
+  if (any_abandoned) static_cast<void>(repository_->wipe());
 
   for (;;) {
     const Timestamp now = clock_->now();

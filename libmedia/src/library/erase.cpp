@@ -2,6 +2,7 @@
 // Where the process dies in between, what was claimed goes with the next collection.
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "library/library_impl.hpp"
@@ -161,14 +162,17 @@ Result<EraseReport> LibraryImpl::erase(const EraseRequest& request) {
                    "erase: the " + tiers->tier_name(i) + " tier does not answer, and nothing was erased: " + there.error().message};
     }
   }
-  std::vector<Digest> erased;
+  // Claimed, and without bytes. Their rows go when nothing of them can be brought back any more: whoever dies before leaves a claim, of
+  // which the next collection leaves nothing.
+  std::vector<Blob> erased;
+  std::uint64_t freed = 0;
   const auto erase_all = [&]() -> Result<void> {
     for (std::size_t at = 0; at < ids.size(); at += kBatch) {
       if (request.stop.stop_requested()) return Error{Errc::cancelled, "erase: stopped"};
       std::vector<Blob> claimed;
       MEDIA_TRY(erase_rows(std::span(ids).subspan(at, std::min(kBatch, ids.size() - at)), request, report, claimed));
-      for (const Blob& blob : claimed) erased.push_back(blob.digest);
-      MEDIA_TRY(delete_claimed(std::move(claimed)));
+      MEDIA_TRY_ASSIGN(auto removed, remove_claimed(std::move(claimed), freed));
+      std::move(removed.begin(), removed.end(), std::back_inserter(erased));
     }
     if (!request.media.empty()) return {};
     MEDIA_TRY_ASSIGN(report.uploads, erase_uploads(request.owner));
@@ -177,9 +181,13 @@ Result<EraseReport> LibraryImpl::erase(const EraseRequest& request) {
   auto done = erase_all();
   if (!done && report.media.empty()) return std::move(done).error();
   // Whatever happened: of what is gone nothing stays.
-  for (auto wiped : {store_->wipe(erased, {}), repository_->wipe()}) {
-    if (done && !wiped) done = std::move(wiped);
-  }
+  std::vector<Digest> digests;
+  for (const Blob& blob : erased) digests.push_back(blob.digest);
+  auto wiped = store_->wipe(digests, {});
+  if (wiped) wiped = forget_claimed(erased);
+  auto forgotten = repository_->wipe();
+  if (done && !wiped) done = std::move(wiped);
+  if (done && !forgotten) done = std::move(forgotten);
   if (!done) report.failure = std::move(done).error();
   report.erased_at = clock_->now();
   return report;

@@ -93,7 +93,7 @@ Result<void> LibraryImpl::check_scanner() {
   return options_.gate.scanner->check();
 }
 
-Result<void> LibraryImpl::scan_incoming(PendingIngest& ingest, const ByteReader& content) {
+Result<void> LibraryImpl::scan_incoming(PendingIngest& ingest, const Digest& digest, const ByteReader& content) {
   if (!ingest.verdict->polyglot.empty()) {
     ingest.hold = Hold::polyglot;
     ingest.hold_detail = ingest.verdict->polyglot;
@@ -103,7 +103,8 @@ Result<void> LibraryImpl::scan_incoming(PendingIngest& ingest, const ByteReader&
   if (scanned && scanned->finding == Scan::Finding::clean) return {};
   if (scanned && scanned->finding == Scan::Finding::infected) {
     *ingest.verdict = Verdict{Refusal::infected, "The file is infected (" + scanned->signature + ").", ingest.verdict->info, {}};
-    return {};
+    // Others may have sent the same bytes before the scanner knew.
+    return keep_back_infected(digest, scanned->signature);
   }
   if (!scanned && scanned.error().code != Errc::unavailable) return scanned.error();
   switch (options_.gate.unscanned) {
@@ -204,27 +205,49 @@ Result<BanReport> LibraryImpl::add_ban(const BanRequest& request) {
   if (ban.perceptual_hash) ban.max_distance = request.max_distance;
   ban.reason = request.reason;
   ban.created_at = clock_->now();
-  MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+  const auto inserted = repository_->write([&](Transaction& transaction) -> Result<void> {
     ban.id = 0;
     MEDIA_TRY_ASSIGN(ban.id, transaction.insert_ban(ban));
     return {};
-  }));
-  if (ban.digest) {
-    MEDIA_TRY_ASSIGN(report.stored, repository_->list_media_of_blob(*ban.digest));
-  } else {
+  });
+  if (!inserted && inserted.error().code == Errc::already_exists && request.put_away) {
+    // What did not get through to the end another time is ended now.
+    MEDIA_TRY_ASSIGN(const auto bans, repository_->list_bans());
+    const auto same = std::find_if(bans.begin(), bans.end(), [&](const Ban& each) {
+      return each.digest == ban.digest && each.perceptual_hash == ban.perceptual_hash && each.max_distance == ban.max_distance;
+    });
+    if (same == bans.end()) return inserted.error();
+    ban = *same;
+  } else if (!inserted) {
+    return inserted.error();
+  }
+  const auto list_stored = [&]() -> Result<std::vector<Media>> {
+    if (ban.digest) return repository_->list_media_of_blob(*ban.digest);
     SimilarQuery query;
     query.perceptual_hash = *ban.perceptual_hash;
     query.max_distance = ban.max_distance;
     query.limit = kMostStored;
     MEDIA_TRY_ASSIGN(auto similar, repository_->list_similar_media(query));
-    for (SimilarMedia& each : similar) report.stored.push_back(std::move(each.media));
-  }
+    std::vector<Media> stored;
+    for (SimilarMedia& each : similar) stored.push_back(std::move(each.media));
+    return stored;
+  };
+  MEDIA_TRY_ASSIGN(report.stored, list_stored());
   if (!request.put_away) return report;
-  std::set<Digest> digests;
-  for (const Media& media : report.stored) {
-    if (media.digest) digests.insert(*media.digest);
+  for (auto found = report.stored; !found.empty();) {
+    std::set<Digest> digests;
+    for (const Media& media : found) {
+      if (media.digest) digests.insert(*media.digest);
+    }
+    for (const Digest& digest : digests) {
+      const auto done = put_away(digest, Hold::banned, ban.reason);
+      // Removed by its owner since it was found.
+      if (!done && done.error().code != Errc::not_found) return done.error();
+    }
+    if (ban.digest || digests.empty()) break;
+    // What is kept back is found no more: these are the next ones.
+    MEDIA_TRY_ASSIGN(found, list_stored());
   }
-  for (const Digest& digest : digests) MEDIA_TRY(put_away(digest, Hold::banned, ban.reason));
   report.put_away = true;
   return report;
 }

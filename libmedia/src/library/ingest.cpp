@@ -373,7 +373,7 @@ Result<std::optional<IngestOutcome>> LibraryImpl::judge(PendingIngest& ingest, K
   }
   if (!ingest.verdict) ingest.verdict = Verdict{};  // any content: no format, no limits, served as an attachment
   if (ingest.verdict->admitted()) {
-    MEDIA_TRY(scan_incoming(ingest, keeping.staged ? static_cast<const ByteReader&>(*keeping.staged) : *ingest.content));
+    MEDIA_TRY(scan_incoming(ingest, keeping.digest, keeping.staged ? static_cast<const ByteReader&>(*keeping.staged) : *ingest.content));
   }
   ingest.has_pictures = processor_->handles(ingest.verdict->info.format);
   if (const auto context = TraceScope::current().parent) ingest.traceparent = to_traceparent(*context);

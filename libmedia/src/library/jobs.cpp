@@ -257,9 +257,10 @@ void LibraryImpl::wake_workers() {
   jobs_queued_.notify_all();
 }
 
-Result<std::size_t> LibraryImpl::work_off(std::span<const std::string> kinds, std::chrono::milliseconds lease,
-                                          const RunJobsOptions& options, const std::function<Result<void>(const Job&)>& run) {
+Result<std::size_t> LibraryImpl::work_off(std::span<const Kinds> orders, std::chrono::milliseconds lease, const RunJobsOptions& options,
+                                          const std::function<Result<void>(const Job&)>& run) {
   std::size_t ended = 0;
+  std::size_t turn = 0;
   if (!options.until_idle) std::call_once(watching_jobs_, [&] { repository_->watch_jobs([this] { wake_workers(); }); });
   while (ended < options.limit && !options.stop.stop_requested()) {
     std::uint64_t seen = 0;
@@ -274,7 +275,7 @@ Result<std::size_t> LibraryImpl::work_off(std::span<const std::string> kinds, st
     const auto claim = repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
       const Timestamp now = clock_->now();
       claimed.clear();
-      for (const std::string& kind : kinds) {
+      for (const std::string& kind : orders[turn]) {
         if (!claimed.empty()) break;
         MEDIA_TRY_ASSIGN(claimed, transaction.claim_jobs(kind, now, owner, now + lease, 1, 0));
       }
@@ -283,6 +284,7 @@ Result<std::size_t> LibraryImpl::work_off(std::span<const std::string> kinds, st
     if (!claim && (options.until_idle || !is_retryable(claim.error().code))) return claim.error();
     if (!claim) claimed.clear();  // What was not committed is nobody's.
     if (!claimed.empty()) {
+      turn = (turn + 1) % orders.size();
       const auto outcome = run(claimed.front());
       // A job that was taken over is its new owner's; one that was stopped waits in the queue.
       if (!outcome && outcome.error().code != Errc::conflict && outcome.error().code != Errc::cancelled && options.until_idle) {
@@ -300,11 +302,11 @@ Result<std::size_t> LibraryImpl::work_off(std::span<const std::string> kinds, st
 }
 
 Result<std::size_t> LibraryImpl::run_jobs(const RunJobsOptions& options) {
-  std::vector<std::string> kinds{kDerive};
-  // A process without the scanner leaves them to one that has it.
-  if (options_.gate.scanner) kinds.push_back(kScan);
-  kinds.push_back(kDescribe);
-  return work_off(kinds, lease(), options, [&](const Job& job) {
+  std::vector<Kinds> orders{{kDerive, kDescribe}};
+  // A process without the scanner leaves them to one that has it. Else neither waits for the other's: somebody may have sent thousands of
+  // pictures, and a scanner that is down leaves thousands of scans that are due again and again.
+  if (options_.gate.scanner) orders = {{kScan, kDerive, kDescribe}, {kDerive, kScan, kDescribe}};
+  return work_off(orders, lease(), options, [&](const Job& job) {
     Span span("job " + job.kind, SpanKind::consumer, from_traceparent(job.payload));
     span.set("media.id", job.media_id);
     span.set("media.job.attempt", std::int64_t{job.attempts});
@@ -314,7 +316,7 @@ Result<std::size_t> LibraryImpl::run_jobs(const RunJobsOptions& options) {
 }
 
 Result<std::size_t> LibraryImpl::describe_old_media(const RunJobsOptions& options) {
-  return work_off(std::span(&kDescribe, 1), lease(), options, [&](const Job& job) { return run_description(job, options.stop); });
+  return work_off(std::array{Kinds{kDescribe}}, lease(), options, [&](const Job& job) { return run_description(job, options.stop); });
 }
 
 Result<Media> LibraryImpl::process(MediaId id, std::stop_token stop) {

@@ -7,6 +7,8 @@
 
 #include "library/library_impl.hpp"
 #include "library/pending_ingest.hpp"
+#include "media/store_location.hpp"
+#include "media/tiers.hpp"
 
 namespace media {
 namespace {
@@ -78,14 +80,28 @@ Result<std::unique_ptr<Library>> Library::open(LibraryOptions options) {
     files.temp_path = options.temp_path;
     files.pack_below_bytes = options.pack_below_bytes;
     files.read_only = options.read_only;
+    // Or what lies elsewhere would pass for lost.
+    MEDIA_TRY_ASSIGN(const auto elsewhere, read_store_note(options.base_path));
+    if (elsewhere) {
+      return Error{Errc::conflict, "open library: the one in " + options.base_path.string() + " keeps its blobs in " + *elsewhere +
+                                       "; open that store, and give it in the options"};
+    }
     MEDIA_TRY_ASSIGN(store, open_filesystem_store(files));
+    OpenTiersOptions tiers;
+    tiers.read_only = options.read_only;
+    tiers.pack_below_bytes = options.pack_below_bytes;
+    tiers.temp_path = options.temp_path.empty() ? options.base_path / "temp" : options.temp_path;
+    MEDIA_TRY_ASSIGN(store, open_tiers(std::move(store), options.base_path, tiers));
   }
   auto repository = std::move(options.repository);
   if (!repository) {
+    MEDIA_TRY(require_own_catalog(options.base_path));
     SqliteRepositoryOptions sqlite;
     sqlite.path = catalog_path;
     sqlite.read_only = options.read_only;
     MEDIA_TRY_ASSIGN(repository, open_sqlite_repository(sqlite));
+    // A migration that had it locked until now has noted by now whose the bytes are.
+    MEDIA_TRY(require_own_catalog(options.base_path));
   }
   auto spool = std::move(options.spool);
   if (!spool) spool = options.base_path.empty() ? make_memory_spool() : make_filesystem_spool(options.base_path / "uploads");
@@ -113,7 +129,7 @@ Result<std::vector<SimilarMedia>> Library::similar(MediaId id, SimilarQuery quer
   MEDIA_TRY_ASSIGN(const auto media, find(id));
   if (!media) return Error{Errc::not_found, "there is no media " + std::to_string(id)};
   // A search that finds nothing is still one that is checked.
-  if (!media->appearance.perceptual_hash) query.limit = 0;
+  if (!media->appearance.perceptual_hash || media->held != Hold::none) query.limit = 0;
   query.perceptual_hash = media->appearance.perceptual_hash.value_or(PerceptualHash{});
   query.except = id;
   return similar(std::move(query));

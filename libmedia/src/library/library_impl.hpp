@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -36,6 +37,9 @@ struct Keeping {
 };
 
 class PendingIngest;
+
+/// A claim of a blob for its removal that is older belongs to somebody who died; whoever lives renews it.
+inline constexpr std::chrono::seconds kClaimLease{60};
 
 /// A content that was judged, on its way into store and catalog, and what becomes of it.
 struct Entering {
@@ -181,7 +185,10 @@ class LibraryImpl final : public Library, public Gate {
   void write_ahead(Keeping& keeping) const;
   Result<void> publish_missing(std::span<Keeping* const> keepings, bool all, bool may_wait);
 
-  /// A blob's bytes, verified if they have not been for long; `corrupt` where they are damaged or missing.
+  /// After a whole copy took the place of one that was not.
+  Result<void> note_whole(const Digest& digest, std::uint64_t size_bytes) const;
+  /// A blob's bytes, verified if they have not been for long; `corrupt` where they are damaged or missing. Where there are tiers, a damaged
+  /// copy is replaced from a whole one.
   Result<std::shared_ptr<const ByteReader>> open_verified(const Digest& digest) const;
 
   // derive.cpp
@@ -216,13 +223,35 @@ class LibraryImpl final : public Library, public Gate {
   /// Condemns those to which nothing refers, of so few that one transaction takes them; says how many.
   Result<std::uint64_t> condemn(std::span<const Blob> candidates);
   /// Removes the bytes and rows of blobs that were claimed (`deleting`) a moment ago, as their rows were written then.
-  Result<std::uint64_t> delete_claimed(std::vector<Blob> claims);
+  Result<std::uint64_t> delete_claimed(std::vector<Blob> claims) const;
+  /// The first half: removes the bytes, and says of which. Their rows stay claimed, so that whoever dies before the second half leaves
+  /// something by which the next collection knows what to remove, and to wipe.
+  Result<std::vector<Blob>> remove_claimed(std::vector<Blob> claims, std::uint64_t& freed) const;
+  /// The second half: the rows.
+  Result<void> forget_claimed(std::span<const Blob> removed) const;
+  /// Both, and between them the bytes of what was removed are wiped, too.
+  Result<std::uint64_t> wipe_claimed(std::vector<Blob> claims) const;
   /// Claims anew for another lease; those that are no longer this caller's are left out.
-  Result<std::vector<Blob>> renew_claims(std::span<const Blob> claims);
+  Result<std::vector<Blob>> renew_claims(std::span<const Blob> claims) const;
 
   // tiers.cpp
-  /// After a blob was copied into a tier: false where it was removed meanwhile, and then the copy is, too.
-  Result<bool> settle_copy(const Digest& digest);
+  /// A whole copy among those of several tiers.
+  struct WholeCopy {
+    std::shared_ptr<const ByteReader> reader;  ///< Null: there is none, or there are no tiers.
+    bool is_clean = false;                     ///< No damaged copy is left where a reader would come to it before a whole one.
+    bool is_mended = false;                    ///< Every copy that was damaged has been replaced by a whole one.
+  };
+  /// Reads every tier's copy. Where one is whole, those that are not are set aside and replaced from it, except in a library that is open
+  /// for reading only. `unavailable` where no copy is whole, and a tier that may have one does not answer; `not_found` where the blob was
+  /// removed meanwhile.
+  Result<WholeCopy> find_whole_copy(const Digest& digest) const;
+  /// Copies into a tier, and settles it; false where there was nothing to copy, or it was removed meanwhile.
+  Result<bool> bring(const BlobStore& from, BlobStore& to, const Digest& digest) const;
+  /// After a blob was copied into a tier: false where it was removed meanwhile, and then the copy is, too. What fails is settled by
+  /// `settle_unsettled`.
+  Result<bool> settle_copy(const Digest& digest) const;
+  Result<bool> try_to_settle(const Digest& digest) const;
+  Result<void> settle_unsettled() const;
   /// Removes the copies in tiers hotter than `to`, where that one has the blob and the catalog wants it.
   Result<bool> leave_hotter(const Digest& digest, std::span<BlobStore* const> stores, std::size_t to, const std::string& tier);
   void note_read(const Digest& digest) const;
@@ -239,9 +268,10 @@ class LibraryImpl final : public Library, public Gate {
   Result<void> run_description(const Job& job, std::stop_token stop);
   Result<void> end_job_failed(const Job& job, Media media, const Error& error);
   [[nodiscard]] std::chrono::milliseconds lease() const;
+  using Kinds = std::vector<std::string>;
   /// What every loop over a queue has in common: `run` gets each claimed job of the kinds, of a later kind only where no earlier one is
-  /// due.
-  Result<std::size_t> work_off(std::span<const std::string> kinds, std::chrono::milliseconds lease, const RunJobsOptions& options,
+  /// due. The orders take turns, job by job: a kind that is first in one of them waits for no other.
+  Result<std::size_t> work_off(std::span<const Kinds> orders, std::chrono::milliseconds lease, const RunJobsOptions& options,
                                const std::function<Result<void>(const Job&)>& run);
   /// Wakes the loops of this process.
   void wake_workers();
@@ -255,7 +285,7 @@ class LibraryImpl final : public Library, public Gate {
                                                  std::uint64_t size_bytes) const;
   Result<Scan> scan(const ByteReader& content);
   /// Lets the scanner see what was admitted: refuses it, or notes that it is to be kept back. `unavailable` where nobody else may say.
-  Result<void> scan_incoming(PendingIngest& ingest, const ByteReader& content);
+  Result<void> scan_incoming(PendingIngest& ingest, const Digest& digest, const ByteReader& content);
   /// What the catalog says of it, in the transaction that is to add it: a refusal, or nothing.
   static Result<std::optional<Verdict>> find_objection(const GateFacts& facts, const PendingIngest& ingest);
   Result<IngestOutcome> catalogue(Transaction& transaction, const PendingIngest& ingest, const Keeping& keeping);
@@ -272,6 +302,8 @@ class LibraryImpl final : public Library, public Gate {
   Result<void> let_go(Transaction& transaction, const Digest& digest, bool forced, std::vector<MediaId>& changed);
   /// Compares a picture with those that are banned; keeps it back, which is told, or takes it that it was seen.
   Result<bool> compare_with_bans(Transaction& transaction, Media& media, std::vector<MediaId>& changed);
+  /// Keeps back everybody's media of bytes that turned out to be infected, unless a person let them go all the same.
+  Result<void> keep_back_infected(const Digest& digest, const std::string& signature);
   Result<void> check_release(const Quarantined& entry, const ByteReader& content);
   Result<void> release_damaged(const Quarantined& entry);
   void announce_all(std::span<const MediaId> changed);
@@ -279,6 +311,8 @@ class LibraryImpl final : public Library, public Gate {
   static Result<void> forget_damage(Transaction& transaction, const Digest& digest);
   void note_damage(const Digest& digest, Hold reason, const std::string& detail) const;
   Result<void> run_scan(const Job& job);
+  /// Of what cannot be read: it stays away, as a failure that says so.
+  Result<void> end_scan_failed(const Job& job, const Digest& digest, const Error& error);
 
   // notifications.cpp
   /// Within the transaction of the change.
@@ -301,6 +335,8 @@ class LibraryImpl final : public Library, public Gate {
   mutable RenditionUses uses_;
   const bool counts_reads_;  ///< Where there are tiers to choose by them.
   mutable ReadCounts read_counts_;
+  mutable std::mutex unsettled_mutex_;
+  mutable std::set<Digest> unsettled_;  ///< Copies that may have come too late for a removal.
   std::mutex budget_mutex_;
   /// Bytes that count against the budget, and those made in this process since; absent: to be summed up.
   std::optional<std::uint64_t> summed_up_;

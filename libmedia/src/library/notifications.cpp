@@ -1,5 +1,7 @@
 // What others are told: queued with the change, sent from the queue until it is told.
 
+#include <array>
+
 #include "library/library_impl.hpp"
 
 namespace media {
@@ -37,7 +39,7 @@ void LibraryImpl::announce(MediaId id) {
 }
 
 Result<std::size_t> LibraryImpl::send_notifications(const NotificationSender& send, const RunJobsOptions& options) {
-  return work_off(std::span(&kNotify, 1), kLease, options, [&](const Job& job) -> Result<void> {
+  return work_off(std::array{Kinds{kNotify}}, kLease, options, [&](const Job& job) -> Result<void> {
     const auto sent = send({job.id, job.payload, job.attempts, job.created_at});
     const bool again = !sent && is_retryable(sent.error().code) && job.attempts < kMaxAttempts;
     return repository_->write_jobs([&](Transaction& transaction) -> Result<void> {

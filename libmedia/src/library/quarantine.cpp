@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <condition_variable>
+#include <functional>
 #include <map>
+#include <mutex>
+#include <thread>
 
 #include "library/hashing.hpp"
 #include "library/library_impl.hpp"
@@ -14,6 +18,37 @@ namespace {
 constexpr std::size_t kLongestNote = 255;
 constexpr std::chrono::milliseconds kFirstScanPause{1000};
 constexpr std::chrono::milliseconds kLongestScanPause{60'000};
+/// Of bytes that cannot be read; a scanner that is down is waited for, however long that takes.
+constexpr std::uint32_t kMaxReadAttempts = 5;
+constexpr std::chrono::seconds kRenewEvery{2};
+
+/// Renews a job's lease from a thread of its own, beside work that cannot say how far it is.
+///
+/// Thread-safety: `renew` is called by that thread alone, which has ended once this is destroyed.
+class LeaseKeeper {
+ public:
+  explicit LeaseKeeper(std::function<void()> renew) : renew_(std::move(renew)) {
+    thread_ = std::jthread([this](const std::stop_token& stop) {
+      std::unique_lock lock(mutex_);
+      for (;;) {
+        ended_.wait_for(lock, stop, kRenewEvery, [] { return false; });
+        if (stop.stop_requested()) return;
+        renew_();
+      }
+    });
+  }
+
+ private:
+  std::function<void()> renew_;
+  std::mutex mutex_;
+  std::condition_variable_any ended_;
+  std::jthread thread_;  // last: it ends before what it uses goes
+};
+
+bool is_worth_waiting(const Error& error, std::uint32_t attempts) noexcept {
+  if (is_retryable(error.code) || error.code == Errc::cancelled) return true;
+  return (error.code == Errc::io || error.code == Errc::no_space) && attempts < kMaxReadAttempts;
+}
 
 bool is_damage(Hold reason) noexcept { return reason == Hold::damaged || reason == Hold::missing; }
 
@@ -253,13 +288,66 @@ void LibraryImpl::note_damage(const Digest& digest, Hold reason, const std::stri
   static_cast<void>(written);  // a note for health checks; whoever wanted to read is told all the same
 }
 
+Result<void> LibraryImpl::keep_back_infected(const Digest& digest, const std::string& signature) {
+  MEDIA_TRY_ASSIGN(const auto known, repository_->list_media_of_blob(digest));
+  if (known.empty()) return {};
+  std::vector<MediaId> changed;
+  MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+    changed.clear();
+    MEDIA_TRY_ASSIGN(const auto all, transaction.list_media_of_blob(digest));
+    MEDIA_TRY_ASSIGN(const auto entry, transaction.find_quarantined(digest));
+    if (all.empty() || (entry && entry->released_at && entry->forced)) return {};
+    return keep_back(transaction, digest, Hold::infected, signature, changed);
+  }));
+  announce_all(changed);
+  return {};
+}
+
+Result<void> LibraryImpl::end_scan_failed(const Job& job, const Digest& digest, const Error& error) {
+  std::vector<MediaId> changed;
+  MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
+    changed.clear();
+    MEDIA_TRY_ASSIGN(const bool mine, transaction.finish_job(job.id, job.lease_owner));
+    if (!mine) return Error{Errc::conflict, "job " + std::to_string(job.id) + " was taken over"};
+    MEDIA_TRY_ASSIGN(auto entry, transaction.find_quarantined(digest));
+    if (!entry || entry->released_at || entry->reason != Hold::unscanned) return {};
+    entry->detail = "cannot be scanned, for its bytes cannot be read: once they are whole again, release it";
+    MEDIA_TRY(transaction.put_quarantined(*entry));
+    MEDIA_TRY_ASSIGN(auto all, transaction.list_media_of_blob(digest));
+    for (Media& media : all) {
+      if (media.held != Hold::unscanned || media.status == MediaStatus::failed) continue;
+      media.status = MediaStatus::failed;
+      media.error_message = "cannot be scanned: " + error.message;
+      media.updated_at = clock_->now();
+      media.completed_at = media.updated_at;
+      MEDIA_TRY(transaction.update_media(media));
+      MEDIA_TRY(note_event(transaction, MediaEvent::failed, media));
+      changed.push_back(media.id);
+    }
+    return {};
+  }));
+  announce_all(changed);
+  return {};
+}
+
 Result<void> LibraryImpl::run_scan(const Job& job) {
   MEDIA_TRY_ASSIGN(const auto media, repository_->find_media(job.media_id));
   Scan scanned;
   const bool is_wanted = media && media->digest && media->held == Hold::unscanned;
   if (is_wanted) {
-    const auto content = open_verified(*media->digest);
-    const auto found = content ? scan(**content) : Result<Scan>(content.error());
+    const auto found = [&]() -> Result<Scan> {
+      // Large bytes take longer than a lease, and so does a scanner that has others before them.
+      const LeaseKeeper keeper([&] {
+        const auto renewed = repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
+          MEDIA_TRY(transaction.renew_job(job.id, job.lease_owner, clock_->now() + lease(), 0));
+          return {};
+        });
+        static_cast<void>(renewed);  // Whoever took it over is asked again in the end.
+      });
+      MEDIA_TRY_ASSIGN(const auto content, open_verified(*media->digest));
+      return scan(*content);
+    }();
+    if (!found && !is_worth_waiting(found.error(), job.attempts)) return end_scan_failed(job, *media->digest, found.error());
     if (!found) {
       // However long it is down: what was not scanned is not let go.
       const auto pause = std::min(kLongestScanPause, kFirstScanPause * (1U << std::min(job.attempts, 6U)));

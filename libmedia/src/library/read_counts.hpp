@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <mutex>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -58,6 +59,12 @@ class ReadCounts {
     for (const auto& [digest, ignored] : wanted_) taken.push_back(digest);
     wanted_.clear();
     return taken;
+  }
+  void want_again(std::span<const Digest> digests) {
+    const std::lock_guard lock(mutex_);
+    for (const Digest& digest : digests) {
+      if (wanted_.size() < kMost) wanted_.insert_or_assign(digest, true);
+    }
   }
 
  private:

@@ -6,6 +6,7 @@
 #include "core/random.hpp"
 #include "library/library_impl.hpp"
 #include "library/pending_ingest.hpp"
+#include "repository/unfinished_uploads.hpp"
 
 namespace media {
 namespace {
@@ -120,7 +121,19 @@ Result<std::unique_ptr<Resumption>> LibraryImpl::begin_resumable(const Resumable
   }
   MEDIA_TRY_ASSIGN(const auto excess, find_excess(request.owner, request.size_bytes));
   if (excess) return Error{Errc::too_large, *excess};
-  const ResumableUpload upload = upload_from(request, clock_->now());
+  const Timestamp now = clock_->now();
+  const ResumableUpload upload = upload_from(request, now);
+  const auto check_unfinished = [&]() -> Result<void> {
+    const auto* const uploads = dynamic_cast<const UnfinishedUploads*>(repository_.get());
+    MEDIA_TRY_ASSIGN(const auto state, quota(request.owner));
+    if (uploads == nullptr || !state.quota.max_bytes) return {};
+    MEDIA_TRY_ASSIGN(const std::uint64_t unfinished, uploads->unfinished_bytes(request.owner, now));
+    const std::uint64_t left = *state.quota.max_bytes - std::min(*state.quota.max_bytes, state.usage.size_bytes);
+    if (unfinished <= left) return {};
+    return Error{Errc::too_large, "quota: its owner has media of " + std::to_string(state.usage.size_bytes) +
+                                      " bytes and, with this one, unfinished uploads of " + std::to_string(unfinished) +
+                                      " bytes, and may have " + std::to_string(*state.quota.max_bytes) + " bytes"};
+  };
   auto turn = turns_.take(upload.id, steady_clock::now());
   if (!turn) return busy();
   // The file before the row, as everywhere: a crash leaves a file that nobody knows, which is swept, and never a row without a file.
@@ -130,6 +143,15 @@ Result<std::unique_ptr<Resumption>> LibraryImpl::begin_resumable(const Resumable
   if (!written) {
     static_cast<void>(spool_->remove(upload.id));  // else the sweep does it
     return written.error();
+  }
+  // With its row there: of two that begin at once, each sees the other.
+  if (auto within = check_unfinished(); !within) {
+    static_cast<void>(repository_->write([&](Transaction& transaction) -> Result<void> {
+      MEDIA_TRY(transaction.remove_resumable_upload(upload.id));
+      return {};
+    }));
+    static_cast<void>(spool_->remove(upload.id));
+    return std::move(within).error();
   }
   return std::unique_ptr<Resumption>(std::make_unique<PendingResumption>(std::move(*turn), upload, std::move(spooled)));
 }

@@ -5,6 +5,7 @@
 // finds the new copy, one that claimed it before may not have, so what it left is removed here, by a claim of its own.
 
 #include <algorithm>
+#include <thread>
 
 #include "library/blob_copy.hpp"
 #include "library/library_impl.hpp"
@@ -27,8 +28,8 @@ std::string_view to_string(TierMove::Kind kind) noexcept {
 namespace {
 
 constexpr std::size_t kPage = 500;
-/// While somebody else removes the same blob.
-constexpr std::chrono::seconds kRemovalPatience{30};
+/// While somebody else removes the same blob. Longer than its claim lives without being renewed: one that was abandoned is taken over.
+constexpr std::chrono::seconds kRemovalPatience = kClaimLease + std::chrono::seconds{30};
 
 }  // namespace
 
@@ -145,11 +146,8 @@ class LibraryImpl::Arrangement {
       // Or the damaged copy, in another place of the store, may be found before the whole one.
       if (!whole) MEDIA_TRY(stores_[to]->quarantine(move.digest));
     }
-    if (!whole) {
-      MEDIA_TRY_ASSIGN(const bool copied, copy_whole(*stores_[from], *stores_[to], move.digest));
-      if (!copied) return false;
-    }
-    MEDIA_TRY_ASSIGN(const bool is_wanted, library_.settle_copy(move.digest));
+    MEDIA_TRY_ASSIGN(const bool is_wanted,
+                     whole ? library_.settle_copy(move.digest) : library_.bring(*stores_[from], *stores_[to], move.digest));
     if (!is_wanted || move.kind == TierMove::Kind::promote) return is_wanted;
     return library_.leave_hotter(move.digest, stores_, to, tiers_.tier_name(to));
   }
@@ -163,8 +161,99 @@ class LibraryImpl::Arrangement {
   ArrangeReport report_;
 };
 
-Result<bool> LibraryImpl::settle_copy(const Digest& digest) {
-  MEDIA_TRY(wait_while_deleting(digest, kRemovalPatience));
+Result<LibraryImpl::WholeCopy> LibraryImpl::find_whole_copy(const Digest& digest) const {
+  WholeCopy found;
+  const TieredStore* const tiers = store_->tiered();
+  if (tiers == nullptr) return found;
+  found.is_clean = true;
+  const BlobStore* source = nullptr;
+  std::vector<BlobStore*> bad;
+  std::optional<Error> failure;
+  for (std::size_t i = 0; i < tiers->tier_count(); ++i) {
+    const auto store = tiers->tier(i);
+    auto reader = store ? (*store)->open(digest) : Result<std::unique_ptr<ByteReader>>(store.error());
+    if (!reader && reader.error().code == Errc::not_found) continue;
+    const auto actual = reader ? hash_content(**reader) : Result<Digest>(reader.error());
+    if (actual && *actual == digest) {
+      if (source == nullptr) {
+        source = *store;
+        found.reader = std::move(reader).value();
+      }
+      continue;
+    }
+    // A disk that cannot read it is as good as one that has lost it; a tier that does not answer may have a whole one.
+    if (store && (actual || actual.error().code == Errc::corrupt || actual.error().code == Errc::io)) {
+      bad.push_back(*store);
+    } else {
+      found.is_clean = found.is_clean && source != nullptr;
+      if (!failure) failure = actual.error();
+    }
+  }
+  if (!found.reader && failure) return Error{Errc::unavailable, failure->message};
+  if (!found.reader) return found;
+  found.is_mended = !options_.read_only;
+  if (options_.read_only) found.is_clean = bad.empty();
+  if (options_.read_only || bad.empty()) return found;
+  open_blobs_.forget(digest);
+  for (BlobStore* const store : bad) {
+    // What cannot even be read cannot be set aside; the whole copy takes its place all the same.
+    const auto aside = store->quarantine(digest);
+    const auto copied = copy_whole(*source, *store, digest);
+    const bool replaced = copied && *copied;
+    found.is_mended = found.is_mended && replaced;
+    found.is_clean = found.is_clean && (replaced || (aside && *aside));
+  }
+  MEDIA_TRY_ASSIGN(const bool is_wanted, settle_copy(digest));
+  if (!is_wanted) return Error{Errc::not_found, "blob " + digest.to_hex() + " is gone"};
+  return found;
+}
+
+Result<bool> LibraryImpl::bring(const BlobStore& from, BlobStore& to, const Digest& digest) const {
+  const auto copied = copy_whole(from, to, digest);
+  if (copied && !*copied) return false;
+  // A copy that failed may be there all the same.
+  auto settled = settle_copy(digest);
+  if (!copied) return copied.error();
+  return settled;
+}
+
+Result<bool> LibraryImpl::settle_copy(const Digest& digest) const {
+  auto settled = try_to_settle(digest);
+  const std::lock_guard lock(unsettled_mutex_);
+  if (settled) {
+    unsettled_.erase(digest);
+  } else {
+    unsettled_.insert(digest);
+  }
+  return settled;
+}
+
+Result<void> LibraryImpl::settle_unsettled() const {
+  std::set<Digest> digests;
+  {
+    const std::lock_guard lock(unsettled_mutex_);
+    digests = unsettled_;
+  }
+  for (const Digest& digest : digests) MEDIA_TRY(settle_copy(digest));
+  return {};
+}
+
+Result<bool> LibraryImpl::try_to_settle(const Digest& digest) const {
+  const auto end = std::chrono::steady_clock::now() + kRemovalPatience;
+  for (;;) {
+    MEDIA_TRY_ASSIGN(const auto row, repository_->find_blob(digest));
+    if (!row || row->state != BlobState::deleting) break;
+    if (row->condemned_at <= clock_->now() - kClaimLease) {
+      // Whoever claimed it died, perhaps after it had been to this tier.
+      MEDIA_TRY_ASSIGN(auto taken_over, renew_claims(std::span(&*row, 1)));
+      MEDIA_TRY(wipe_claimed(std::move(taken_over)));
+      continue;
+    }
+    if (std::chrono::steady_clock::now() >= end) {
+      return Error{Errc::unavailable, "blob " + digest.to_hex() + " is being removed; try again"};
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
   std::vector<Blob> claimed;
   bool is_wanted = false;
   MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
@@ -181,10 +270,7 @@ Result<bool> LibraryImpl::settle_copy(const Digest& digest) {
     claimed.push_back(blob);
     return {};
   }));
-  if (!claimed.empty()) {
-    MEDIA_TRY(delete_claimed(std::move(claimed)));
-    MEDIA_TRY(store_->wipe(std::span(&digest, 1), {}));
-  }
+  MEDIA_TRY(wipe_claimed(std::move(claimed)));
   return is_wanted;
 }
 
@@ -238,6 +324,7 @@ Result<ArrangeReport> LibraryImpl::arrange_tiers(const ArrangeOptions& options) 
   if (tiers == nullptr) return Error{Errc::unsupported, "arrange tiers: this library has one store, and no tiers"};
   if (options_.read_only && !options.dry_run) return Error{Errc::denied, "arrange tiers: the library is open for reading only"};
   flush_reads();
+  MEDIA_TRY(settle_unsettled());
   return Arrangement(*this, *tiers, options).run();
 }
 
@@ -245,26 +332,32 @@ Result<std::size_t> LibraryImpl::promote_read(std::uint64_t below_bytes, std::st
   const TieredStore* const tiers = store_->tiered();
   if (tiers == nullptr || options_.read_only) return std::size_t{0};
   MEDIA_TRY_ASSIGN(BlobStore* const hot, tiers->tier(0));
-  std::size_t promoted = 0;
-  for (const Digest& digest : read_counts_.take_wanted()) {
-    if (stop.stop_requested()) break;
+  MEDIA_TRY(settle_unsettled());
+  const auto promote_one = [&](const Digest& digest) -> Result<bool> {
     MEDIA_TRY_ASSIGN(const auto there, hot->stat(digest));
-    if (there) continue;
+    if (there) return false;
     for (std::size_t i = 1; i < tiers->tier_count(); ++i) {
       const auto store = tiers->tier(i);
       const auto stat = store ? (*store)->stat(digest) : Result<std::optional<BlobStat>>(store.error());
       // One that does not answer is passed over: what was read came from somewhere.
       if (!stat || !*stat) continue;
-      if ((*stat)->size >= below_bytes) break;
-      const auto copied = copy_whole(**store, *hot, digest);
-      if (!copied && copied.error().code == Errc::corrupt) break;  // whoever reads it next finds that out, too
-      if (!copied) return copied.error();
-      if (*copied) {
-        MEDIA_TRY_ASSIGN(const bool is_wanted, settle_copy(digest));
-        promoted += is_wanted ? 1 : 0;
-      }
-      break;
+      if ((*stat)->size >= below_bytes) return false;
+      auto brought = bring(**store, *hot, digest);
+      if (!brought && brought.error().code == Errc::corrupt) return false;  // whoever reads it next finds that out, too
+      return brought;
     }
+    return false;
+  };
+  std::size_t promoted = 0;
+  const std::vector<Digest> wanted = read_counts_.take_wanted();
+  for (std::size_t at = 0; at < wanted.size() && !stop.stop_requested(); ++at) {
+    const auto done = promote_one(wanted[at]);
+    if (!done) {
+      // The next call goes on with it, and with those behind it.
+      read_counts_.want_again(std::span(wanted).subspan(at));
+      return done.error();
+    }
+    promoted += *done ? 1U : 0U;
   }
   return promoted;
 }

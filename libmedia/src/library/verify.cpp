@@ -261,9 +261,22 @@ class LibraryImpl::Verification {
     return {};
   }
 
+  /// A tier that does not answer is no reason to end here: whoever reads the blob tries again.
+  Result<bool> repair_from_tiers(const Blob& row) {
+    const auto whole = library_.find_whole_copy(row.digest);
+    if (!whole || !whole->reader || !whole->is_clean) return false;
+    MEDIA_TRY(library_.note_whole(row.digest, whole->reader->size()));
+    return true;
+  }
+
   /// False where there is no whole copy to be had.
   Result<bool> repair(const Blob& row, Fault::Problem problem) {
-    if (options_.repair_from == nullptr || library_.options_.read_only) return false;
+    if (library_.options_.read_only) return false;
+    if (problem == Fault::Problem::damaged) {
+      MEDIA_TRY_ASSIGN(const bool mended, repair_from_tiers(row));
+      if (mended) return true;
+    }
+    if (options_.repair_from == nullptr) return false;
     const auto copy = options_.repair_from->open(row.digest);
     if (!copy) return false;
     MEDIA_TRY_ASSIGN(auto writer, library_.store_->begin((*copy)->size()));
@@ -285,16 +298,7 @@ class LibraryImpl::Verification {
     }
     const std::uint64_t size_bytes = staged[0]->size();
     MEDIA_TRY(library_.store_->publish(staged));
-    MEDIA_TRY_ASSIGN(const auto stat, library_.store_->stat(row.digest));
-    MEDIA_TRY(library_.repository_->write([&](Transaction& transaction) -> Result<void> {
-      MEDIA_TRY_ASSIGN(auto current, transaction.find_blob(row.digest));
-      if (!current) return {};
-      current->size_bytes = size_bytes;
-      current->verified_at = library_.clock_->now();
-      current->identity = stat ? stat->identity : std::string();
-      MEDIA_TRY(transaction.put_blob(*current));
-      return forget_damage(transaction, row.digest);
-    }));
+    MEDIA_TRY(library_.note_whole(row.digest, size_bytes));
     return true;
   }
 
@@ -370,15 +374,15 @@ class LibraryImpl::Verification {
     const TieredStore* const tiers = library_.store_->tiered();
     if (tiers == nullptr || options_.unless_verified_since) return {};
     for (std::size_t index = 1; index < tiers->tier_count(); ++index) {
-      MEDIA_TRY_ASSIGN(BlobStore* const store, tiers->tier(index));
+      MEDIA_TRY_ASSIGN(const BlobStore* const store, tiers->tier(index));
       StoreWalk walk(*store);
       for (;;) {
         if (options_.stop.stop_requested()) return Error{Errc::cancelled, "verify: stopped"};
         MEDIA_TRY_ASSIGN(const ListedBlob* const listed, walk.peek());
         if (listed == nullptr) break;
         if (listed->digest && is_of_share(*listed->digest, options_.share) && is_drawn()) {
-          MEDIA_TRY_ASSIGN(const BlobStore* const hotter, hotter_with(*tiers, index, *listed->digest));
-          if (hotter != nullptr) MEDIA_TRY(check_hidden(*listed, tiers->tier_name(index), *store, *hotter));
+          MEDIA_TRY_ASSIGN(const bool is_hidden, is_in_hotter(*tiers, index, *listed->digest));
+          if (is_hidden) MEDIA_TRY(check_hidden(*listed, tiers->tier_name(index), *store));
         }
         walk.advance();
       }
@@ -386,17 +390,16 @@ class LibraryImpl::Verification {
     return {};
   }
 
-  /// Null where no hotter tier has it.
-  static Result<const BlobStore*> hotter_with(const TieredStore& tiers, std::size_t index, const Digest& digest) {
+  static Result<bool> is_in_hotter(const TieredStore& tiers, std::size_t index, const Digest& digest) {
     for (std::size_t hotter = 0; hotter < index; ++hotter) {
       MEDIA_TRY_ASSIGN(const BlobStore* const store, tiers.tier(hotter));
       MEDIA_TRY_ASSIGN(const auto stat, store->stat(digest));
-      if (stat) return store;
+      if (stat) return true;
     }
-    return static_cast<const BlobStore*>(nullptr);
+    return false;
   }
 
-  Result<void> check_hidden(const ListedBlob& listed, const std::string& tier, BlobStore& store, const BlobStore& hotter) {
+  Result<void> check_hidden(const ListedBlob& listed, const std::string& tier, const BlobStore& store) {
     pace_.read(listed.size);
     MEDIA_TRY_ASSIGN(const bool whole, is_whole(store, *listed.digest));
     {
@@ -408,11 +411,11 @@ class LibraryImpl::Verification {
     MEDIA_TRY_ASSIGN(const auto still_there, store.stat(*listed.digest));
     if (!still_there) return {};
     Fault fault{Fault::Problem::damaged, listed.digest, tier + ':' + listed.location, "this copy has other bytes than its digest says"};
-    if (options_.repair_from != nullptr && !library_.options_.read_only) {
-      MEDIA_TRY(store.quarantine(*listed.digest));
-      const auto copied = copy_whole(hotter, store, *listed.digest);
-      if (!copied && is_retryable(copied.error().code)) return copied.error();
-      fault.repaired = copied && *copied;
+    MEDIA_TRY_ASSIGN(const auto row, library_.repository_->find_blob(*listed.digest));
+    // What nobody refers to is left to a collection.
+    if (row && row->state != BlobState::deleting) {
+      const auto found = library_.find_whole_copy(*listed.digest);
+      fault.repaired = found && found->reader && found->is_mended;
     }
     tell(fault);
     return {};

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "repository/memory_reads.hpp"
+#include "repository/unfinished_uploads.hpp"
 
 namespace media {
 namespace memory {
@@ -268,7 +269,7 @@ class MemoryTransaction final : public Reads<Transaction> {
 };
 
 /// One mutex: a read waits while a closure runs, which is short, for closures have no outside effects.
-class MemoryRepository final : public Reads<Repository> {
+class MemoryRepository final : public Reads<Repository>, public UnfinishedUploads {
  public:
   Result<void> write(const Closure& closure) override {
     if (writing_ == std::this_thread::get_id()) {
@@ -283,6 +284,14 @@ class MemoryRepository final : public Reads<Repository> {
   }
 
   Result<void> check() const override { return {}; }
+  Result<std::uint64_t> unfinished_bytes(const std::string& owner, Timestamp now) const override {
+    std::uint64_t sum = 0;
+    const View all = view();
+    for (const auto& [id, upload] : all.tables.resumable_uploads) {
+      if (upload.owner == owner && upload.media_id == 0 && upload.expires_at > now) sum += upload.size_bytes;
+    }
+    return sum;
+  }
 
  private:
   /// While a closure runs: notes the thread, and undoes at its end what was not committed.

@@ -38,7 +38,8 @@ inline bool matches(const Media& media, const MediaQuery& query) {
 }
 
 inline bool is_among(const Media& media, const SimilarQuery& query) {
-  if (media.id == query.except || (query.alive_at && media.expires_at && *media.expires_at <= *query.alive_at)) return false;
+  if (media.id == query.except || media.held != Hold::none || (query.alive_at && media.expires_at && *media.expires_at <= *query.alive_at))
+    return false;
   return !query.owner || media.owner == *query.owner || (query.others && media.visibility >= *query.others);
 }
 

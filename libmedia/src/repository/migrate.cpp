@@ -94,6 +94,7 @@ class Migration {
       if (table.counts_ids) MEDIA_TRY(carry_count(table));
     }
     MEDIA_TRY(to_.commit());
+    if (options_.on_committed) options_.on_committed();
     return report;
   }
 

@@ -10,6 +10,7 @@
 #include "repository/postgres_schema.hpp"
 #include "repository/postgres_writer.hpp"
 #include "repository/sql.hpp"
+#include "repository/unfinished_uploads.hpp"
 
 namespace media {
 namespace postgres {
@@ -20,7 +21,7 @@ constexpr std::size_t kLongestSchema = 40;
 /// nothing after the 2 s which a health check may take.
 constexpr std::chrono::milliseconds kCheckPatience{2500};
 
-class PostgresRepository final : public sql::Reads<Engine, Repository> {
+class PostgresRepository final : public sql::Reads<Engine, Repository>, public UnfinishedUploads {
  public:
   explicit PostgresRepository(PostgresRepositoryOptions options) : pool_(std::move(options)), writer_(pool_) {}
 
@@ -38,6 +39,14 @@ class PostgresRepository final : public sql::Reads<Engine, Repository> {
       Query query(*lease, sql::kCheck);
       if (!query.next() || query.integer() == 0) return Error{Errc::corrupt, "check catalog: it has no tables"};
       return {};
+    });
+  }
+
+  Result<std::uint64_t> unfinished_bytes(const std::string& owner, Timestamp now) const override {
+    MEDIA_TRY_ASSIGN(const auto lease, connection());
+    return guarded(*lease, "sum up unfinished uploads", [&]() -> Result<std::uint64_t> {
+      Query query(*lease, sql::kSumUnfinishedUploads, owner, now);
+      return query.next() ? static_cast<std::uint64_t>(query.integer()) : 0;
     });
   }
 

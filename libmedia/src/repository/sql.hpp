@@ -18,7 +18,7 @@
   "?24, ?25, ?26, ?27"
 #define MEDIA_SQL_SIMILAR                                                                                                              \
   "AND perceptual_hash IS NOT NULL AND hamming_distance(perceptual_hash, ?2) <= ?3 AND id <> ?4 AND (visibility >= ?5 OR owner = ?6) " \
-  "AND (expires_at IS NULL OR expires_at > ?7)"
+  "AND (expires_at IS NULL OR expires_at > ?7) AND held = 0"
 #define MEDIA_SQL_BLOB "digest, size_bytes, state, location, identity, verified_at, condemned_at"
 #define MEDIA_SQL_RENDITION "source, transform, encoder, digest, format, width, height, size_bytes, created_at, on_demand, used_at"
 #define MEDIA_SQL_JOB_FIELDS \

@@ -18,12 +18,13 @@
 #include "repository/sqlite_read_pool.hpp"
 #include "repository/sqlite_schema.hpp"
 #include "repository/sqlite_writer.hpp"
+#include "repository/unfinished_uploads.hpp"
 
 namespace media {
 namespace sqlite {
 namespace {
 
-class SqliteRepository final : public sql::Reads<Engine, Repository> {
+class SqliteRepository final : public sql::Reads<Engine, Repository>, public UnfinishedUploads {
  public:
   /// `writer` absent: read-only.
   SqliteRepository(std::unique_ptr<Writer> writer, const std::filesystem::path& path, Access access, unsigned read_connections)
@@ -54,6 +55,15 @@ class SqliteRepository final : public sql::Reads<Engine, Repository> {
       Query query(**lease, sql::kCheck);
       if (!query.next() || query.integer() == 0) return Error{Errc::corrupt, "check catalog: it has no tables"};
       return {};
+    });
+  }
+
+  Result<std::uint64_t> unfinished_bytes(const std::string& owner, Timestamp now) const override {
+    auto lease = readers_.acquire();
+    if (!lease) return std::move(lease).error();
+    return guarded(**lease, "sum up unfinished uploads", [&]() -> Result<std::uint64_t> {
+      Query query(**lease, sql::kSumUnfinishedUploads, owner, now);
+      return query.next() ? static_cast<std::uint64_t>(query.integer()) : 0;
     });
   }
 

@@ -201,8 +201,11 @@ class TieredBlobStore final : public BlobStore, public TieredStore {
   }
 
   SegmentedStore* segmented() noexcept override {
-    const auto hot = levels_.front()->get();
-    return hot && (*hot)->segmented() != nullptr ? &segments_ : nullptr;
+    const bool any = std::any_of(levels_.begin(), levels_.end(), [](const auto& level) {
+      const auto store = level->get();
+      return store && (*store)->segmented() != nullptr;
+    });
+    return any ? &segments_ : nullptr;
   }
   [[nodiscard]] const TieredStore* tiered() const noexcept override { return this; }
 

@@ -43,7 +43,8 @@ http::Response list_similar(http::Request& request, RouteContext& context, const
   const auto similar = context.library.similar(media.id, query);
   if (!similar) return error_response(similar.error(), request, context.log);
   Json body;
-  body["perceptual_hash"] = media.appearance.perceptual_hash ? Json(to_string(*media.appearance.perceptual_hash)) : Json(nullptr);
+  const bool is_told = media.appearance.perceptual_hash && media.held == Hold::none;
+  body["perceptual_hash"] = is_told ? Json(to_string(*media.appearance.perceptual_hash)) : Json(nullptr);
   body["data"] = Json::array();
   for (const SimilarMedia& each : *similar) body["data"].push_back(Json{{"distance", each.distance}, {"media", media_json(each.media)}});
   return http::Response::text(200, dump(body), "application/json").with("Cache-Control", "no-cache");

@@ -65,11 +65,13 @@ struct RequestSeries {
   Histogram& response_size;
 };
 
-/// Sums up what the storage holds, on a thread of its own, when somebody asks and the last sum is old.
-class UsageSampler {
+/// Sums up what takes a while, on a thread of its own, when somebody asks and the last sum is older than `lifetime`. Of the time that a sum
+/// took, `pause_factor` passes before the next.
+template <class Sums>
+class Sampler {
  public:
-  using Sums = Metrics::StorageSums;
-  explicit UsageSampler(std::function<Result<Sums>()> source) : source_(std::move(source)) {
+  Sampler(std::function<Result<Sums>()> source, std::chrono::seconds lifetime, int pause_factor)
+      : source_(std::move(source)), lifetime_(lifetime), pause_factor_(pause_factor) {
     if (source_) thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
   }
 
@@ -86,10 +88,7 @@ class UsageSampler {
   }
 
  private:
-  static constexpr std::chrono::seconds kLifetime{60};
   static constexpr std::chrono::seconds kPatience{1};
-  /// Of the time that a sum took, so much passes before the next.
-  static constexpr int kPauseFactor = 100;
 
   void work(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
@@ -99,14 +98,16 @@ class UsageSampler {
       const auto usage = source_();
       const auto ended = Clock::now();
       lock.lock();
-      next_ = ended + std::max<Clock::duration>(kLifetime, kPauseFactor * (ended - begun));
+      next_ = ended + std::max<Clock::duration>(lifetime_, pause_factor_ * (ended - begun));
       if (usage) known_ = *usage;  // else what is known stays: health says what is wrong
       asked_ = false;
       changed_.notify_all();
     }
   }
 
-  std::function<Result<Sums>()> source_;
+  const std::function<Result<Sums>()> source_;
+  const std::chrono::seconds lifetime_;
+  const int pause_factor_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
   bool asked_ = false;
@@ -118,7 +119,7 @@ class UsageSampler {
 }  // namespace
 
 struct Metrics::State {
-  explicit State(Sources from) : sources(std::move(from)), usage(std::move(sources.storage)) {
+  explicit State(Sources from) : sources(std::move(from)) {
     gauges("mediad_build_info", "Always 1; its label is the version that runs.").Add({{"version", MEDIA_VERSION}}).Set(1);
     for (const auto& [tier, name] : kTiers) rate_limited_by_tier[tier] = &rate_limited.Add({{"tier", std::string(name)}});
   }
@@ -189,11 +190,16 @@ struct Metrics::State {
     bytes.Add({{"kind", "on_demand"}}).Set(static_cast<double>(on_demand_bytes));
     count.Add({{"kind", "preset"}}).Set(static_cast<double>(sum->renditions.renditions - on_demand));
     count.Add({{"kind", "on_demand"}}).Set(static_cast<double>(on_demand));
+  }
+
+  void sample_moment() {
+    const auto sum = moment.ask();
+    if (!sum) return;
+    const std::lock_guard lock(sampling);
     if (sum->disk) {
       gauges("media_disk_size_bytes", "What the base path's filesystem holds.").Add({}).Set(static_cast<double>(sum->disk->size_bytes));
       gauges("media_disk_available_bytes", "What is left of that for mediad.").Add({}).Set(static_cast<double>(sum->disk->available_bytes));
     }
-    const std::lock_guard lock(sampling);
     sample_jobs(sum->jobs);
   }
 
@@ -287,7 +293,8 @@ struct Metrics::State {
   }
 
   Sources sources;
-  UsageSampler usage;
+  Sampler<StorageSums> usage{sources.storage, std::chrono::seconds(60), 100};
+  Sampler<Moment> moment{sources.moment, std::chrono::seconds(1), 20};
   std::set<std::string> job_kinds = {"derive", "describe", "notify", "scan"};  ///< And what else was seen.
   prometheus::Registry registry;
 
@@ -361,6 +368,7 @@ std::string Metrics::text() {
     state_->sample_gate();
   }
   state_->sample_storage();
+  state_->sample_moment();
   return prometheus::TextSerializer().Serialize(state_->registry.Collect());
 }
 

@@ -29,8 +29,8 @@ enum class AuthFailure : std::uint8_t {
 /// are ours, never a client's, so that no client can make the number of time series grow.
 ///
 /// Thread-safety: may be called concurrently, for the tables of series are under a mutex and prometheus-cpp's own objects may. Counting
-/// takes some tenths of a microsecond, `text` some milliseconds, up to a second now and then while the storage is summed up, and as long as
-/// the health checks wait for a dependency that hangs.
+/// takes some tenths of a microsecond, `text` some milliseconds, up to a second now and then while the storage is summed up or the jobs are
+/// counted, and as long as the health checks wait for a dependency that hangs.
 class Metrics {
  public:
   struct Disk {
@@ -41,6 +41,9 @@ class Metrics {
     StorageUsage blobs;
     RenditionUsage renditions;  ///< All of them.
     RenditionUsage on_demand;   ///< Of these, those that count against the budget.
+  };
+  /// What alerts go by, and so must be of now.
+  struct Moment {
     std::vector<JobCount> jobs;
     std::optional<Disk> disk;  ///< What the base path lies on.
   };
@@ -55,6 +58,8 @@ class Metrics {
     std::function<std::optional<http::Server::Stats>()> server;
     /// Asked by a thread of its own, at most once a minute and for at most a hundredth of the time.
     std::function<Result<StorageSums>()> storage;
+    /// Likewise, but at most once a second and for at most a twentieth of the time.
+    std::function<Result<Moment>()> moment;
     std::function<DerivationStats()> derivations;
     std::function<std::vector<Check>()> health;
     std::function<Timestamp()> now;
