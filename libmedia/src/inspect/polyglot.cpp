@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -70,88 +71,85 @@ bool is_letter(std::byte value) noexcept {
   return c >= 'a' && c <= 'z';
 }
 
-/// Within one tag, from behind its name: an attribute that runs something (onload=), or a source (src=).
-bool has_attribute(Bytes tag, bool source_counts) noexcept {
-  for (std::size_t at = 0; at + 3 < tag.size(); ++at) {
-    if (std::string_view(" \t\r\n\f/\"'").find(static_cast<char>(tag[at])) == std::string_view::npos) continue;
-    std::size_t end = at + 1;
-    while (end < tag.size() && is_letter(tag[end])) ++end;
-    const std::size_t length = end - at - 1;
-    while (end < tag.size() && (tag[end] == std::byte{' '} || tag[end] == std::byte{'\t'})) ++end;
-    if (end >= tag.size() || tag[end] != std::byte{'='}) continue;
-    const bool runs = length > 2 && lower(tag[at + 1]) == 'o' && lower(tag[at + 2]) == 'n';
-    const bool is_source = length == 3 && lower(tag[at + 1]) == 's' && lower(tag[at + 2]) == 'r' && lower(tag[at + 3]) == 'c';
-    if (runs || (source_counts && is_source)) return true;
+bool is_space(std::byte value) noexcept {
+  return std::string_view(" \t\r\n\f\0", 6).find(static_cast<char>(value)) != std::string_view::npos;
+}
+
+/// An attribute that runs something (onload=). Where a tag ends is not asked: programs differ on that, and what is looked at is short.
+bool has_handler(Bytes bytes) noexcept {
+  for (std::size_t at = 0; at + 3 < bytes.size(); ++at) {
+    if (!is_space(bytes[at]) && std::string_view("/\"'").find(static_cast<char>(bytes[at])) == std::string_view::npos) continue;
+    if (lower(bytes[at + 1]) != 'o' || lower(bytes[at + 2]) != 'n' || !is_letter(bytes[at + 3])) continue;
+    std::size_t end = at + 4;
+    while (end < bytes.size() && is_letter(bytes[end])) ++end;
+    while (end < bytes.size() && is_space(bytes[end])) ++end;
+    if (end < bytes.size() && bytes[end] == std::byte{'='}) return true;
   }
   return false;
 }
 
-/// What a page must have to do anything to whoever opens it.
-struct ActiveMarkup {
-  bool runs = false;                       ///< It needs nothing more: PHP, an element with a handler, a frame with a source.
-  std::optional<std::size_t> script_at{};  ///< Behind the beginning of a script, which runs once it is ended.
+/// Markup within the first bytes.
+enum class Markup : std::uint8_t {
+  none,
+  words,  ///< Names of tags, bare: a page only where there is more of one.
+  page,
 };
 
-/// Up to the end of the tag that begins with these bytes; a quoted value may have '>' in it. Nothing where it has no end.
-Bytes tag_of(Bytes bytes) noexcept {
-  std::byte quote{};
-  bool expects_value = false;
-  for (std::size_t at = 1; at < bytes.size(); ++at) {
-    const std::byte c = bytes[at];
-    if (quote != std::byte{}) {
-      if (c == quote) quote = std::byte{};
-    } else if (c == std::byte{'>'}) {
-      return bytes.first(at);
-    } else if (expects_value && (c == std::byte{'"'} || c == std::byte{'\''})) {
-      quote = c;
-    }
-    if (c != std::byte{' '}) expects_value = c == std::byte{'='};
-  }
-  return {};
-}
+/// So far from the beginning of a tag a handler is looked for.
+constexpr std::size_t kTagBytes = 4096;
+constexpr std::array<std::string_view, 5> kBareTags = {"<html", "<head", "<body", "<!doctype html", "<script"};
+constexpr std::array<std::string_view, 9> kActiveTags = {"<iframe", "<meta", "<form", "<base", "<embed",
+                                                         "<object", "<svg",  "<link", "<style"};
 
 /// Of tags that begin within the first so many of these bytes.
-ActiveMarkup find_active_markup(Bytes bytes, std::size_t within) noexcept {
-  ActiveMarkup found;
+Markup find_markup(Bytes bytes, std::size_t within) noexcept {
+  Markup found = Markup::none;
   for (std::size_t at = 0; at < std::min(within, bytes.size()); ++at) {
     if (bytes[at] != std::byte{'<'}) continue;
-    if (is_tag(bytes, at, "<?php")) {
-      found.runs = true;
-      return found;
+    const auto is_one = [&](std::string_view tag) { return is_tag(bytes, at, tag); };
+    if (is_one("<?php") || is_one("<iframe")) return Markup::page;
+    const auto* const bare = std::find_if(kBareTags.begin(), kBareTags.end(), is_one);
+    if (bare != kBareTags.end()) {
+      if (bytes[at + bare->size()] != std::byte{'>'}) return Markup::page;
+      found = Markup::words;
     }
-    if (!found.script_at && is_tag(bytes, at, "<script")) found.script_at = at + 7;
     if (at + 1 >= bytes.size() || !is_letter(bytes[at + 1])) continue;
-    if (has_attribute(tag_of(bytes.subspan(at)), is_tag(bytes, at, "<iframe"))) {
-      found.runs = true;
-      return found;
-    }
+    if (has_handler(bytes.subspan(at, std::min(kTagBytes, bytes.size() - at)))) return Markup::page;
   }
   return found;
 }
 
-bool ends_script(Bytes bytes) noexcept {
+/// What makes a page of a word: the end of a script, or an element that loads, sends or moves on.
+bool has_active_tag(Bytes bytes) noexcept {
   for (std::size_t at = 0; at < bytes.size(); ++at) {
     const void* const begin = ::memchr(bytes.data() + at, '<', bytes.size() - at);
     if (begin == nullptr) return false;
     at = static_cast<std::size_t>(static_cast<const std::byte*>(begin) - bytes.data());
     if (is_tag(bytes, at, "</script")) return true;
+    if (std::any_of(kActiveTags.begin(), kActiveTags.end(), [&](std::string_view tag) { return is_tag(bytes, at, tag); })) return true;
   }
   return false;
 }
 
 bool is_digit(std::byte value) noexcept { return value >= std::byte{'0'} && value <= std::byte{'9'}; }
 
-/// "12 0 obj": what a reader of PDF finds although there is no list of them, or a wrong one.
+/// "12 0 obj": what a reader of PDF finds although there is no list of them, or a wrong one; or what ends an object or a document.
 bool has_document_object(Bytes bytes) noexcept {
-  constexpr std::string_view kMark = " obj";
+  constexpr std::string_view kMark = "obj";
+  for (const std::string_view end : {"endobj", "startxref", "trailer<<", "trailer <<", "trailer\n", "trailer\r"}) {
+    if (contains(bytes, end)) return true;
+  }
   for (std::size_t at = 0; at < bytes.size(); ++at) {
     const void* const found = ::memmem(bytes.data() + at, bytes.size() - at, kMark.data(), kMark.size());
     if (found == nullptr) return false;
     at = static_cast<std::size_t>(static_cast<const std::byte*>(found) - bytes.data());
     std::size_t back = at;
-    while (back > 0 && is_digit(bytes[back - 1])) --back;
-    if (back == at || back < 2 || bytes[back - 1] != std::byte{' '} || !is_digit(bytes[back - 2])) continue;
-    return true;
+    const auto skip = [&](const auto& is_part) {
+      const std::size_t from = back;
+      while (back > 0 && is_part(bytes[back - 1])) --back;
+      return back < from;
+    };
+    if (skip(is_space) && skip(is_digit) && skip(is_space) && skip(is_digit)) return true;
   }
   return false;
 }
@@ -343,11 +341,16 @@ Result<std::string> find_in_head(const ByteReader& content, Format format) {
   }
   // An SVG is markup itself, and is served as an attachment alone.
   if (format == Format::svg) return std::string();
-  const ActiveMarkup markup = find_active_markup(head, kHeadBytes);
-  if (markup.runs) return std::string("an HTML page");
-  if (!markup.script_at) return std::string();
-  MEDIA_TRY_ASSIGN(const bool is_ended, find_anywhere(content, *markup.script_at, ends_script));
-  return std::string(is_ended ? "an HTML page" : "");
+  switch (find_markup(head, kHeadBytes)) {
+    case Markup::none:
+      return std::string();
+    case Markup::page:
+      return std::string("an HTML page");
+    case Markup::words:
+      break;
+  }
+  MEDIA_TRY_ASSIGN(const bool is_page, find_anywhere(content, 0, has_active_tag));
+  return std::string(is_page ? "an HTML page" : "");
 }
 
 }  // namespace

@@ -200,6 +200,8 @@ Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Diges
     MEDIA_TRY_ASSIGN(const auto whole, find_whole_copy(digest));
     if (whole.reader && whole.reader->size() == row->size_bytes) {
       note_read(digest);
+      // Proven a moment ago: where it could not be put back in its place, the next read need not go through all of this again.
+      open_blobs_.keep(digest, whole.reader);
       if (!options_.read_only && whole.is_clean) static_cast<void>(note_whole(digest, row->size_bytes));
       return whole.reader;
     }

@@ -166,15 +166,21 @@ Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> g
 
   // What a collection that died had claimed, or an erasure. Which of the two nothing tells, so that of these nothing stays at all.
   bool any_abandoned = false;
-  for (;;) {
+  std::optional<Error> not_wiped;
+  while (!not_wiped) {
     MEDIA_TRY_ASSIGN(const auto abandoned, repository_->list_blobs_in_state(BlobState::deleting, clock_->now() - kClaimLease, kClaims));
     if (abandoned.empty()) break;
     // Two collections may find them at once; one of the two gets each.
     MEDIA_TRY_ASSIGN(const auto taken_over, renew_claims(abandoned));
     report.removed += taken_over.size();
-    MEDIA_TRY_ASSIGN(const std::uint64_t freed, wipe_claimed(taken_over));
-    report.removed_bytes += freed;
     any_abandoned = true;
+    // A place that cannot be wiped must not keep everything else from being collected; its claims wait for the next time.
+    const auto freed = wipe_claimed(taken_over);
+    if (freed) {
+      report.removed_bytes += *freed;
+    } else {
+      not_wiped = freed.error();
+    }
   }
   // Where somebody reads from the catalog's log at this moment, it is written back later, as ever.
   if (any_abandoned) static_cast<void>(repository_->wipe());
@@ -218,6 +224,7 @@ Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> g
     compact.bytes_per_second = options_.compact_bytes_per_second;
     MEDIA_TRY_ASSIGN(report.compacted, segments->compact(compact));
   }
+  if (not_wiped) return std::move(*not_wiped);
   return report;
 }
 

@@ -27,6 +27,8 @@ namespace {
 
 /// So few that a database at some distance is through with a batch in good time.
 constexpr std::size_t kBatch = 16;
+/// Shorter than anybody waits for a claim to go.
+constexpr std::chrono::seconds kWipeEvery{3};
 /// More unfinished uploads than one owner can have.
 constexpr std::size_t kMostUploads = 1'000'000;
 
@@ -166,6 +168,15 @@ Result<EraseReport> LibraryImpl::erase(const EraseRequest& request) {
   // which the next collection leaves nothing.
   std::vector<Blob> erased;
   std::uint64_t freed = 0;
+  const auto wipe_erased = [&]() -> Result<void> {
+    std::vector<Digest> digests;
+    for (const Blob& blob : erased) digests.push_back(blob.digest);
+    MEDIA_TRY(store_->wipe(digests, {}));
+    MEDIA_TRY(forget_claimed(erased));
+    erased.clear();
+    return {};
+  };
+  auto wiped_at = std::chrono::steady_clock::now();
   const auto erase_all = [&]() -> Result<void> {
     for (std::size_t at = 0; at < ids.size(); at += kBatch) {
       if (request.stop.stop_requested()) return Error{Errc::cancelled, "erase: stopped"};
@@ -173,6 +184,10 @@ Result<EraseReport> LibraryImpl::erase(const EraseRequest& request) {
       MEDIA_TRY(erase_rows(std::span(ids).subspan(at, std::min(kBatch, ids.size() - at)), request, report, claimed));
       MEDIA_TRY_ASSIGN(auto removed, remove_claimed(std::move(claimed), freed));
       std::move(removed.begin(), removed.end(), std::back_inserter(erased));
+      // Who sends one of these contents meanwhile waits for its claim, and a claim lapses.
+      if (std::chrono::steady_clock::now() - wiped_at < kWipeEvery) continue;
+      MEDIA_TRY(wipe_erased());
+      wiped_at = std::chrono::steady_clock::now();
     }
     if (!request.media.empty()) return {};
     MEDIA_TRY_ASSIGN(report.uploads, erase_uploads(request.owner));
@@ -181,10 +196,7 @@ Result<EraseReport> LibraryImpl::erase(const EraseRequest& request) {
   auto done = erase_all();
   if (!done && report.media.empty()) return std::move(done).error();
   // Whatever happened: of what is gone nothing stays.
-  std::vector<Digest> digests;
-  for (const Blob& blob : erased) digests.push_back(blob.digest);
-  auto wiped = store_->wipe(digests, {});
-  if (wiped) wiped = forget_claimed(erased);
+  auto wiped = wipe_erased();
   auto forgotten = repository_->wipe();
   if (done && !wiped) done = std::move(wiped);
   if (done && !forgotten) done = std::move(forgotten);

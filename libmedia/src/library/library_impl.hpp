@@ -251,7 +251,7 @@ class LibraryImpl final : public Library, public Gate {
   /// `settle_unsettled`.
   Result<bool> settle_copy(const Digest& digest) const;
   Result<bool> try_to_settle(const Digest& digest) const;
-  Result<void> settle_unsettled() const;
+  void settle_unsettled() const;
   /// Removes the copies in tiers hotter than `to`, where that one has the blob and the catalog wants it.
   Result<bool> leave_hotter(const Digest& digest, std::span<BlobStore* const> stores, std::size_t to, const std::string& tier);
   void note_read(const Digest& digest) const;

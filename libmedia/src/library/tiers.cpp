@@ -169,6 +169,7 @@ Result<LibraryImpl::WholeCopy> LibraryImpl::find_whole_copy(const Digest& digest
   const BlobStore* source = nullptr;
   std::vector<BlobStore*> bad;
   std::optional<Error> failure;
+  bool is_complete = true;  // every tier answered
   for (std::size_t i = 0; i < tiers->tier_count(); ++i) {
     const auto store = tiers->tier(i);
     auto reader = store ? (*store)->open(digest) : Result<std::unique_ptr<ByteReader>>(store.error());
@@ -186,12 +187,13 @@ Result<LibraryImpl::WholeCopy> LibraryImpl::find_whole_copy(const Digest& digest
       bad.push_back(*store);
     } else {
       found.is_clean = found.is_clean && source != nullptr;
+      is_complete = false;
       if (!failure) failure = actual.error();
     }
   }
   if (!found.reader && failure) return Error{Errc::unavailable, failure->message};
   if (!found.reader) return found;
-  found.is_mended = !options_.read_only;
+  found.is_mended = !options_.read_only && is_complete;
   if (options_.read_only) found.is_clean = bad.empty();
   if (options_.read_only || bad.empty()) return found;
   open_blobs_.forget(digest);
@@ -228,14 +230,14 @@ Result<bool> LibraryImpl::settle_copy(const Digest& digest) const {
   return settled;
 }
 
-Result<void> LibraryImpl::settle_unsettled() const {
+void LibraryImpl::settle_unsettled() const {
   std::set<Digest> digests;
   {
     const std::lock_guard lock(unsettled_mutex_);
     digests = unsettled_;
   }
-  for (const Digest& digest : digests) MEDIA_TRY(settle_copy(digest));
-  return {};
+  // One that cannot be settled now is tried again with the next call, and keeps nobody from the others.
+  for (const Digest& digest : digests) static_cast<void>(settle_copy(digest));
 }
 
 Result<bool> LibraryImpl::try_to_settle(const Digest& digest) const {
@@ -324,7 +326,7 @@ Result<ArrangeReport> LibraryImpl::arrange_tiers(const ArrangeOptions& options) 
   if (tiers == nullptr) return Error{Errc::unsupported, "arrange tiers: this library has one store, and no tiers"};
   if (options_.read_only && !options.dry_run) return Error{Errc::denied, "arrange tiers: the library is open for reading only"};
   flush_reads();
-  MEDIA_TRY(settle_unsettled());
+  settle_unsettled();
   return Arrangement(*this, *tiers, options).run();
 }
 
@@ -332,7 +334,7 @@ Result<std::size_t> LibraryImpl::promote_read(std::uint64_t below_bytes, std::st
   const TieredStore* const tiers = store_->tiered();
   if (tiers == nullptr || options_.read_only) return std::size_t{0};
   MEDIA_TRY_ASSIGN(BlobStore* const hot, tiers->tier(0));
-  MEDIA_TRY(settle_unsettled());
+  settle_unsettled();
   const auto promote_one = [&](const Digest& digest) -> Result<bool> {
     MEDIA_TRY_ASSIGN(const auto there, hot->stat(digest));
     if (there) return false;
@@ -352,11 +354,13 @@ Result<std::size_t> LibraryImpl::promote_read(std::uint64_t below_bytes, std::st
   const std::vector<Digest> wanted = read_counts_.take_wanted();
   for (std::size_t at = 0; at < wanted.size() && !stop.stop_requested(); ++at) {
     const auto done = promote_one(wanted[at]);
-    if (!done) {
+    if (!done && (is_retryable(done.error().code) || done.error().code == Errc::no_space)) {
       // The next call goes on with it, and with those behind it.
       read_counts_.want_again(std::span(wanted).subspan(at));
       return done.error();
     }
+    // One that cannot be brought stays where it is, until it is read again.
+    if (!done) continue;
     promoted += *done ? 1U : 0U;
   }
   return promoted;
