@@ -139,9 +139,10 @@ TEST_CASE("cli describe: a store from before learns how its pictures look") {
     SQLite::Database database(gallery.store + "/catalog.db", SQLite::OPEN_READWRITE, 1000);
     for (const char* event : {"insert", "delete", "update"}) database.exec(std::string("DROP TRIGGER media_usage_of_") + event);
     for (const char* table : {"quarantine", "ban", "owner_usage", "quota", "blob_read"}) database.exec(std::string("DROP TABLE ") + table);
+    for (int number = 0; number < 4; ++number) database.exec("DROP INDEX media_by_hash_quarter_" + std::to_string(number));
+    database.exec("DROP INDEX resumable_upload_by_owner");
     database.exec("ALTER TABLE media DROP COLUMN held");
     database.exec("CREATE INDEX media_by_digest ON media (digest, owner) WHERE digest IS NOT NULL");
-    for (int number = 0; number < 4; ++number) database.exec("DROP INDEX media_by_hash_quarter_" + std::to_string(number));
     for (const char* column : {"thumbhash", "dominant_colour", "perceptual_hash"})
       database.exec(std::string("ALTER TABLE media DROP COLUMN ") + column);
     database.exec("DROP INDEX rendition_by_use");

@@ -17,7 +17,7 @@ class UnfinishedUploads {
   UnfinishedUploads(const UnfinishedUploads&) = delete;
   UnfinishedUploads& operator=(const UnfinishedUploads&) = delete;
 
-  /// The announced bytes of those that have not expired by then, parts among them. Looks at every resumable upload there is.
+  /// The announced bytes of those that have not expired by then, parts among them..
   virtual Result<std::uint64_t> unfinished_bytes(const std::string& owner, Timestamp now) const = 0;
 
  protected:
