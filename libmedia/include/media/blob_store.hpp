@@ -19,8 +19,8 @@
 
 namespace media {
 
-/// Content that is whole and hashed, but not yet visible. Destroying it unpublished leaves no trace, but for a dead entry of a segment where
-/// it was written ahead.
+/// Content that is whole and hashed, but not yet visible. Destroying it unpublished leaves no trace, but for a dead entry of a segment
+/// where it was written ahead.
 ///
 /// Thread-safety: reading may be concurrent; publishing takes it over, and writing ahead needs it alone.
 class MEDIA_EXPORT Staged : public ByteReader {

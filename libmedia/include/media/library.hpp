@@ -345,7 +345,7 @@ struct VerifyOptions {
   /// What was verified since then is passed over; absent: nothing is.
   std::optional<Timestamp> unless_verified_since{};
   std::uint64_t bytes_per_second = 0;  ///< Read at most; 0: as fast as the disk goes.
-  /// Where whole copies of damaged and missing blobs may be found; outlives the call. Null: none are looked for.
+  /// Where whole copies of damaged and missing blobs may be found that no tier of the store has; outlives the call. Null: nowhere else.
   const BlobStore* repair_from = nullptr;
   std::stop_token stop{};
   /// Called for each fault as it is found, from one thread at a time.
@@ -360,7 +360,7 @@ struct VerifyReport {
   std::uint64_t damaged = 0;
   std::uint64_t missing = 0;
   std::uint64_t stray = 0;
-  std::uint64_t repaired = 0;  ///< Of the damaged and missing ones, by a copy from elsewhere.
+  std::uint64_t repaired = 0;  ///< Of the damaged and missing ones, by a copy from another tier or store.
 
   [[nodiscard]] bool intact() const noexcept { return damaged == 0 && missing == 0 && stray == 0; }
 };
