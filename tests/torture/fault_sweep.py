@@ -78,8 +78,13 @@ def main():
                 total += hits + len(faults)
                 broken += faults
                 print(f"{scenario.name}, {error}: {count} calls, {hits + len(faults)} runs, {len(faults)} broken promises", flush=True)
-        lie = ("--calls", "fsync,fdatasync", "--at", "3")
-        print("control, as it must:", expect_violation("one sync that was not done", lambda: lied_to(programs, "loose", f"{folder}/control", *lie)))
+
+        def lie():
+            # Threads sync in another order each time, and a folder that is synced twice hides one lie about it.
+            for number in (3, 4, 2, 5, 1, 6):
+                lied_to(programs, "loose", f"{folder}/control-{number}", "--calls", "fsync,fdatasync", "--at", str(number))
+
+        print("control, as it must:", expect_violation("any of six syncs that were not done", lie))
     print(f"{total} faults, {len(broken)} broken promises, {time.monotonic() - began:.0f} s")
     sys.exit(1 if broken else 0)
 
