@@ -73,7 +73,7 @@ endif()
 pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
 if(MEDIA_WITH_VIDEO)
   # Of media-video-worker alone: nothing that is installed to be linked knows of it.
-  pkg_check_modules(ffmpeg REQUIRED IMPORTED_TARGET libavformat libavcodec libavutil libswscale)
+  pkg_check_modules(ffmpeg REQUIRED IMPORTED_TARGET libavformat libavcodec libavutil libswresample libswscale)
 endif()
 
 if(MEDIA_BUILD_CLI OR MEDIA_BUILD_SERVER)

@@ -52,6 +52,7 @@ add_library(media_server STATIC
   src/routes/metrics.cpp
   src/routes/promised_upload.cpp
   src/routes/similar.cpp
+  src/routes/videos.cpp
   src/routes/tus.cpp
   src/routes/upload.cpp
   src/service.cpp

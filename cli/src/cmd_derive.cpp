@@ -31,14 +31,32 @@ struct DeriveOptions {
   std::string index;          ///< Where a sheet's index goes; empty: nowhere.
 };
 
-/// One picture that is ready: stored before, or just made.
+constexpr std::size_t kPieceBytes = 1U << 20U;
+
+/// One picture or video that is ready: stored before, or just made.
 struct Picture {
   std::uint32_t width = 0;
   std::uint32_t height = 0;
   std::span<const std::byte> bytes;
-  unsigned quality = 0;   ///< 0: not known, or there is none.
-  double score = 0;       ///< 0: nobody asked for it.
-  bool searched = false;  ///< The quality was not given, but found.
+  unsigned quality = 0;                                ///< 0: not known, or there is none.
+  double score = 0;                                    ///< 0: nobody asked for it.
+  bool searched = false;                               ///< The quality was not given, but found.
+  std::shared_ptr<const media::ByteReader> content{};  ///< Instead of `bytes`, where those are not in memory.
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return content ? content->size() : bytes.size(); }
+  /// Hands over the bytes in their order.
+  template <class Take>
+  media::Result<void> for_each_piece(const Take& take) const {
+    if (!content) return take(bytes);
+    std::vector<std::byte> piece(static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, content->size())));
+    for (std::uint64_t at = 0; at < content->size();) {
+      MEDIA_TRY_ASSIGN(const std::size_t got, content->read_at(at, piece));
+      if (got == 0) return media::Error{media::Errc::corrupt, "the content got shorter while it was read"};
+      MEDIA_TRY(take(std::span<const std::byte>(piece).first(got)));
+      at += got;
+    }
+    return {};
+  }
 };
 
 /// What a search found, for people.
@@ -179,8 +197,9 @@ class DeriveRun {
         continue;
       }
       MEDIA_TRY_ASSIGN(const media::Picture picture, library_->derive(*work.id, transforms_[i], stop_));
-      MEDIA_TRY_ASSIGN(const auto bytes, media::read_all(*picture.content, budget_.max_output_bytes));
-      MEDIA_TRY(keep(work, work.paths[i], transforms_[i].format, {picture.rendition.width, picture.rendition.height, bytes}));
+      Picture stored_one{picture.rendition.width, picture.rendition.height, {}};
+      stored_one.content = picture.content;
+      MEDIA_TRY(keep(work, work.paths[i], transforms_[i].format, stored_one));
     }
     if (!missing.empty()) MEDIA_TRY(from_content(work, **content, missing, missing_paths));
     return options_.index.empty() ? media::Result<void>{} : keep_index(work, **content);
@@ -209,7 +228,7 @@ class DeriveRun {
       const media::Encoded& output = derived.outputs[i];
       const bool searched = output.quality != 0 && (output.transform.score != 0 || output.transform.max_bytes != 0);
       MEDIA_TRY(keep(work, paths[i], output.transform.format,
-                     {output.width, output.height, output.bytes, output.quality, output.score, searched}));
+                     {output.width, output.height, output.bytes, output.quality, output.score, searched, output.content}));
     }
     return {};
   }
@@ -217,14 +236,14 @@ class DeriveRun {
   media::Result<void> keep(const Work& work, const std::string& path, media::Format format, const Picture& picture) {
     sheet_ = {picture.width, picture.height};
     if (path == "-") {
-      MEDIA_TRY(console_.content(picture.bytes));
+      MEDIA_TRY(picture.for_each_piece([&](std::span<const std::byte> bytes) { return console_.content(bytes); }));
     } else {
       MEDIA_TRY_ASSIGN(OutputFile file, OutputFile::open(path));
-      MEDIA_TRY(file.write(picture.bytes));
+      MEDIA_TRY(picture.for_each_piece([&](std::span<const std::byte> bytes) { return file.write(bytes); }));
       MEDIA_TRY(file.commit());
     }
     derived_.fetch_add(1);
-    bytes_.fetch_add(picture.bytes.size());
+    bytes_.fetch_add(picture.size());
     if (path == "-") return {};
     console_.record(Json{{"path", work.operand},
                          {"status", "derived"},
@@ -232,13 +251,13 @@ class DeriveRun {
                          {"format", std::string(media::to_string(format))},
                          {"width", picture.width},
                          {"height", picture.height},
-                         {"size", picture.bytes.size()},
+                         {"size", picture.size()},
                          {"quality", picture.quality == 0 ? Json(nullptr) : Json(picture.quality)},
                          {"score", picture.score == 0 ? Json(nullptr) : Json(picture.score)},
                          {"reason", nullptr}});
     if (!console_.shows_status_instead_of_lines()) {
       console_.text(printable(path) + "  " + std::to_string(picture.width) + "x" + std::to_string(picture.height) + "  " +
-                    human_bytes(picture.bytes.size()) + chosen(picture));
+                    human_bytes(picture.size()) + chosen(picture));
     }
     return {};
   }
@@ -284,6 +303,7 @@ media::Result<std::unique_ptr<media::Processor>> make_processor(const DeriveOpti
   MEDIA_TRY(check_worker());
   media::WorkerPoolOptions pool;
   pool.workers = static_cast<unsigned>(std::min<std::size_t>(options.jobs, options.operands.size()));
+  pool.encoding_workers = pool.workers;
   return media::make_worker_processor(pool);
 }
 
@@ -339,7 +359,7 @@ Exit run(Console& console, const Globals& globals, const DeriveOptions& options)
 }  // namespace
 
 void add_derive(CLI::App& app, Invocation& invocation) {
-  CLI::App* command = app.add_subcommand("derive", "Make pictures of other sizes and formats; a file needs no store");
+  CLI::App* command = app.add_subcommand("derive", "Make pictures and videos of other sizes and formats; a file needs no store");
   auto options = std::make_shared<DeriveOptions>();
   options->jobs = default_jobs();
   DeriveText& text = options->text;
@@ -348,7 +368,10 @@ void add_derive(CLI::App& app, Invocation& invocation) {
   command->add_option("-w,--width", text.widths, "Widths in pixels: 320,800 (default: by the height, or the source's own)")
       ->allow_extra_args(false);
   command->add_option("--height", text.height, "Height in pixels");
-  command->add_option("--format", text.formats, "avif (default), jpeg, webp, png, gif; a list makes each")->allow_extra_args(false);
+  command
+      ->add_option("--format", text.formats,
+                   "avif (default), jpeg, webp, png, gif; mp4 or webm: a video (720p unless -w or --height); a list makes each")
+      ->allow_extra_args(false);
   command->add_option("-q,--quality", text.quality, "1 to 100 (default: the format's own)");
   command->add_option("--fit", text.fit, "How to meet width and height: inside (default), contain, cover, fill, none, pad");
   command->add_flag("--enlarge", text.enlarge, "Make more pixels than the source has, where asked for");

@@ -46,6 +46,10 @@ struct DeriveText {
       {"--max-bytes", "max_bytes", "Lower the quality until the file has no more bytes than this", {}},
       {"--icc", "icc", "srgb (default), or keep: the source's own colours and profile", {}},
       {"--at", "at", "Of a video: the frame shown so many seconds from its beginning, 12.5 or 12.5s (default: one that stands for it)", {}},
+      {"--codecs",
+       "codecs",
+       "Of an mp4: web (default: H.264 and AAC), or keep: the same tracks, arranged to be played while they come",
+       {}},
       {"--meta", "meta", "none (default), or copyright: copyright and creator of the source's EXIF", {}},
   };
   std::string output;  ///< -o: a file, or "-". Empty: none.

@@ -8,5 +8,5 @@ int main(int argc, char** argv) {
                          const media::DeriveOptions& options) {
     return media::image::derive(source, transforms, options, media::image::Decoders::own);
   };
-  return media::worker::run(argc, argv, {"media-worker", media::image::load_codecs, {media::image::probe, derive, nullptr}});
+  return media::worker::run(argc, argv, {"media-worker", media::image::load_codecs, {media::image::probe, derive, nullptr, nullptr}});
 }

@@ -1,7 +1,8 @@
-// media-video-worker: pictures of videos, by FFmpeg, which no other program of ours maps.
+// media-video-worker: pictures of videos, and videos encoded anew, by FFmpeg, which no other program of ours maps.
 #include "image/format.hpp"
 #include "run.hpp"
 #include "video/derive.hpp"
+#include "video/encode.hpp"
 #include "video/process.hpp"
 
 int main(int argc, char** argv) {
@@ -11,6 +12,10 @@ int main(int argc, char** argv) {
   };
   const auto derive = [](const media::ByteReader& source, std::span<const media::Transform> transforms,
                          const media::DeriveOptions& options) { return media::video::derive(source, transforms, options); };
-  return media::worker::run(argc, argv,
-                            {"media-video-worker", get_ready, {media::video::probe, derive, nullptr}, media::video::library_versions});
+  const auto encode = [](const media::ByteReader& source, const media::Transform& transform, const media::DeriveOptions& options,
+                         const media::cage::PutPiece& put) {
+    return media::video::encode(source, transform, options, media::image::Decoders::established, put);
+  };
+  return media::worker::run(
+      argc, argv, {"media-video-worker", get_ready, {media::video::probe, derive, encode, nullptr}, media::video::library_versions});
 }

@@ -75,6 +75,9 @@ struct Config {
   unsigned workers = 2;
   unsigned job_threads = 2;
   std::chrono::seconds deadline{30};
+  unsigned encodings = 1;  ///< 0: left to another process.
+  std::chrono::seconds video_deadline{3600};
+  std::uint64_t video_max_bytes = media::ProcessingBudget{}.max_video_bytes;
   unsigned derivations_at_once = 0;  ///< 0: as many as workers.
   std::size_t derivation_queue = media::LibraryOptions{}.derivation_queue;
   [[nodiscard]] unsigned derivations() const noexcept { return derivations_at_once == 0 ? workers : derivations_at_once; }

@@ -307,6 +307,15 @@ const std::vector<Setting>& server_settings() {
       {"MEDIA_SERVICE_PROCESSING_DEADLINE_SECONDS", "wall time of one job, and of the wait for a picture's turn", "1 to 3600",
        [](Config& c, const std::string& text) { return read_seconds(text, c.deadline, 1, 3600); },
        [](const Config& c) { return std::to_string(c.deadline.count()); }},
+      {"MEDIA_SERVICE_PROCESSING_ENCODINGS", "videos that are encoded at one time; 0 leaves them to another process on the same store",
+       "0 to 64", [](Config& c, const std::string& text) { return read_number(text, c.encodings, 0, 64); },
+       [](const Config& c) { return std::to_string(c.encodings); }},
+      {"MEDIA_SERVICE_PROCESSING_VIDEO_DEADLINE_SECONDS", "wall time of encoding one video", "10 to 86400",
+       [](Config& c, const std::string& text) { return read_seconds(text, c.video_deadline, 10, 86'400); },
+       [](const Config& c) { return std::to_string(c.video_deadline.count()); }},
+      {"MEDIA_SERVICE_PROCESSING_VIDEO_MAX_BYTES", "bytes of one video that is encoded", "65536 to 1099511627776",
+       [](Config& c, const std::string& text) { return read_number(text, c.video_max_bytes, 65'536, std::uint64_t{1} << 40U); },
+       [](const Config& c) { return std::to_string(c.video_max_bytes); }},
       {"MEDIA_SERVICE_LOGGING_LEVEL", "what is logged: this and worse", "trace, debug, info, warn, error or off",
        [](Config& c, const std::string& text) {
          c.log_level = text;

@@ -35,6 +35,7 @@ Result<http::Router> make_router(RouteContext& context) {
   add_promised_upload_routes(router, context);
   add_tus_routes(router, context);
   add_similar_routes(router, context);
+  add_video_routes(router, context);
   add_link_routes(router, context);
   add_content_routes(router, context);
   add_document_routes(router, context);

@@ -66,6 +66,7 @@ void add_media_routes(http::Router& router, RouteContext& context);
 void add_upload_routes(http::Router& router, RouteContext& context);
 void add_promised_upload_routes(http::Router& router, RouteContext& context);
 void add_tus_routes(http::Router& router, RouteContext& context);
+void add_video_routes(http::Router& router, RouteContext& context);
 void add_similar_routes(http::Router& router, RouteContext& context);
 void add_link_routes(http::Router& router, RouteContext& context);
 void add_content_routes(http::Router& router, RouteContext& context);

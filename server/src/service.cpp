@@ -207,6 +207,20 @@ struct Service::Parts {
     }
   }
 
+  void run_encodings(const std::stop_token& stop) {
+    lower_priority();
+    const TraceScope scope({tracer.get(), std::nullopt});
+    while (!stop.stop_requested()) {
+      RunJobsOptions options;
+      options.stop = stop;
+      options.until_idle = false;
+      const auto ended = library->run_encodings(options);
+      if (ended) continue;
+      log.write(LogLevel::error, "encoding thread", {{"reason", ended.error().message}});
+      pause(stop, std::chrono::seconds(5));
+    }
+  }
+
   void tell(const std::stop_token& stop) {
     lower_priority();
     while (!stop.stop_requested()) {
@@ -374,6 +388,9 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   options.budget.max_total_pixels = config.policy.max_pixels;
   options.budget.max_source_bytes = config.policy.max_bytes();
   options.budget.deadline = config.deadline;
+  options.budget.video_deadline = config.video_deadline;
+  options.budget.max_video_bytes = config.video_max_bytes;
+  options.encodings_at_once = std::max(config.encodings, 1U);
   options.isolation = config.isolation;
   options.workers = config.workers;
   options.derivations_at_once = config.derivations();
@@ -486,6 +503,9 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   if (config.role == Role::api) return std::unique_ptr<Service>(new Service(std::move(parts)));
   for (unsigned i = 0; i < config.job_threads; ++i) {
     parts->threads.emplace_back([self](const std::stop_token& stop) { self->run_jobs(stop); });
+  }
+  for (unsigned i = 0; i < config.encodings; ++i) {
+    parts->threads.emplace_back([self](const std::stop_token& stop) { self->run_encodings(stop); });
   }
   parts->threads.emplace_back([self](const std::stop_token& stop) { self->collect(stop); });
   if (config.scrub_bytes_per_second > 0) parts->threads.emplace_back([self](const std::stop_token& stop) { self->scrub(stop); });

@@ -106,6 +106,8 @@ void check_jobs(const MakeRepository& make) {
   full.last_error = std::string("bad \xFF name\0x", 11);
   full.id = insert_job(*repository, full);
   CHECK(repository->find_job_of_media(one, "verify").value() == full);
+  CHECK(repository->jobs_of_media(one, "verify").value() == std::vector{full});
+  CHECK(repository->jobs_of_media(one, "derive").value().empty());
   CHECK_FALSE(repository->find_job_of_media(one, "derive").value().has_value());
   CHECK(repository
             ->write([](Transaction& transaction) -> Result<void> {
@@ -156,7 +158,7 @@ void check_jobs(const MakeRepository& make) {
   const auto taken = claim(*repository, 700, "d", 900);
   REQUIRE(ids_of(taken) == std::vector{first});
   CHECK(taken[0].attempts == 2);
-  CHECK(taken[0].progress == 0);
+  CHECK(taken[0].progress == 0.5);  // so that nobody is shown that it goes back
   CHECK_FALSE(renew(first, "b", 2000, 0.6));
   CHECK_FALSE(finish(first, "b"));
   CHECK_FALSE(release(first, "b", std::nullopt));

@@ -395,6 +395,7 @@ TEST_CASE("mediad: told by SIGHUP, it logs more and less without a restart") {
     Mediad server({kNoRenditions, "MEDIA_SERVICE_LOGGING_LEVEL=warn"});
     Client client(server.port);
     client.get("/media/111");
+    client.get("/media/112");  // A request is logged before the next one of its connection is read, but after it was answered.
     server.daemon->signal(SIGHUP);
     CHECK(wait_for(server, "level=debug"));
     client.get("/media/222");

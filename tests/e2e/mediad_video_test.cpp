@@ -1,4 +1,7 @@
 // A video's way through the server: posters at upload, pictures of it on the fly, tiles for scrubbing.
+#include <algorithm>
+#include <filesystem>
+
 #include "mediad_fixture.hpp"
 
 using namespace test;
@@ -26,6 +29,64 @@ std::int64_t upload(Client& client, const std::string& content, const std::strin
   INFO(processed.dump());
   CHECK(processed["status"] == status);
   return id;
+}
+
+httplib::Result order(Client& client, std::int64_t id, const json& wanted) {
+  return client.http().Post((kApi + "/media/" + std::to_string(id) + "/videos").c_str(), wanted.dump(), "application/json");
+}
+
+json video_of(Client& client, std::int64_t id, const std::string& transform) {
+  const auto answer = client.get("/media/" + std::to_string(id) + "/videos");
+  REQUIRE(answer);
+  REQUIRE(answer->status == 200);
+  const json body = json::parse(answer->body);
+  for (const json& each : body["data"]) {
+    if (each["transform"] == transform) return each;
+  }
+  return nullptr;
+}
+
+/// Sees a video through, and that its progress never falls.
+json wait_for_video(Client& client, std::int64_t id, const std::string& transform, const std::function<void(const json&)>& look = {}) {
+  int before = 0;
+  for (int i = 0; i < 6000; ++i) {
+    const json video = video_of(client, id, transform);
+    REQUIRE_FALSE(video.is_null());
+    INFO(video.dump());
+    const int progress = video["progress"].get<int>();
+    REQUIRE(progress >= before);
+    REQUIRE((progress == 100) == (video["state"] == "ready"));
+    before = progress;
+    if (video["state"] == "ready" || video["state"] == "failed") return video;
+    if (look) look(video);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  FAIL("it is encoded for ever");
+  return {};
+}
+
+json told_by_ffprobe(const std::string& content) {
+  const TempFolder folder;
+  write_file(folder / "a", content);
+  const auto told = run({"ffprobe", "-v", "error", "-of", "json", "-show_format", "-show_streams", (folder / "a").string()});
+  INFO(told.err);
+  CHECK(told.exit_code == 0);
+  CHECK(told.err.empty());
+  return json::parse(told.out);
+}
+
+/// Processes of this server that encode at this moment: its video workers that use the processor.
+std::vector<pid_t> video_workers(pid_t server) {
+  std::vector<pid_t> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename().string();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    const std::string stat = read_text(entry.path() / "stat");
+    const auto end = stat.rfind(')');
+    if (end == std::string::npos || stat.find("(media-video-wor") == std::string::npos) continue;
+    if (std::stol(stat.substr(end + 4)) == server) found.push_back(static_cast<pid_t>(std::stol(name)));
+  }
+  return found;
 }
 
 }  // namespace
@@ -96,4 +157,108 @@ TEST_CASE("mediad: what cannot be shown of a video is said, and the video is kep
   const auto photo = client.post_raw(text_of(gradient_png(64, 48)), "image/png", "a.png");
   CHECK(client.get("/media/" + json::parse(photo->body)["id"].dump() + "/sheet.vtt")->status == 404);
   CHECK(client.get("/media/9999/sheet.vtt")->status == 404);
+}
+
+TEST_CASE("mediad: an MP4 whose index comes last is delivered so that it plays while it comes") {
+  Mediad server;
+  Client client(server.port);
+  const std::string source = film({"-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p"});
+  REQUIRE(source.find("mdat") < source.find("moov"));
+  const auto id = upload(client, source, "Complete");
+  const std::string path = "/media/" + std::to_string(id) + "/video?codecs=keep";
+  const auto whole = client.get(path);
+  REQUIRE(whole);
+  REQUIRE(whole->status == 200);
+  CHECK(whole->get_header_value("Content-Type") == "video/mp4");
+  CHECK(whole->get_header_value("Accept-Ranges") == "bytes");
+  CHECK(whole->body.size() == source.size());
+  CHECK(whole->body.find("moov") < whole->body.find("mdat"));
+  told_by_ffprobe(whole->body);
+  const auto part = client.get(path, {{"Range", "bytes=1000-1999"}});
+  CHECK(part->status == 206);
+  CHECK(part->body == whole->body.substr(1000, 1000));
+  CHECK(client.get(path)->get_header_value("ETag") == whole->get_header_value("ETag"));
+  const json listed = video_of(client, id, "format=mp4,codecs=keep");
+  CHECK(listed["state"] == "ready");
+  CHECK(listed["size"] == source.size());
+  CHECK(client.get("/media/" + std::to_string(id) + "/image?w=320&format=mp4")->status == 401);
+  CHECK(client.get("/media/" + std::to_string(id) + "/renditions/thumb?format=mp4")->status == 400);
+}
+
+TEST_CASE("mediad: a video is encoded by a job, whose progress rises to 100") {
+  Mediad server;
+  Client client(server.port);
+  const auto id = upload(client, film({"-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p"}), "Complete");
+  const std::string path = "/media/" + std::to_string(id) + "/video";
+  CHECK(client.get(path)->status == 404);
+  const auto ordered = order(client, id, {{"format", "mp4"}});
+  REQUIRE(ordered);
+  REQUIRE(ordered->status == 202);
+  CHECK(json::parse(ordered->body)["url"].is_null());
+  // Once more is the same job, unless it is there already.
+  const auto again = order(client, id, {{"format", "mp4"}});
+  CHECK((again->status == 200 || json::parse(again->body)["job_id"] == json::parse(ordered->body)["job_id"]));
+  const json video = wait_for_video(client, id, "format=mp4");
+  CHECK(video["state"] == "ready");
+  CHECK(video["width"] == 640);
+  const auto content = client.get(path + "?format=mp4");
+  REQUIRE(content->status == 200);
+  CHECK(content->body.size() == video["size"].get<std::size_t>());
+  CHECK(content->body.find("moov") < content->body.find("mdat"));
+  CHECK(told_by_ffprobe(content->body)["streams"][0]["codec_name"] == "h264");
+  CHECK(order(client, id, {{"format", "mp4"}})->status == 200);
+
+  const auto photo = client.post_raw(text_of(gradient_png(64, 48)), "image/png", "a.png");
+  CHECK(order(client, json::parse(photo->body)["id"].get<std::int64_t>(), {{"format", "mp4"}})->status == 422);
+  const auto hollow = upload(client, text_of(mp4(64, 48, 86'400'000, 1500)), "Failed");
+  REQUIRE(order(client, hollow, {{"format", "webm"}})->status == 202);
+  const json failed = wait_for_video(client, hollow, "format=webm");
+  CHECK(failed["state"] == "failed");
+  CHECK_FALSE(failed["error_message"].get<std::string>().empty());
+  CHECK(client.get("/media/" + std::to_string(hollow) + "/video?format=webm")->status == 422);
+}
+
+TEST_CASE("mediad: an encoding worker that is killed, and a server that is, leave nothing half made") {
+  Mediad server;
+  Client client(server.port);
+  const auto id = upload(client,
+                         film({"-vf", "scale=1280:720,loop=-1:75:0,setpts=N/25/TB", "-t", "40", "-c:v", "libx264", "-preset", "ultrafast",
+                               "-pix_fmt", "yuv420p"}),
+                         "Complete");
+  REQUIRE(order(client, id, {{"format", "mp4"}})->status == 202);
+  const std::string path = "/media/" + std::to_string(id) + "/video";
+  bool worker_killed = false;
+  bool server_killed = false;
+  std::size_t refused = 0;
+  for (int i = 0; i < 6000 && !server_killed; ++i) {
+    const json video = video_of(client, id, "format=mp4");
+    REQUIRE(video["state"] != "failed");
+    REQUIRE(video["state"] != "ready");
+    const auto early = client.get(path);
+    REQUIRE(early);
+    CHECK(early->status == 503);
+    ++refused;
+    if (video["progress"].get<int>() >= 5 && !worker_killed) {
+      for (const pid_t worker : video_workers(server.daemon->pid())) ::kill(worker, SIGKILL);
+      worker_killed = true;
+    } else if (worker_killed && video["progress"].get<int>() >= 20) {
+      server.daemon->signal(SIGKILL);
+      server.daemon->wait(30);
+      server_killed = true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  REQUIRE(server_killed);
+  CHECK(refused > 0);
+  // Its lease is the dead server's for a while: the job waits, and nothing of the video is to be seen.
+  server.start();
+  Client back(server.port);
+  CHECK(back.get(path)->status == 503);
+  const json video = video_of(back, id, "format=mp4");
+  CHECK(video["state"] == "running");
+  CHECK(video["progress"].get<int>() >= 20);
+  // Then it is begun anew, without a word from anybody.
+  CHECK(wait_for_video(back, id, "format=mp4")["state"] == "ready");
+  CHECK(told_by_ffprobe(back.get(path)->body)["streams"][0]["codec_name"] == "h264");
+  CHECK(run({Mediad::mediactl(), "--store", server.store().string(), "verify"}).exit_code == 0);
 }

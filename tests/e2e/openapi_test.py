@@ -46,6 +46,7 @@ UNSEEN = {
     ("status", "getRendition", "503"): "as above",
     ("status", "getPicture", "503"): "as above",
     ("status", "getSheetIndex", "503"): "as above",
+    ("status", "getVideo", "503"): "as above, or a video that takes long: tests/e2e/mediad_video_test.cpp has one",
     ("status", "terminateUpload", "423"): "as above",
     ("enum", ("components", "schemas", "Held"), "unseen"): "takes the moment between an upload and its picture: tests/integration/library_gate_test.cpp has it",
 }
@@ -567,6 +568,42 @@ def drive_videos(mediad):
     mediad.call("getSheetIndex", 404, {"id": photo})
     mediad.call("getSheetIndex", 422, {"id": hollow})
 
+    drive_content(mediad, "getVideo", shown, f"/media/{shown}/video", [("format", "mp4"), ("codecs", "keep")])
+    mediad.call("getVideo", 404, {"id": shown})
+    mediad.call("getVideo", 400, {"id": shown}, query=[("format", "gif")])
+    mediad.call("getVideo", 400, {"id": shown}, query=[("q", "3")])
+    mediad.call("getVideo", 404, {"id": photo}, query=[("codecs", "keep")])
+
+    def order(status, media_id, wanted, **more):
+        more.setdefault("headers", [("Content-Type", "application/json")])
+        return mediad.call("orderVideo", status, {"id": media_id}, body=json.dumps(wanted).encode(), **more)
+
+    for wanted in ({"format": "mp4", "w": 160}, {"format": "webm", "w": 160, "h": 160}):
+        order(202, shown, wanted)
+        for _ in range(600):
+            video = next(each for each in mediad.call("listVideos", 200, {"id": shown}).json()["data"] if f"format={wanted['format']}" in each["transform"] and "keep" not in each["transform"])
+            if video["state"] == "ready":
+                break
+            time.sleep(0.1)
+        expect_equal("progress", video["progress"], 100)
+        order(200, shown, wanted)
+        expect_equal("the video", len(mediad.follow("GET", video["url"], 200, caller=None).body), video["size"])
+        mediad.call("getVideo", 200, {"id": shown}, query=[(name, str(value)) for name, value in wanted.items()])
+    order(202, hollow, {})
+    for _ in range(600):
+        if mediad.call("listVideos", 200, {"id": hollow}).json()["data"][0]["state"] == "failed":
+            break
+        time.sleep(0.1)
+    mediad.call("getVideo", 422, {"id": hollow})
+    order(422, photo, {"format": "mp4"})
+    order(400, shown, {"format": "gif"})
+    order(400, shown, {"codecs": "keep"})
+    order(404, 4711, {})
+    order(415, shown, {}, headers=[("Content-Type", "text/plain")])
+    mediad.call("listVideos", 404, {"id": 4711})
+    mediad.call("listVideos", 400, {"id": "x"})
+    mediad.call("listVideos", 200, {"id": shown}, query=signed(f"/media/{shown}/videos", []), caller=None)
+
 
 def drive_links(mediad):
     one, two = (mediad.upload(png(8, 8, shade), f"link{shade}.png")["id"] for shade in (41, 42))
@@ -706,6 +743,8 @@ def drive_gate(mediad, binaries):
         mediad.call("getRendition", 409, {"id": mine, "preset": "thumb"})
         mediad.call("getPicture", 409, {"id": mine}, query=[("w", "320")])
         mediad.call("getSheetIndex", 409, {"id": mine})
+        mediad.call("getVideo", 409, {"id": mine})
+        mediad.call("orderVideo", 409, {"id": mine}, headers=[("Content-Type", "application/json")], body=b"{}")
     for reason in ("infected", "banned"):
         mediad.call("uploadMedia", 422, headers=[("Content-Type", "image/png"), ("X-Filename", "again.png")], body=kept[reason])
     health = mediad.call("getHealth", 200).json()

@@ -189,5 +189,5 @@ int main(int argc, char** argv) {
   if (argc != 2) return 64;
   std::from_chars(argv[1], argv[1] + std::strlen(argv[1]), memory_bytes);
   if (!confine_process(memory_bytes) || !end_with_peer(kSocket)) return 70;
-  return serve(kSocket, {probe, derive, limit_job});
+  return serve(kSocket, {probe, derive, nullptr, limit_job});
 }

@@ -60,6 +60,7 @@ Work plain_work() {
             return MediaInfo{Format::png, static_cast<std::uint32_t>(source.size()), 1, 1, 1, false, std::nullopt};
           },
           [](const ByteReader&, std::span<const Transform>, const DeriveOptions&) -> Result<Derived> { return Derived{}; },
+          {},
           {}};
 }
 

@@ -165,7 +165,7 @@ TEST_CASE("image: a transform that cannot be read names the key and what it acce
   CHECK_THAT(message("h= 10"), ContainsSubstring("h takes"));
   CHECK_THAT(message("w=99999999999999999999"), ContainsSubstring("w takes"));
   CHECK_THAT(message("fit=stretch"), ContainsSubstring("contain, cover, fill, inside, none or pad"));
-  CHECK_THAT(message("format=tiff"), ContainsSubstring("jpeg, png, webp, avif or gif"));
+  CHECK_THAT(message("format=tiff"), ContainsSubstring("jpeg, png, webp, avif, gif, mp4 or webm"));
   CHECK_THAT(message("frames=2"), ContainsSubstring("first, all, clip or sheet"));
   CHECK_THAT(message("q=0"), ContainsSubstring("1 to 100"));
   CHECK_THAT(message("q=101"), ContainsSubstring("1 to 100"));
@@ -174,7 +174,7 @@ TEST_CASE("image: a transform that cannot be read names the key and what it acce
   CHECK_THAT(message("bg=gggggg"), ContainsSubstring("rrggbb"));
   CHECK_THAT(message("colour=3"), ContainsSubstring("no key \"colour\""));
   CHECK_THAT(message("colour=3"), ContainsSubstring("there are w, h, fit, gravity, dpr, format, q, score, max_bytes, enlarge, bg, rotate, "
-                                                    "flip, trim, sharpen, blur, icc, meta, frames and at"));
+                                                    "flip, trim, sharpen, blur, icc, meta, frames, at and codecs"));
   CHECK_THAT(message("W=3"), ContainsSubstring("no key \"W\""));
   CHECK_THAT(message("w"), ContainsSubstring("key=value"));
   CHECK_THAT(message("w=1,"), ContainsSubstring("key=value"));
@@ -300,6 +300,22 @@ TEST_CASE("image: any plan keeps within its box, has pixels, and never more than
   }
 }
 
+TEST_CASE("image: of a video only its size is said, and of one that keeps its codecs nothing") {
+  const auto spelled = [](const std::string& text) { return to_string(*parse_transform(text)); };
+  CHECK(spelled("w=640,dpr=2,format=mp4,q=30,fit=cover,h=10,gravity=north,blur=3,at=4,frames=clip,enlarge=1,bg=ff0000") ==
+        "w=1280,h=20,format=mp4");
+  CHECK(spelled("w=640,format=mp4,codecs=keep") == "format=mp4,codecs=keep");
+  CHECK(spelled("format=webm,codecs=keep") == "format=webm");
+  CHECK(spelled("format=mp4,codecs=web") == "format=mp4");
+  CHECK(spelled("w=10,format=jpeg,codecs=keep") == "w=10,format=jpeg");
+  CHECK(to_string(*parse_transform(spelled("format=mp4,codecs=keep"))) == "format=mp4,codecs=keep");
+  CHECK(parse_transform("format=mp4,codecs=all").error().code == Errc::invalid_argument);
+  CHECK(makes_video(*parse_transform("format=webm")));
+  CHECK(encodes_video(*parse_transform("format=webm,codecs=keep")));
+  CHECK_FALSE(encodes_video(*parse_transform("format=mp4,codecs=keep")));
+  CHECK_FALSE(makes_video(*parse_transform("format=gif")));
+}
+
 TEST_CASE("image: an encoder is named with its version, and only where there is one") {
   for (const Format format : {Format::jpeg, Format::png, Format::webp}) {
     const auto version = encoder_version(format);
@@ -308,7 +324,9 @@ TEST_CASE("image: an encoder is named with its version, and only where there is 
   }
   CHECK(encoder_version(Format::gif)->starts_with("giflib-"));
   CHECK(encoder_version(Format::bmp).error().code == Errc::unsupported);
-  CHECK(encoder_version(Format::mp4).error().code == Errc::unsupported);
+  CHECK(encoder_version(Format::mp4)->starts_with("h264-aac/"));
+  CHECK(encoder_version(Format::webm)->starts_with("vp9-opus/"));
+  CHECK(encoder_version(Format::mov).error().code == Errc::unsupported);
   CHECK(can_decode(Format::gif));
   CHECK_FALSE(can_decode(Format::svg));
 }

@@ -7,4 +7,5 @@ media_test(test_inspect AREAS inspect core SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/inspect_damage_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/inspect_admit_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/inspect_polyglot_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/inspect_web_ready_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/inspect_corpus_test.cpp)

@@ -66,6 +66,8 @@ struct LibraryOptions {
   /// most there can be. With a `processor` of the caller's own or `Isolation::none` any number, and 0: as many as there are processors.
   /// Callers go first; where a job waits too, it has every fifth turn.
   unsigned derivations_at_once = 0;
+  /// Videos that are encoded at one time, by processes of their own: `run_encodings` runs one on each thread that calls it.
+  unsigned encodings_at_once = 1;
   /// Pictures that callers of `derive` have asked for and that wait for their turn; beyond it `unavailable`.
   std::size_t derivation_queue = 256;
   /// Bytes of renditions that were made on demand (`Rendition::on_demand`): beyond it the least recently used ones are dropped, some
@@ -258,6 +260,14 @@ class MEDIA_EXPORT PendingPicture {
 struct Derivation {
   std::optional<Picture> picture{};           ///< It was stored.
   std::unique_ptr<PendingPicture> pending{};  ///< It is on its way.
+};
+
+/// A video that is made of a media: `makes_video`. Stored, or the job that makes it, whose progress only rises; where that was given up
+/// (`JobState::dead`), its last error says why.
+struct Video {
+  std::string transform{};  ///< `to_string(Transform)`.
+  std::optional<Rendition> rendition{};
+  std::optional<Job> job{};
 };
 
 /// How the making of pictures goes, since the library was opened.
@@ -478,13 +488,20 @@ class MEDIA_EXPORT Library {
 
   /// The rendition of a media by a transform: the stored one, or made and stored now. Calls for the same one share the work; different ones
   /// are made in the order of the calls, `LibraryOptions::derivations_at_once` at a time. Waits for its turn up to the deadline of the
-  /// budget, and for the making. Errors: `not_found`, `unavailable` (too many wait, or its turn did not come), `cancelled`, those of
+  /// budget, and for the making. A video that has to be encoded (`encodes_video`) is made by `order_video` only; before that it is
+  /// `not_found`. Errors: `not_found`, `unavailable` (too many wait, or its turn did not come), `cancelled`, those of
   /// `read` (`denied` too), those of Processor::derive.
   Result<Picture> derive(MediaId id, const Transform& transform, std::stop_token stop = {});
   /// As above without waiting, of a media that was found a moment ago. `on_ready` (may be empty) is called once there is something to tell,
   /// from a thread of the library: it must be quick, and must not call the library.
   virtual Result<Derivation> begin_derive(const Media& media, const Transform& transform, std::function<void()> on_ready) = 0;
   [[nodiscard]] virtual DerivationStats derivation_stats() const = 0;
+  /// Has a video encoded (`encodes_video`) by `run_encodings`, here or elsewhere: queues a job, unless it is stored, or a job is on its
+  /// way. One that was given up is tried again. `invalid_argument` for another transform, `unsupported` where no video comes of such a
+  /// media, `not_found`, `denied` (kept back).
+  virtual Result<Video> order_video(const Media& media, const Transform& transform) = 0;
+  /// What videos there are of a media, or are being made, by this build's encoders.
+  virtual Result<std::vector<Video>> videos(const Media& media) const = 0;
   /// Pictures from a content that is not, and will not be, in the library.
   virtual Result<Derived> derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) = 0;
 
@@ -556,6 +573,8 @@ class MEDIA_EXPORT Library {
   virtual Result<std::size_t> run_jobs(const RunJobsOptions& options) = 0;
   /// As above, but does nothing else than describe such media.
   virtual Result<std::size_t> describe_old_media(const RunJobsOptions& options) = 0;
+  /// Encodes the videos that were ordered, one after the other; otherwise as `run_jobs`, which leaves them alone: they take minutes.
+  virtual Result<std::size_t> run_encodings(const RunJobsOptions& options) = 0;
   /// Hands what waits to `send` on the calling thread, in the order of the changes as long as nothing fails; says how many were told or
   /// given up. At least once each. Several threads and processes may run it.
   virtual Result<std::size_t> send_notifications(const NotificationSender& send, const RunJobsOptions& options) = 0;

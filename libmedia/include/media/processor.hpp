@@ -30,7 +30,7 @@ struct ProcessingBudget {
   std::uint64_t max_memory_bytes = 512ULL << 20U;
   /// Bytes of the source.
   std::uint64_t max_source_bytes = 500ULL << 20U;
-  /// Bytes of one encoded output.
+  /// Bytes of one encoded picture.
   std::uint64_t max_output_bytes = 64ULL << 20U;
   /// Wall time of one call.
   std::chrono::milliseconds deadline{30'000};
@@ -38,6 +38,10 @@ struct ProcessingBudget {
   std::uint32_t max_frames = 1'000;
   /// Pixels of all frames of such an animation together: of the source, and of each output.
   std::uint64_t max_total_pixels = 250'000'000;
+  /// Bytes of one encoded video, which lie in a file without a name until they are kept.
+  std::uint64_t max_video_bytes = 2ULL << 30U;
+  /// Wall time of one call that encodes a video, instead of `deadline`.
+  std::chrono::milliseconds video_deadline = std::chrono::hours(1);
 };
 
 struct DeriveOptions {
@@ -50,7 +54,7 @@ struct DeriveOptions {
   std::function<void(double)> progress{};
 };
 
-/// One encoded picture. It carries no metadata of its source but what its transform asks to keep.
+/// One encoded picture or video. It carries no metadata of its source but what its transform asks to keep.
 struct Encoded {
   Transform transform{};
   std::uint32_t width = 0;
@@ -58,6 +62,8 @@ struct Encoded {
   std::vector<std::byte> bytes{};
   std::uint8_t quality = 0;  ///< That it was encoded at; 0 of a lossless format.
   double score = 0;          ///< What it reached, 0 to 100, where the transform asks for a score; else 0.
+  /// Of a video, instead of `bytes`. May read from the source, which has to live on for as long.
+  std::shared_ptr<const ByteReader> content{};
 };
 
 struct Derived {
@@ -88,7 +94,7 @@ class MEDIA_EXPORT Processor {
   /// Decodes once, or once for each of few scales, and makes every output. The bytes of an output depend on the source and its transform,
   /// not on what else is asked for. An empty list of transforms just proves that the source decodes.
   virtual Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options) = 0;
-  /// True where it can make pictures of this format. Videos need media-video-worker.
+  /// True where it can make pictures of this format. Videos need media-video-worker, also to be made of pictures.
   [[nodiscard]] virtual bool handles(Format format) const noexcept;
 
  protected:
@@ -115,6 +121,8 @@ struct WorkerPoolOptions {
   std::filesystem::path video_worker_path{};
   /// Processes at most that decode videos, beside those for pictures; 0: half as many as `workers`, at least one.
   unsigned video_workers = 0;
+  /// Processes at most that encode videos, beside all others, for these take long.
+  unsigned encoding_workers = 1;
 };
 
 /// MEDIA_WORKER, then beside the running binary, then the installed libexec folder. `not_found` names them all.

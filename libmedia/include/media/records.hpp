@@ -120,7 +120,7 @@ enum class JobState : std::uint8_t { queued, running, dead };
 /// Work queued in the repository. A finished job is deleted.
 struct Job {
   std::int64_t id = 0;  ///< 0 until inserted.
-  std::string kind{};   ///< "derive", "scan", "describe", "notify".
+  std::string kind{};   ///< "derive", "scan", "describe", "notify", "encode".
   MediaId media_id = 0;
   JobState state = JobState::queued;
   std::uint32_t attempts = 0;  ///< Times it was claimed.
@@ -130,7 +130,8 @@ struct Job {
   double progress = 0;  ///< 0 to 1.
   std::string last_error{};
   Timestamp created_at{};
-  std::string payload{};  ///< What a notification says; of a derivation the traceparent of what asked for it. Opaque here.
+  std::string payload{};  ///< What a notification says; of a derivation the traceparent of what asked for it; of an encoding its transform.
+                          ///< Opaque here.
 
   friend bool operator==(const Job&, const Job&) = default;
 };

@@ -130,6 +130,8 @@ class MEDIA_EXPORT RepositoryReader {
   virtual Result<RenditionUsage> rendition_usage(bool on_demand_only) const = 0;
 
   virtual Result<std::optional<Job>> find_job_of_media(MediaId id, const std::string& kind) const = 0;
+  /// All jobs of one kind on a media, ascending by id, dead ones too.
+  virtual Result<std::vector<Job>> jobs_of_media(MediaId id, const std::string& kind) const = 0;
   /// Jobs ascending by id; for people.
   virtual Result<std::vector<Job>> list_jobs(std::optional<JobState> state, std::size_t limit) const = 0;
   /// Ascending by kind and state; those of which there are none are left out. Reads through all jobs.
@@ -202,7 +204,7 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   /// `media_id` 0: of no media. `not_found` where there is no such media.
   virtual Result<std::int64_t> insert_job(const Job& job) = 0;
   /// Takes up to `limit` jobs of a kind that are due: queued ones, and running ones whose lease ran out; marks them running under
-  /// `lease_owner` until `lease_until` and counts the attempt. `media_id` 0: any.
+  /// `lease_owner` until `lease_until` and counts the attempt. Progress stays what an attempt before came to. `media_id` 0: any.
   virtual Result<std::vector<Job>> claim_jobs(const std::string& kind, Timestamp now, const std::string& lease_owner, Timestamp lease_until,
                                               std::size_t limit, MediaId media_id) = 0;
   /// Prolongs a lease and notes progress. False where the lease is no longer this owner's.
@@ -214,7 +216,7 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   /// Gives a job back: queued again from `run_after` on, or dead where that is absent. False as above.
   virtual Result<bool> release_job(std::int64_t id, const std::string& lease_owner, std::optional<Timestamp> run_after,
                                    const std::string& error) = 0;
-  /// Queues a dead job again, due at `run_after`, as if it had never been tried. False where there is no such dead job.
+  /// Queues a dead job again, due at `run_after`, without progress, as if it had never been tried. False where there is no such dead job.
   virtual Result<bool> retry_job(std::int64_t id, Timestamp run_after) = 0;
 
   /// Inserts or replaces by token. `not_found` where there is no such media.

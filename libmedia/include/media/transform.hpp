@@ -60,7 +60,7 @@ struct Transform {
   std::uint32_t width = 0;   ///< Pixels, at most 16384; 0: by proportion, or the picture's own.
   std::uint32_t height = 0;  ///< As width.
   Fit fit = Fit::inside;
-  /// jpeg, png, webp, avif or gif.
+  /// jpeg, png, webp, avif or gif; mp4 or webm for a video (`makes_video`), of which the size, `keep_codecs` and nothing else is said.
   Format format = Format::avif;
   /// 1 to 100 of the encoder's own scale; 0: the format's default. Ignored by PNG and GIF, and where a score is given.
   std::uint8_t quality = 0;
@@ -98,6 +98,8 @@ struct Transform {
   /// Of a video: which frame is taken, or where a clip begins, from the beginning on, at most 100 hours. Absent: a frame that stands for
   /// the video, found by looking at some. The last one where the video is shorter.
   std::optional<std::chrono::milliseconds> at{};
+  /// Of an mp4: nothing is encoded anew. The same tracks in the same file, arranged so that it can be played while it still comes.
+  bool keep_codecs = false;
 
   friend bool operator==(const Transform&, const Transform&) = default;
 };
@@ -114,6 +116,12 @@ MEDIA_EXPORT Result<Transform> parse_transform(std::string_view text);
 /// Sets one key ("w", "fit", "gravity", "dpr", …: docs/transforms.md has them all) from text; `invalid_argument` as above.
 /// The one place where the keys and their ranges are known: query strings and flags go through it.
 MEDIA_EXPORT Result<void> set_transform_key(Transform& transform, std::string_view key, std::string_view value);
+
+/// True where a video comes of it, and no picture: of a video or an animation, encoded for browsers (H.264 and AAC in mp4, VP9 and Opus in
+/// webm) at most as large as its box (1280 x 720, or 720 x 1280 where it is upright), or as it is (`Transform::keep_codecs`).
+MEDIA_EXPORT bool makes_video(const Transform& transform) noexcept;
+/// True where frames are decoded and encoded anew for it, which takes about as long as the video plays.
+MEDIA_EXPORT bool encodes_video(const Transform& transform) noexcept;
 
 /// True where pictures of this format may have several frames: webp, avif and gif.
 MEDIA_EXPORT bool can_animate(Format format) noexcept;

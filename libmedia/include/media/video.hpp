@@ -1,12 +1,14 @@
-/// What can be told of a video's previews without decoding it.
+/// What can be told and done of a video without decoding it.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "media/export.hpp"
+#include "media/io.hpp"
 #include "media/media_info.hpp"
 #include "media/result.hpp"
 
@@ -32,5 +34,13 @@ MEDIA_EXPORT Result<SheetLayout> sheet_layout(const MediaInfo& info);
 /// tile's place in it as a media fragment (#xywh=left,top,width,height). `invalid_argument` where the sheet has no such size, or `image`
 /// could not stand in a line.
 MEDIA_EXPORT Result<std::string> sheet_index(const SheetLayout& layout, std::uint32_t width, std::uint32_t height, std::string_view image);
+
+/// The same MP4 or MOV with its index (`moov`, ISO/IEC 14496-12 section 8.2.1) in front of its frames, so that it can be played while it
+/// still comes: what is read are the source's own bytes, and the index with the places of the frames moved. Where the index is in front it
+/// is the source as it is. The reader reads from the source, which has to live on for as long; of the file only the index is in memory.
+///
+/// Errors: `unsupported` (another format; encrypted; tracks that browsers do not play, or whose frames lie in another file; places that
+/// are noted in a way that is not known here), `corrupt`, `too_large` (an index beyond 64 MiB), and the source's own.
+MEDIA_EXPORT Result<std::shared_ptr<const ByteReader>> open_web_ready(const ByteReader& source);
 
 }  // namespace media

@@ -1,6 +1,7 @@
 #include "cage/pool.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -39,6 +40,7 @@ struct WorkerPool::Call {
   Patience patience;
   const DeriveOptions* options = nullptr;
   std::chrono::milliseconds deadline{0};
+  NamelessFile* video = nullptr;  ///< Where a video's bytes go; null: none are wanted.
 
   [[nodiscard]] Error too_late() const { return Error{Errc::too_large, "ran over its deadline of " + seconds_text(deadline)}; }
   [[nodiscard]] static Error stopped() { return Error{Errc::cancelled, "stopped by the caller"}; }
@@ -165,6 +167,17 @@ Result<Answer> WorkerPool::converse(Worker& worker, const Call& call, MessageKin
       }
       continue;
     }
+    if (message->kind == MessageKind::piece) {
+      const std::uint64_t most = call.options->budget.max_video_bytes;
+      const auto piece = call.video != nullptr ? parse_piece(message->payload, std::numeric_limits<std::int64_t>::max())
+                                               : Result<Piece>(Error{Errc::corrupt, "nobody asked for a piece"});
+      if (!piece) return broken(worker, call, Trouble::failed);
+      if (piece->offset > most || piece->bytes.size() > most - piece->offset) {
+        return Error{Errc::too_large, "the video has more than " + std::to_string(most) + " bytes, which is the budget's limit"};
+      }
+      if (auto written = call.video->write_at(piece->offset, piece->bytes); !written) return std::move(written).error();
+      continue;
+    }
     if (message->kind == MessageKind::failed) {
       Error error;
       if (!parse_error(message->payload, error)) return broken(worker, call, Trouble::failed);
@@ -180,7 +193,7 @@ Result<Answer> WorkerPool::converse(Worker& worker, const Call& call, MessageKin
 
 template <class Answer, class Take>
 Result<Answer> WorkerPool::run(MessageKind kind, const ByteReader& source, std::span<const Transform> transforms,
-                               const DeriveOptions& options, const Take& take) {
+                               const DeriveOptions& options, const Take& take, NamelessFile* video) {
   const ProcessingBudget& budget = options.budget;
   if (options.stop.stop_requested()) return Call::stopped();
   if (transforms.size() > kMaxTransforms) {
@@ -198,7 +211,8 @@ Result<Answer> WorkerPool::run(MessageKind kind, const ByteReader& source, std::
   Call call;
   call.request = Request{source.size(), budget, options.search_time, {transforms.begin(), transforms.end()}};
   call.worker_memory = job_memory_bytes(budget, budget.max_source_bytes, std::max(kUsualOutputs, transforms.size()));
-  call.deadline = std::clamp(budget.deadline, std::chrono::milliseconds(0), kLongestDeadline);
+  call.video = video;
+  call.deadline = std::clamp(video != nullptr ? budget.video_deadline : budget.deadline, std::chrono::milliseconds(0), kLongestDeadline);
   call.patience = Patience{steady_clock::now() + call.deadline, stop.descriptor()};
   call.options = &options;
 
@@ -234,7 +248,7 @@ Result<MediaInfo> WorkerPool::probe(const ByteReader& source, const DeriveOption
     if (!info) return tl::unexpected(Trouble::failed);
     return *info;
   };
-  return run<MediaInfo>(MessageKind::probe, source, {}, options, take);
+  return run<MediaInfo>(MessageKind::probe, source, {}, options, take, nullptr);
 }
 
 Result<Derived> WorkerPool::derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options) {
@@ -253,7 +267,20 @@ Result<Derived> WorkerPool::derive(const ByteReader& source, std::span<const Tra
     }
     return derived;
   };
-  return run<Derived>(MessageKind::derive, source, transforms, options, take);
+  return run<Derived>(MessageKind::derive, source, transforms, options, take, nullptr);
+}
+
+Result<Derived> WorkerPool::encode(const ByteReader& source, const Transform& transform, const DeriveOptions& options) {
+  MEDIA_TRY_ASSIGN(const auto file, NamelessFile::open(options_.spool_folder));
+  const auto take = [&](const Channel&, const Message& message, const Patience&) -> Received<Derived> {
+    if (message.kind != MessageKind::encoded) return tl::unexpected(Trouble::failed);
+    const auto head = parse_encoded(message.payload);
+    if (!head || file->size() == 0) return tl::unexpected(Trouble::failed);
+    Derived derived{head->source, {}, {}, {}};
+    derived.outputs.push_back(Encoded{transform, head->width, head->height, {}, 0, 0, file});
+    return derived;
+  };
+  return run<Derived>(MessageKind::derive, source, std::span(&transform, 1), options, take, file.get());
 }
 
 }  // namespace media::cage

@@ -16,6 +16,8 @@
 
 namespace media::cage {
 
+class NamelessFile;
+
 /// WorkerPoolOptions with the path found, and what tests set besides.
 struct PoolOptions {
   std::filesystem::path worker_path;
@@ -34,6 +36,8 @@ class WorkerPool final : public Processor {
 
   Result<MediaInfo> probe(const ByteReader& source, const DeriveOptions& options) override;
   Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options) override;
+  /// Encodes a video (`encodes_video`) within the budget's time and bytes for videos. The output's `content` is a file without a name.
+  Result<Derived> encode(const ByteReader& source, const Transform& transform, const DeriveOptions& options);
 
  private:
   struct Worker {
@@ -46,7 +50,7 @@ class WorkerPool final : public Processor {
 
   template <class Answer, class Take>
   Result<Answer> run(MessageKind kind, const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options,
-                     const Take& take);
+                     const Take& take, NamelessFile* video);
   template <class Answer, class Take>
   Result<Answer> converse(Worker& worker, const Call& call, MessageKind kind, int source, const Take& take, bool& in_step) const;
 

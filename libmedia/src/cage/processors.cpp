@@ -8,12 +8,14 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "cage/pool.hpp"
 #include "cage/source_file.hpp"
 #include "image/pipeline.hpp"
 #include "media/inspect.hpp"
 #include "media/processor.hpp"
+#include "media/video.hpp"
 
 namespace media {
 namespace {
@@ -36,6 +38,60 @@ Result<Format> format_of(const ByteReader& source) {
 
 Error no_video(const std::string& why) { return Error{Errc::unsupported, "no picture can be made of a video here: " + why}; }
 
+/// What a derivation of several outputs is made of: pictures, which are made together, and videos one by one.
+struct Parts {
+  std::vector<Transform> pictures;
+  std::vector<std::size_t> of_pictures;  ///< Where they are among all.
+  std::vector<std::size_t> of_videos;
+};
+Parts parts_of(std::span<const Transform> transforms) {
+  Parts parts;
+  for (std::size_t i = 0; i < transforms.size(); ++i) {
+    if (makes_video(transforms[i])) {
+      parts.of_videos.push_back(i);
+      continue;
+    }
+    parts.pictures.push_back(transforms[i]);
+    parts.of_pictures.push_back(i);
+  }
+  return parts;
+}
+
+/// Arranged anew by our own hands: nothing is decoded for it, so that no worker is needed.
+Result<Derived> rearrange(const ByteReader& source, const Transform& transform) {
+  MEDIA_TRY_ASSIGN(auto content, open_web_ready(source));
+  MEDIA_TRY_ASSIGN(const MediaInfo info, media::probe(source));
+  Derived derived{info, {}, {}, {}};
+  derived.outputs.push_back(Encoded{transform, info.display_width(), info.display_height(), {}, 0, 0, std::move(content)});
+  return derived;
+}
+
+/// Makes the pictures by `make_pictures` and each video by `make_video`, and puts them in the order in which they were asked for.
+template <class MakePictures, class MakeVideo>
+Result<Derived> derive_parts(std::span<const Transform> transforms, const MakePictures& make_pictures, const MakeVideo& make_video) {
+  Parts parts = parts_of(transforms);
+  Derived derived;
+  derived.outputs.resize(transforms.size());
+  bool is_described = false;
+  if (!parts.pictures.empty()) {
+    MEDIA_TRY_ASSIGN(Derived made, make_pictures(std::span<const Transform>(parts.pictures)));
+    for (std::size_t i = 0; i < parts.of_pictures.size(); ++i) derived.outputs[parts.of_pictures[i]] = std::move(made.outputs[i]);
+    derived.source = made.source;
+    derived.placeholder = std::move(made.placeholder);
+    derived.appearance = std::move(made.appearance);
+    is_described = true;
+  }
+  for (const std::size_t i : parts.of_videos) {
+    MEDIA_TRY_ASSIGN(Derived made, make_video(transforms[i]));
+    derived.outputs[i] = std::move(made.outputs.front());
+    if (!is_described) derived.source = made.source;
+    is_described = true;
+  }
+  return derived;
+}
+
+bool has_videos(std::span<const Transform> transforms) { return std::any_of(transforms.begin(), transforms.end(), makes_video); }
+
 class InProcess final : public Processor {
  public:
   Result<MediaInfo> probe(const ByteReader& source, const DeriveOptions& options) override {
@@ -43,8 +99,15 @@ class InProcess final : public Processor {
     return image::probe(source, options);
   }
   Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options) override {
-    MEDIA_TRY(refuse_videos(source));
-    return image::derive(source, transforms, options);
+    const auto make_pictures = [&](std::span<const Transform> pictures) -> Result<Derived> {
+      MEDIA_TRY(refuse_videos(source));
+      return image::derive(source, pictures, options);
+    };
+    if (!has_videos(transforms)) return make_pictures(transforms);
+    return derive_parts(transforms, make_pictures, [&](const Transform& transform) -> Result<Derived> {
+      if (!encodes_video(transform)) return rearrange(source, transform);
+      return no_video("videos are encoded by media-video-worker only; use worker processes instead of working in process");
+    });
   }
 
  private:
@@ -55,14 +118,21 @@ class InProcess final : public Processor {
   }
 };
 
-/// Pictures go to one pool, videos to another, whose workers are larger and slower to start.
+/// Pictures go to one pool, videos to another, whose workers are larger and slower to start. What is to be encoded, which takes long, has a
+/// third one, so that no picture waits for it.
 ///
 /// Thread-safety: as Processor's; the pools are safe, and nothing else changes.
 class Workers final : public Processor {
  public:
-  Workers(cage::PoolOptions pictures, std::optional<cage::PoolOptions> videos, std::string why_no_videos)
+  Workers(cage::PoolOptions pictures, std::optional<cage::PoolOptions> videos, unsigned encoding_workers, std::string why_no_videos)
       : pictures_(std::move(pictures)), why_no_videos_(std::move(why_no_videos)) {
-    if (videos) videos_.emplace(std::move(*videos));
+    if (!videos) return;
+    cage::PoolOptions encodings = *videos;
+    encodings.workers = encoding_workers;
+    // What an encoder keeps from one video to the next is nothing worth keeping.
+    encodings.jobs_per_worker = 1;
+    encodings_.emplace(std::move(encodings));
+    videos_.emplace(std::move(*videos));
   }
 
   Result<MediaInfo> probe(const ByteReader& source, const DeriveOptions& options) override {
@@ -70,8 +140,15 @@ class Workers final : public Processor {
     return pool->probe(source, options);
   }
   Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options) override {
-    MEDIA_TRY_ASSIGN(cage::WorkerPool* const pool, pool_for(source));
-    return pool->derive(source, transforms, options);
+    const auto make_pictures = [&](std::span<const Transform> pictures) -> Result<Derived> {
+      MEDIA_TRY_ASSIGN(cage::WorkerPool* const pool, pool_for(source));
+      return pool->derive(source, pictures, options);
+    };
+    if (!has_videos(transforms)) return make_pictures(transforms);
+    return derive_parts(transforms, make_pictures, [&](const Transform& transform) -> Result<Derived> {
+      if (!encodes_video(transform)) return rearrange(source, transform);
+      return encode(source, transform, options);
+    });
   }
   [[nodiscard]] bool handles(Format format) const noexcept override {
     return is_video(format) ? videos_.has_value() : Processor::handles(format);
@@ -85,8 +162,24 @@ class Workers final : public Processor {
     return &*videos_;
   }
 
+  Result<Derived> encode(const ByteReader& source, const Transform& transform, const DeriveOptions& options) {
+    if (!encodings_) return no_video(why_no_videos_);
+    MEDIA_TRY_ASSIGN(Derived derived, encodings_->encode(source, transform, options));
+    if (transform.format != Format::mp4) return derived;
+    // An MP4's index is known when its frames are written: it comes behind them, and is moved by the same hands as anybody's.
+    Encoded& output = derived.outputs.front();
+    auto arranged = open_web_ready(*output.content);
+    if (!arranged) return Error{Errc::internal, "the video was encoded to something that is none: " + arranged.error().message};
+    // The arranged one reads from the other, which lives as long as it.
+    const auto both = std::make_shared<const std::pair<std::shared_ptr<const ByteReader>, std::shared_ptr<const ByteReader>>>(
+        std::move(output.content), std::move(*arranged));
+    output.content = std::shared_ptr<const ByteReader>(both, both->second.get());
+    return derived;
+  }
+
   cage::WorkerPool pictures_;
   std::optional<cage::WorkerPool> videos_;
+  std::optional<cage::WorkerPool> encodings_;
   std::string why_no_videos_;
 };
 
@@ -144,6 +237,7 @@ Result<std::filesystem::path> find_video_worker() { return find_program(kVideoWo
 
 Result<std::unique_ptr<Processor>> make_worker_processor(const WorkerPoolOptions& options) {
   if (options.workers == 0) return Error{Errc::invalid_argument, "a pool of 0 workers"};
+  if (options.encoding_workers == 0) return Error{Errc::invalid_argument, "a pool of 0 workers that encode videos"};
   if (options.jobs_per_worker == 0) return Error{Errc::invalid_argument, "workers that are replaced after 0 jobs"};
   cage::PoolOptions pictures{{}, options.workers, options.jobs_per_worker, {}, cage::kMaxMemorySource};
   MEDIA_TRY_ASSIGN(pictures.worker_path, program_at(options.worker_path, kWorker));
@@ -155,11 +249,11 @@ Result<std::unique_ptr<Processor>> make_worker_processor(const WorkerPoolOptions
   // It may well not be installed; one that was named has to be there.
   const bool named = !options.video_worker_path.empty() || std::getenv(kVideoWorker.variable) != nullptr;
   if (!video_worker && named) return std::move(video_worker).error();
-  if (!video_worker) return std::make_unique<Workers>(std::move(pictures), std::nullopt, video_worker.error().message);
+  if (!video_worker) return std::make_unique<Workers>(std::move(pictures), std::nullopt, 0, video_worker.error().message);
   cage::PoolOptions videos = pictures;
   videos.worker_path = std::move(*video_worker);
   videos.workers = options.video_workers != 0 ? options.video_workers : options.workers;
-  return std::make_unique<Workers>(std::move(pictures), std::move(videos), std::string());
+  return std::make_unique<Workers>(std::move(pictures), std::move(videos), options.encoding_workers, std::string());
 }
 
 }  // namespace media

@@ -97,6 +97,24 @@ Received<void> answer_derive(const Channel& channel, const Work& work, const Byt
   return {};
 }
 
+Received<void> answer_encode(const Channel& channel, const Work& work, const ByteReader& source, const Transform& transform,
+                             const DeriveOptions& options) {
+  if (!work.encode) return channel.send(MessageKind::failed, write_error({Errc::unsupported, "this worker encodes no videos"}));
+  const PutPiece put = [&](std::uint64_t offset, std::span<const std::byte> bytes) -> Result<void> {
+    while (!bytes.empty()) {
+      const auto some = bytes.first(std::min(bytes.size(), kMaxPieceBytes));
+      if (!channel.send(MessageKind::piece, write_piece({offset, some}))) return Error{Errc::io, "nobody takes the video's bytes"};
+      offset += some.size();
+      bytes = bytes.subspan(some.size());
+    }
+    return {};
+  };
+  const Result<Derived> derived = guarded([&] { return work.encode(source, transform, options, put); });
+  if (!derived) return channel.send(MessageKind::failed, write_error(derived.error()));
+  const Encoded& output = derived->outputs.front();
+  return channel.send(MessageKind::encoded, write_encoded({derived->source, output.width, output.height}));
+}
+
 Received<void> answer(const Channel& channel, const Work& work, MessageKind kind, const Request& request, const UniqueFd& descriptor) {
   if (work.prepare) {
     const auto memory = job_memory_bytes(request.budget, request.source_bytes, request.transforms.size());
@@ -105,6 +123,8 @@ Received<void> answer(const Channel& channel, const Work& work, MessageKind kind
   }
   const SourceReader source(descriptor.get(), request.source_bytes);
   const DeriveOptions options = options_of(request, channel);
+  const bool encodes = kind == MessageKind::derive && request.transforms.size() == 1 && encodes_video(request.transforms.front());
+  if (encodes) return answer_encode(channel, work, source, request.transforms.front(), options);
   return kind == MessageKind::probe ? answer_probe(channel, work, source, options) : answer_derive(channel, work, source, request, options);
 }
 

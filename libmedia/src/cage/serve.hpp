@@ -13,10 +13,15 @@
 
 namespace media::cage {
 
+/// Takes bytes of a video that is being encoded, at their place in its file; bytes that are there already are written over.
+using PutPiece = std::function<Result<void>(std::uint64_t offset, std::span<const std::byte> bytes)>;
+
 /// What a worker does with a source; passed in, so that tests can run workers that misbehave.
 struct Work {
   std::function<Result<MediaInfo>(const ByteReader&, const DeriveOptions&)> probe;
   std::function<Result<Derived>(const ByteReader&, std::span<const Transform>, const DeriveOptions&)> derive;
+  /// Encodes a video, whose bytes go where the last argument says and not into the output. Empty: this worker does not.
+  std::function<Result<Derived>(const ByteReader&, const Transform&, const DeriveOptions&, const PutPiece&)> encode{};
   /// Called before each job with the address space that it may take beyond what is mapped, and its time; may be empty.
   std::function<Result<void>(std::uint64_t memory_bytes, std::uint64_t deadline_milliseconds)> prepare;
 };

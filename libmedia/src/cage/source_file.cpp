@@ -86,6 +86,37 @@ Result<UniqueFd> reopen_for_reading(int file) {
 
 }  // namespace
 
+Result<std::shared_ptr<NamelessFile>> NamelessFile::open(const std::filesystem::path& folder) {
+  MEDIA_TRY_ASSIGN(UniqueFd file, nameless_file(folder));
+  return std::shared_ptr<NamelessFile>(new NamelessFile(std::move(file)));
+}
+
+Result<void> NamelessFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno_error(errno, "keep a video that is being encoded");
+    offset += static_cast<std::uint64_t>(written);
+    size_ = std::max(size_, offset);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+Result<std::size_t> NamelessFile::read_at(std::uint64_t offset, std::span<std::byte> into) const {
+  if (offset >= size_) return std::size_t{0};
+  const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size_ - offset));
+  std::size_t have = 0;
+  while (have < wanted) {
+    const ssize_t got = ::pread(file_.get(), into.data() + have, wanted - have, static_cast<off_t>(offset + have));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno_error(errno, "read a video that was encoded");
+    if (got == 0) return Error{Errc::corrupt, "a video that was encoded got shorter"};
+    have += static_cast<std::size_t>(got);
+  }
+  return have;
+}
+
 Result<UniqueFd> copy_source(const ByteReader& source, std::uint64_t max_memory_bytes, const std::filesystem::path& folder) {
   if (source.size() > max_memory_bytes) {
     MEDIA_TRY_ASSIGN(UniqueFd file, nameless_file(folder));

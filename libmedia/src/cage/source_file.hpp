@@ -3,6 +3,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
 
 #include "core/unique_fd.hpp"
 #include "media/io.hpp"
@@ -18,5 +22,25 @@ inline constexpr std::uint64_t kMaxMemorySource = 64ULL << 20U;
 /// anything that is the store's; and no one can change it under the decoder's eyes.
 /// Errors: the reader's own; `corrupt` (the source got shorter), `no_space`, `unavailable`, `io`.
 Result<UniqueFd> copy_source(const ByteReader& source, std::uint64_t max_memory_bytes, const std::filesystem::path& folder);
+
+/// A file without a name, to which the library itself writes what a worker sends; readable once it is whole.
+///
+/// Thread-safety: reading as ByteReader's; writing by one thread, before anybody reads.
+class NamelessFile final : public ByteReader {
+ public:
+  /// Errors: as copy_source's.
+  static Result<std::shared_ptr<NamelessFile>> open(const std::filesystem::path& folder);
+  /// Errors: `no_space`, `io`.
+  Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes);
+
+  [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const override;
+  [[nodiscard]] std::optional<FileWindow> window() const override { return FileWindow{file_.get(), 0, size_}; }
+
+ private:
+  explicit NamelessFile(UniqueFd file) : file_(std::move(file)) {}
+  UniqueFd file_;
+  std::uint64_t size_ = 0;
+};
 
 }  // namespace media::cage

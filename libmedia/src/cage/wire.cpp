@@ -176,6 +176,7 @@ void put_transform(Writer& writer, const Transform& transform) {
   writer.put(static_cast<std::uint8_t>(transform.frames));
   writer.put(static_cast<std::uint8_t>(transform.at.has_value()));
   writer.put(to_wire(transform.at.value_or(std::chrono::milliseconds(0))));
+  writer.put(static_cast<std::uint8_t>(transform.keep_codecs));
 }
 
 Transform get_transform(Fields& fields) {
@@ -213,6 +214,7 @@ Transform get_transform(Fields& fields) {
   const bool has_moment = fields.get_bool();
   const auto moment = get_milliseconds(fields);
   if (has_moment) transform.at = moment;
+  transform.keep_codecs = fields.get_bool();
   fields.require(image::edits_are_in_range(transform));
   return transform;
 }
@@ -262,7 +264,7 @@ Result<MessageHead> parse_head(std::span<const std::byte, kHeadBytes> bytes) {
   Fields fields(bytes);
   if (fields.get<std::uint32_t>() != kMagic) return malformed("no magic");
   const auto kind = fields.get<std::uint32_t>();
-  if (kind < static_cast<std::uint32_t>(MessageKind::hello) || kind > static_cast<std::uint32_t>(MessageKind::derived)) {
+  if (kind < static_cast<std::uint32_t>(MessageKind::hello) || kind > static_cast<std::uint32_t>(MessageKind::encoded)) {
     return malformed("unknown kind");
   }
   const auto length = fields.get<std::uint32_t>();
@@ -407,6 +409,43 @@ Result<DerivedHead> parse_derived(std::span<const std::byte> payload, std::size_
     head.outputs.push_back(output);
   }
   if (!fields.complete()) return malformed("description of the outputs");
+  return head;
+}
+
+std::vector<std::byte> write_piece(const Piece& piece) {
+  Writer writer;
+  writer.put(piece.offset);
+  auto bytes = writer.take();
+  bytes.insert(bytes.end(), piece.bytes.begin(), piece.bytes.end());
+  return bytes;
+}
+
+Result<Piece> parse_piece(std::span<const std::byte> payload, std::uint64_t max_bytes) {
+  Fields fields(payload);
+  Piece piece;
+  piece.offset = fields.get<std::uint64_t>();
+  if (!fields.good() || payload.size() <= sizeof piece.offset) return malformed("piece of a video");
+  piece.bytes = payload.subspan(sizeof piece.offset);
+  if (piece.offset > max_bytes || piece.bytes.size() > max_bytes - piece.offset) return malformed("piece beyond the end of a video");
+  return piece;
+}
+
+std::vector<std::byte> write_encoded(const EncodedHead& head) {
+  Writer writer;
+  put_info(writer, head.source);
+  writer.put(head.width);
+  writer.put(head.height);
+  return writer.take();
+}
+
+Result<EncodedHead> parse_encoded(std::span<const std::byte> payload) {
+  Fields fields(payload);
+  EncodedHead head;
+  head.source = get_info(fields);
+  head.width = fields.get<std::uint32_t>();
+  head.height = fields.get<std::uint32_t>();
+  fields.require(head.width >= 1 && head.width <= kMaxOutputSide && head.height >= 1 && head.height <= kMaxOutputSide);
+  if (!fields.complete()) return malformed("description of a video");
   return head;
 }
 

@@ -19,7 +19,7 @@
 namespace media::cage {
 
 /// Goes up whenever a message changes its shape.
-inline constexpr std::uint32_t kProtocol = 3;
+inline constexpr std::uint32_t kProtocol = 4;
 /// Bytes of one message at most; outputs follow their message and have their own limit.
 inline constexpr std::size_t kMaxMessageBytes = 64U << 10U;
 inline constexpr std::size_t kMaxTransforms = 256;
@@ -34,6 +34,8 @@ enum class MessageKind : std::uint32_t {
   failed = 5,    ///< worker: the Error; ends the job
   info = 6,      ///< worker: the MediaInfo; ends a probe
   derived = 7,   ///< worker: a DerivedHead, then the bytes of each output, nothing between them; ends a derive
+  piece = 8,     ///< worker: a Piece of a video that is being encoded; in any order, and over each other
+  encoded = 9,   ///< worker: an EncodedHead; ends a derive of one transform that encodes a video
 };
 
 /// Before every message: 4 bytes of magic, 4 of kind, 4 of length; all numbers are little-endian.
@@ -92,5 +94,25 @@ std::vector<std::byte> write_derived(const Derived& derived);
 /// `corrupt` unless there is exactly one output for each of `transforms`, none empty or above `max_output_bytes`, and the appearance is
 /// whole, or there is none.
 Result<DerivedHead> parse_derived(std::span<const std::byte> payload, std::size_t transforms, std::uint64_t max_output_bytes);
+
+/// Bytes of a video, and where in its file they belong: a container's head is written last.
+struct Piece {
+  std::uint64_t offset = 0;
+  std::span<const std::byte> bytes;
+};
+/// Bytes of one at most, so that it fits into a message.
+inline constexpr std::size_t kMaxPieceBytes = kMaxMessageBytes - sizeof(std::uint64_t);
+std::vector<std::byte> write_piece(const Piece& piece);
+/// Refers to the payload. `corrupt` where it has no bytes, or would reach beyond `max_bytes`.
+Result<Piece> parse_piece(std::span<const std::byte> payload, std::uint64_t max_bytes);
+
+/// A video that was encoded, whose bytes came before.
+struct EncodedHead {
+  MediaInfo source;
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
+};
+std::vector<std::byte> write_encoded(const EncodedHead& head);
+Result<EncodedHead> parse_encoded(std::span<const std::byte> payload);
 
 }  // namespace media::cage

@@ -67,6 +67,9 @@ Result<void> WholeDecoder::read_row(std::span<std::uint8_t> row) {
 namespace media {
 
 Result<std::string> encoder_version(Format format) {
+  // FFmpeg's own version is not part of it: the library does not map FFmpeg, and who changes a setting raises the number.
+  if (format == Format::mp4) return std::string("h264-aac/v") + std::to_string(image::kVideoRevision);
+  if (format == Format::webm) return std::string("vp9-opus/v") + std::to_string(image::kVideoRevision);
   const image::Codec* codec = image::find_codec(format);
   if (codec == nullptr || codec->version == nullptr) {
     return Error{Errc::unsupported, "this build cannot write " + std::string(to_string(format))};

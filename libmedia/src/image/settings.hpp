@@ -10,6 +10,8 @@ namespace media::image {
 
 /// Raised when the pixels change before they come to an encoder (resampling, colour).
 inline constexpr int kPixelsRevision = 2;
+/// The same of videos: goes up whenever the same source would be encoded to something else.
+inline constexpr int kVideoRevision = 1;
 
 namespace jpeg_settings {
 inline constexpr int kRevision = 1;

@@ -102,7 +102,8 @@ std::string hex(const Colour& value) {
 }
 
 bool is_output(Format format) {
-  return format == Format::jpeg || format == Format::png || format == Format::webp || format == Format::avif || format == Format::gif;
+  return format == Format::mp4 || format == Format::webm || format == Format::jpeg || format == Format::png || format == Format::webp ||
+         format == Format::avif || format == Format::gif;
 }
 
 bool set_side(std::uint32_t& side, std::string_view value) {
@@ -201,7 +202,7 @@ struct Key {
   std::string_view accepts;
   bool (*set)(Transform&, std::string_view);
 };
-constexpr std::array<Key, 20> kKeys{{
+constexpr std::array<Key, 21> kKeys{{
     {"w", "a whole number of pixels from 1 to 16384", [](Transform& t, std::string_view v) { return set_side(t.width, v); }},
     {"h", "a whole number of pixels from 1 to 16384", [](Transform& t, std::string_view v) { return set_side(t.height, v); }},
     {"fit", "contain, cover, fill, inside, none or pad", set_fit},
@@ -210,7 +211,7 @@ constexpr std::array<Key, 20> kKeys{{
      set_gravity},
     {"dpr", "a number from 1 to 4 with at most two decimals",
      [](Transform& t, std::string_view v) { return set_number(t.dpr_hundredths, decimal(v, 2, 100, limits::kMaxDpr)); }},
-    {"format", "jpeg, png, webp, avif or gif",
+    {"format", "jpeg, png, webp, avif, gif, mp4 or webm",
      [](Transform& t, std::string_view v) {
        const Format format = format_from_name(v);
        if (is_output(format)) t.format = format;
@@ -239,6 +240,7 @@ constexpr std::array<Key, 20> kKeys{{
     {"meta", "none or copyright", [](Transform& t, std::string_view v) { return set_word(t.keep_copyright, v, "none", "copyright"); }},
     {"frames", "first, all, clip or sheet", set_frames},
     {"at", "a number of seconds from 0 to 360000 with at most three decimals", set_moment},
+    {"codecs", "web or keep", [](Transform& t, std::string_view v) { return set_word(t.keep_codecs, v, "web", "keep"); }},
 }};
 
 std::string all_keys() {
@@ -274,6 +276,17 @@ void settle_sheet(Transform& transform) {
   transform.frames = Frames::sheet;
 }
 
+/// Of a video only the size is to be said, and of one that is not encoded not even that.
+void settle_video(Transform& transform) {
+  const Transform given = transform;
+  transform = {};
+  transform.format = given.format;
+  transform.keep_codecs = given.keep_codecs && given.format == Format::mp4;
+  if (transform.keep_codecs) return;
+  transform.width = given.width;
+  transform.height = given.height;
+}
+
 std::string gravity_text(const Gravity& gravity) {
   const auto* found = std::find_if(kGravities.begin(), kGravities.end(), [&](const GravityName& row) { return row.gravity == gravity; });
   if (found != kGravities.end()) return std::string(found->name);
@@ -287,6 +300,11 @@ Transform canonical(const Transform& transform) {
   out.width = multiplied(transform.width, transform.dpr_hundredths);
   out.height = multiplied(transform.height, transform.dpr_hundredths);
   out.dpr_hundredths = 100;
+  if (makes_video(out)) {
+    settle_video(out);
+    return out;
+  }
+  out.keep_codecs = false;
   if (out.frames == Frames::sheet) settle_sheet(out);
   // With one side given there is no box to fit into, and `contain` says what `inside` says.
   const bool boxed = out.width != 0 && out.height != 0;
@@ -337,6 +355,7 @@ std::string to_string(const Transform& given) {
   if (transform.keep_profile) out += ",icc=keep";
   if (transform.keep_copyright) out += ",meta=copyright";
   if (transform.frames != Frames::first) out += ",frames=" + std::string(kFrames[static_cast<std::size_t>(transform.frames)]);
+  if (transform.keep_codecs) out += ",codecs=keep";
   if (transform.at) out += ",at=" + spelled(static_cast<std::uint32_t>(transform.at->count()), 3);
   return out;
 }
@@ -372,6 +391,12 @@ Result<Transform> parse_transform(std::string_view text) {
     if (pair.size() == text.size()) return transform;
     text.remove_prefix(pair.size() + 1);
   }
+}
+
+bool makes_video(const Transform& transform) noexcept { return transform.format == Format::mp4 || transform.format == Format::webm; }
+
+bool encodes_video(const Transform& transform) noexcept {
+  return makes_video(transform) && !(transform.keep_codecs && transform.format == Format::mp4);
 }
 
 bool can_animate(Format format) noexcept { return format == Format::webp || format == Format::avif || format == Format::gif; }

@@ -10,6 +10,18 @@ namespace {
 
 /// Looks this often whether a job still has its lease while it waits for a place.
 constexpr std::chrono::seconds kPlaceTick{1};
+constexpr std::size_t kPieceBytes = 1U << 20U;
+
+Result<void> copy_content(const ByteReader& content, BlobWriter& writer) {
+  std::vector<std::byte> piece(static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, content.size())));
+  for (std::uint64_t at = 0; at < content.size();) {
+    MEDIA_TRY_ASSIGN(const std::size_t got, content.read_at(at, piece));
+    if (got == 0) return Error{Errc::corrupt, "a video got shorter while it was stored"};
+    MEDIA_TRY(writer.write(std::span(piece).first(got)));
+    at += got;
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -40,8 +52,12 @@ bool LibraryImpl::is_preset(const Transform& transform) const {
 
 Result<LibraryImpl::StagedOutput> LibraryImpl::stage_output(const Digest& source, const Encoded& output) {
   StagedOutput staged;
-  MEDIA_TRY_ASSIGN(auto writer, store_->begin(output.bytes.size()));
-  MEDIA_TRY(writer->write(output.bytes));
+  MEDIA_TRY_ASSIGN(auto writer, store_->begin(output.content ? output.content->size() : output.bytes.size()));
+  if (output.content) {
+    MEDIA_TRY(copy_content(*output.content, *writer));
+  } else {
+    MEDIA_TRY(writer->write(output.bytes));
+  }
   Keeping& keeping = staged.keeping;
   MEDIA_TRY_ASSIGN(keeping.staged, writer->finish());
   keeping.digest = keeping.staged->digest();
@@ -57,7 +73,8 @@ Result<LibraryImpl::StagedOutput> LibraryImpl::stage_output(const Digest& source
   rendition.height = output.height;
   rendition.size_bytes = keeping.size_bytes;
   rendition.created_at = clock_->now();
-  rendition.on_demand = !is_preset(output.transform);
+  // A video that took minutes does not go because many pictures were asked for.
+  rendition.on_demand = !is_preset(output.transform) && !encodes_video(output.transform);
   rendition.used_at = rendition.created_at;
   return staged;
 }
@@ -95,7 +112,7 @@ Result<Picture> LibraryImpl::make_picture(const Media& media, const Transform& t
   Encoded& output = derived.outputs.front();
   MEDIA_TRY_ASSIGN(StagedOutput staged, stage_output(source, output));
   Picture picture{staged.rendition, nullptr};
-  const bool is_small = output.bytes.size() <= kSmallBlobBytes;
+  const bool is_small = !output.content && output.bytes.size() <= kSmallBlobBytes;
   if (is_small) {
     // It can be made again at any time, so nobody who looks at an empty frame has to wait for the disk. What is large does not stay in
     // memory for as long as its readers take.
@@ -123,8 +140,11 @@ Result<Derivation> LibraryImpl::begin_derive(const Media& media, const Transform
   Derivation derivation;
   MEDIA_TRY_ASSIGN(derivation.picture, find_picture(*media.digest, spelling, encoder));
   if (derivation.picture) return derivation;
+  if (encodes_video(transform)) {
+    return Error{Errc::not_found, "there is no such video of media " + std::to_string(media.id) + " yet: it has to be ordered first"};
+  }
   // What another process made of it is handed out all the same.
-  if (!processor_->handles(media.info.format)) {
+  if (!makes_video(transform) && !processor_->handles(media.info.format)) {
     return Error{Errc::unsupported, "no picture can be made of media " + std::to_string(media.id) + " (" + media.media_type + ")"};
   }
   if (options_.read_only) return Error{Errc::denied, "derive: the library is open for reading only"};

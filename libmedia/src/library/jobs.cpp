@@ -1,5 +1,6 @@
 // Queued work: claimed under a lease, done, and ended in the same transaction as its results.
 
+#include <algorithm>
 #include <array>
 #include <thread>
 
@@ -109,7 +110,7 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
     noted = share;
     bool mine = true;
     const auto renewed = repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
-      MEDIA_TRY_ASSIGN(mine, transaction.renew_job(job.id, job.lease_owner, clock_->now() + lease(), share));
+      MEDIA_TRY_ASSIGN(mine, transaction.renew_job(job.id, job.lease_owner, clock_->now() + lease(), std::max(job.progress, share)));
       return {};
     });
     if (renewed && !mine) {
@@ -200,7 +201,7 @@ Result<void> LibraryImpl::run_description(const Job& job, std::stop_token stop) 
     // Its lease was made for the looking, not for waiting for a place.
     const auto renew = [&] {
       const auto renewed = repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
-        MEDIA_TRY(transaction.renew_job(job.id, job.lease_owner, clock_->now() + lease(), 0));
+        MEDIA_TRY(transaction.renew_job(job.id, job.lease_owner, clock_->now() + lease(), job.progress));
         return {};
       });
       static_cast<void>(renewed);  // Whoever took it over is asked again in the end.

@@ -70,6 +70,7 @@ Result<std::unique_ptr<Library>> Library::open(LibraryOptions options) {
   if (!processor) {
     WorkerPoolOptions pool;
     pool.workers = options.workers;
+    pool.encoding_workers = options.encodings_at_once;
     MEDIA_TRY_ASSIGN(processor, make_worker_processor(pool));
   }
 

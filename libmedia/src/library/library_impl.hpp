@@ -89,6 +89,8 @@ class LibraryImpl final : public Library, public Gate {
   Result<std::shared_ptr<const ByteReader>> read(const Media& media) const override;
   Result<Derivation> begin_derive(const Media& media, const Transform& transform, std::function<void()> on_ready) override;
   [[nodiscard]] DerivationStats derivation_stats() const override;
+  Result<Video> order_video(const Media& media, const Transform& transform) override;
+  Result<std::vector<Video>> videos(const Media& media) const override;
   Result<Derived> derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) override;
   Result<Media> update(MediaId id, const MediaChanges& changes) override;
   Result<bool> remove(MediaId id) override;
@@ -110,6 +112,7 @@ class LibraryImpl final : public Library, public Gate {
   Result<CollectReport> collect(std::optional<std::chrono::seconds> grace, std::stop_token stop) override;
   Result<std::size_t> run_jobs(const RunJobsOptions& options) override;
   Result<std::size_t> describe_old_media(const RunJobsOptions& options) override;
+  Result<std::size_t> run_encodings(const RunJobsOptions& options) override;
   Result<std::size_t> send_notifications(const NotificationSender& send, const RunJobsOptions& options) override;
   Result<Media> process(MediaId id, std::stop_token stop) override;
 
@@ -261,6 +264,9 @@ class LibraryImpl final : public Library, public Gate {
   /// Removes the rows of these media, and claims the blobs that nobody else refers to.
   Result<void> erase_rows(std::span<const MediaId> ids, const EraseRequest& request, EraseReport& report, std::vector<Blob>& claimed);
   Result<std::uint64_t> erase_uploads(const std::string& owner);
+
+  // encodings.cpp
+  Result<void> run_encoding(const Job& job, std::stop_token stop);
 
   // jobs.cpp
   Result<void> run_job(const Job& job, std::stop_token stop);

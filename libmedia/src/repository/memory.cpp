@@ -125,7 +125,6 @@ class MemoryTransaction final : public Reads<Transaction> {
       ++job.attempts;
       job.lease_owner = lease_owner;
       job.lease_until = lease_until;
-      job.progress = 0;
       tables_.put(job);
     }
     return claimed;
@@ -164,6 +163,7 @@ class MemoryTransaction final : public Reads<Transaction> {
     Job job = found->second;
     job.state = JobState::queued;
     job.attempts = 0;
+    job.progress = 0;
     job.run_after = run_after;
     tables_.put(job);
     return true;

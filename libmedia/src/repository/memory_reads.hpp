@@ -243,6 +243,9 @@ class Reads : public Base {
     if (found == ids->second.rend()) return std::optional<Job>();
     return std::optional(now.tables.jobs.at(*found));
   }
+  Result<std::vector<Job>> jobs_of_media(MediaId id, const std::string& kind) const final {
+    return rows_where(view().tables.jobs, [&](const Job& job) { return id != 0 && job.media_id == id && job.kind == kind; });
+  }
   Result<std::vector<Job>> list_jobs(std::optional<JobState> state, std::size_t limit) const final {
     auto rows = rows_where(view().tables.jobs, [&](const Job& job) { return !state || job.state == *state; });
     rows.resize(std::min(rows.size(), limit));

@@ -144,6 +144,7 @@ inline constexpr std::string_view kRemoveRenditionsStoredAs = "DELETE FROM rendi
 
 inline constexpr std::string_view kFindJobOfMedia =
     "SELECT " MEDIA_SQL_JOB " FROM job WHERE media_id = ?1 AND kind = ?2 ORDER BY id DESC LIMIT 1";
+inline constexpr std::string_view kListJobsOfMedia = "SELECT " MEDIA_SQL_JOB " FROM job WHERE media_id = ?1 AND kind = ?2 ORDER BY id";
 inline constexpr std::string_view kListJobs = "SELECT " MEDIA_SQL_JOB " FROM job ORDER BY id LIMIT ?1";
 inline constexpr std::string_view kListJobsInState = "SELECT " MEDIA_SQL_JOB " FROM job WHERE state = ?1 ORDER BY id LIMIT ?2";
 inline constexpr std::string_view kCountJobs =
@@ -152,10 +153,10 @@ inline constexpr std::string_view kInsertJob =
     "INSERT INTO job (" MEDIA_SQL_JOB_FIELDS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) RETURNING id";
 // PostgreSQL adds FOR UPDATE SKIP LOCKED to the inner selects.
 inline constexpr std::string_view kClaimJobs =
-    "UPDATE job SET state = 1, attempts = attempts + 1, lease_owner = ?1, lease_until = ?2, progress = 0 WHERE id IN "
+    "UPDATE job SET state = 1, attempts = attempts + 1, lease_owner = ?1, lease_until = ?2 WHERE id IN "
     "(SELECT id FROM job WHERE kind = ?5 AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4) RETURNING " MEDIA_SQL_JOB;
 inline constexpr std::string_view kClaimJobsOfMedia =
-    "UPDATE job SET state = 1, attempts = attempts + 1, lease_owner = ?1, lease_until = ?2, progress = 0 WHERE id IN "
+    "UPDATE job SET state = 1, attempts = attempts + 1, lease_owner = ?1, lease_until = ?2 WHERE id IN "
     "(SELECT id FROM job WHERE media_id = ?6 AND kind = ?5 AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4) RETURNING " MEDIA_SQL_JOB;
 inline constexpr std::string_view kRenewJob =
     "UPDATE job SET lease_until = ?3, progress = ?4 WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
@@ -167,7 +168,8 @@ inline constexpr std::string_view kRequeueJob =
     "WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
 inline constexpr std::string_view kBuryJob =
     "UPDATE job SET state = 2, lease_owner = '', lease_until = NULL, last_error = ?3 WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
-inline constexpr std::string_view kRetryJob = "UPDATE job SET state = 0, attempts = 0, run_after = ?2 WHERE id = ?1 AND state = 2";
+inline constexpr std::string_view kRetryJob =
+    "UPDATE job SET state = 0, attempts = 0, progress = 0, run_after = ?2 WHERE id = ?1 AND state = 2";
 
 // upload
 

@@ -42,6 +42,7 @@ class Reads : public Base {
   Result<RenditionUsage> rendition_usage(bool on_demand_only) const final;
 
   Result<std::optional<Job>> find_job_of_media(MediaId id, const std::string& kind) const final;
+  Result<std::vector<Job>> jobs_of_media(MediaId id, const std::string& kind) const final;
   Result<std::vector<Job>> list_jobs(std::optional<JobState> state, std::size_t limit) const final;
   Result<std::vector<JobCount>> count_jobs() const final;
 

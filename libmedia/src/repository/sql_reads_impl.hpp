@@ -254,6 +254,11 @@ Result<std::optional<Job>> Reads<Engine, Base>::find_job_of_media(MediaId id, co
 }
 
 template <class Engine, class Base>
+Result<std::vector<Job>> Reads<Engine, Base>::jobs_of_media(MediaId id, const std::string& kind) const {
+  return list("list jobs of a media", read_job<typename Engine::Query>, kListJobsOfMedia, id, kind);
+}
+
+template <class Engine, class Base>
 Result<std::vector<Job>> Reads<Engine, Base>::list_jobs(std::optional<JobState> state, std::size_t limit) const {
   if (!state) return list("list jobs", read_job<typename Engine::Query>, kListJobs, row_limit(limit));
   return list("list jobs", read_job<typename Engine::Query>, kListJobsInState, static_cast<std::int64_t>(*state), row_limit(limit));

@@ -38,6 +38,11 @@ constexpr std::array kCodecs{AV_CODEC_ID_H264,  AV_CODEC_ID_HEVC,   AV_CODEC_ID_
                              AV_CODEC_ID_MPEG4, AV_CODEC_ID_H263,   AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_MJPEG,
                              AV_CODEC_ID_PNG,   AV_CODEC_ID_THEORA, AV_CODEC_ID_PRORES};
 
+constexpr std::array kSoundCodecs{AV_CODEC_ID_AAC,       AV_CODEC_ID_MP3,       AV_CODEC_ID_OPUS,      AV_CODEC_ID_VORBIS,
+                                  AV_CODEC_ID_FLAC,      AV_CODEC_ID_ALAC,      AV_CODEC_ID_AC3,       AV_CODEC_ID_EAC3,
+                                  AV_CODEC_ID_AMR_NB,    AV_CODEC_ID_PCM_S16LE, AV_CODEC_ID_PCM_S16BE, AV_CODEC_ID_PCM_S24LE,
+                                  AV_CODEC_ID_PCM_S24BE, AV_CODEC_ID_PCM_F32LE};
+
 const char* demuxer_of(Format format) noexcept {
   switch (format) {
     case Format::mp4:
@@ -159,7 +164,7 @@ Error Container::failure(int code, const char* what) const {
   return Error{missing ? Errc::unsupported : Errc::corrupt, std::string(what) + ": " + text.data()};
 }
 
-Result<std::unique_ptr<Container>> Container::open(const ByteReader& source, const image::Control& control) {
+Result<std::unique_ptr<Container>> Container::open(const ByteReader& source, const image::Control& control, Track track) {
   MEDIA_TRY(control.check());
   if (source.size() > control.budget().max_source_bytes) {
     return Error{Errc::too_large, "the source has " + std::to_string(source.size()) + " bytes, more than " +
@@ -172,6 +177,10 @@ Result<std::unique_ptr<Container>> Container::open(const ByteReader& source, con
   std::unique_ptr<Container> container(new Container(control));
   container->source_ = std::make_unique<Source>(Source{source, control, 0, source.size() * kMaxReads + kMaxReadsBase});
   MEDIA_TRY(container->open_format(format));
+  if (track == Track::sound) {
+    MEDIA_TRY(container->choose_sound(source));
+    return container;
+  }
   MEDIA_TRY(container->choose_stream(source));
   MEDIA_TRY(container->describe(format, source));
   return container;
@@ -223,6 +232,40 @@ Result<void> Container::choose_stream(const ByteReader& source) {
     return Error{Errc::unsupported, "the video's codec (" + codec_name(id) + ") is not decoded here"};
   }
   return {};
+}
+
+Result<void> Container::choose_sound(const ByteReader& source) {
+  const std::span streams(format_->streams, format_->nb_streams);
+  std::string missing = "none";
+  for (AVStream* const stream : streams) {
+    stream->discard = AVDISCARD_ALL;
+    if (stream_ != nullptr || stream->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) continue;
+    const AVCodecID id = stream->codecpar->codec_id;
+    missing = codec_name(id);
+    if (std::find(kSoundCodecs.begin(), kSoundCodecs.end(), id) == kSoundCodecs.end()) continue;
+    if ((decoder_ = avcodec_find_decoder(id)) != nullptr) stream_ = stream;
+  }
+  if (stream_ == nullptr) return Error{Errc::unsupported, "the video's sound (" + missing + ") is not decoded here"};
+  const auto details = probe_details(source);
+  const bool told =
+      details && std::any_of(details->audio.begin(), details->audio.end(), [](const AudioTrack& each) { return each.encrypted; });
+  if (told || stream_->codecpar->codec_tag == MKTAG('e', 'n', 'c', 'a') ||
+      av_dict_get(stream_->metadata, "enc_key_id", nullptr, 0) != nullptr ||
+      !side_data(*stream_, AV_PKT_DATA_ENCRYPTION_INIT_INFO).empty()) {
+    return Error{Errc::unsupported, "the video's sound is encrypted"};
+  }
+  stream_->discard = AVDISCARD_DEFAULT;
+  return {};
+}
+
+bool Container::has_sound() const noexcept {
+  const std::span streams(format_->streams, format_->nb_streams);
+  return std::any_of(streams.begin(), streams.end(), [](const AVStream* each) { return each->codecpar->codec_type == AVMEDIA_TYPE_AUDIO; });
+}
+
+double Container::share_read() const noexcept {
+  const std::uint64_t size = source_->reader.size();
+  return size == 0 ? 0 : std::min(1.0, static_cast<double>(source_->position) / static_cast<double>(size));
 }
 
 Result<void> Container::describe(Format format, const ByteReader& source) {

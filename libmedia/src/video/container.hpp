@@ -15,7 +15,10 @@
 
 namespace media::video {
 
-/// One opened file, of which only the first video stream is read.
+/// Which of a file's streams is read.
+enum class Track : std::uint8_t { video, sound };
+
+/// One opened file, of which one stream is read: the first video, or the first sound that is decoded here.
 ///
 /// FFmpeg gets bytes from the reader and from nowhere else: the demuxer is named by our own look at the first bytes (MP4 and MOV, WebM and
 /// Matroska, Ogg), so that nothing is probed and no playlist is ever taken for a video; every attempt to open another resource
@@ -25,7 +28,7 @@ namespace media::video {
 class Container {
  public:
   /// Errors: `unsupported` (no video in it, encrypted, a codec that is not decoded here), `corrupt`, `too_large`, `cancelled`.
-  static Result<std::unique_ptr<Container>> open(const ByteReader& source, const image::Control& control);
+  static Result<std::unique_ptr<Container>> open(const ByteReader& source, const image::Control& control, Track track = Track::video);
   Container(const Container&) = delete;
   Container& operator=(const Container&) = delete;
   ~Container();
@@ -34,6 +37,10 @@ class Container {
   [[nodiscard]] const MediaInfo& info() const noexcept { return info_; }
   [[nodiscard]] const AVStream& stream() const noexcept { return *stream_; }
   [[nodiscard]] const AVCodec& decoder() const noexcept { return *decoder_; }
+  /// True where there is sound, too, decoded here or not.
+  [[nodiscard]] bool has_sound() const noexcept;
+  /// Which share of the file lies before the place that was read last.
+  [[nodiscard]] double share_read() const noexcept;
 
   /// Between FFmpeg's timestamps and times from the beginning of the video.
   [[nodiscard]] std::int64_t timestamp_of(std::chrono::milliseconds time) const noexcept;
@@ -49,6 +56,7 @@ class Container {
   explicit Container(const image::Control& control);
   Result<void> open_format(Format format);
   Result<void> choose_stream(const ByteReader& source);
+  Result<void> choose_sound(const ByteReader& source);
   Result<void> describe(Format format, const ByteReader& source);
   /// What stands behind a failure of FFmpeg's.
   Error failure(int code, const char* what) const;

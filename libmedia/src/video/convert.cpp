@@ -14,6 +14,16 @@ namespace {
 /// So many lines of standard definition has PAL; what has more is encoded as BT.709 where it does not say.
 constexpr int kStandardLines = 576;
 
+/// The old names for planes of full range: swscale knows them, and says so on standard error.
+bool is_jpeg_format(int format) noexcept {
+  return format == AV_PIX_FMT_YUVJ420P || format == AV_PIX_FMT_YUVJ422P || format == AV_PIX_FMT_YUVJ444P || format == AV_PIX_FMT_YUVJ440P ||
+         format == AV_PIX_FMT_YUVJ411P;
+}
+
+Error no_memory() { return Error{Errc::too_large, "a frame takes more memory than the budget allows"}; }
+
+}  // namespace
+
 int matrix_of(const AVFrame& frame) noexcept {
   switch (frame.colorspace) {
     case AVCOL_SPC_BT709:
@@ -33,15 +43,7 @@ int matrix_of(const AVFrame& frame) noexcept {
   }
 }
 
-/// The old names for planes of full range: swscale knows them, and says so on standard error.
-bool is_jpeg_format(int format) noexcept {
-  return format == AV_PIX_FMT_YUVJ420P || format == AV_PIX_FMT_YUVJ422P || format == AV_PIX_FMT_YUVJ444P || format == AV_PIX_FMT_YUVJ440P ||
-         format == AV_PIX_FMT_YUVJ411P;
-}
-
-Error no_memory() { return Error{Errc::too_large, "a frame takes more memory than the budget allows"}; }
-
-}  // namespace
+bool is_full_range(const AVFrame& frame) noexcept { return frame.color_range == AVCOL_RANGE_JPEG || is_jpeg_format(frame.format); }
 
 Result<void> Converter::prepare(const AVFrame& frame, const Shape& shape) {
   if (scaler_ && shape == shape_) return {};
@@ -69,9 +71,7 @@ Result<image::Image> Converter::convert(const AVFrame& frame, image::Size size, 
   const Light light = light_of(frame);
   const bool deep = !light.plain();
   MEDIA_TRY(control.check_memory(size.pixels() * (deep ? 12 : 9), "a frame"));
-  const Shape shape{
-      frame.width, frame.height, frame.format, matrix_of(frame), frame.color_range == AVCOL_RANGE_JPEG || is_jpeg_format(frame.format),
-      size,        deep};
+  const Shape shape{frame.width, frame.height, frame.format, matrix_of(frame), is_full_range(frame), size, deep};
   MEDIA_TRY(prepare(frame, shape));
   // In a frame of FFmpeg's own, because swscale writes whole registers, past the end of a row.
   const FrameHandle out(av_frame_alloc());

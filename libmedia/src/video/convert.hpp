@@ -12,6 +12,11 @@
 
 namespace media::video {
 
+/// The frame's matrix, as swscale counts them (SWS_CS_…); see `Converter::convert` for one that does not say.
+int matrix_of(const AVFrame& frame) noexcept;
+/// True where its code values use the full range.
+bool is_full_range(const AVFrame& frame) noexcept;
+
 /// Scales while it converts. Keeps swscale's tables from frame to frame, as long as they are alike.
 ///
 /// Thread-safety: none; it works in its tables.

@@ -4,7 +4,9 @@
 extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
+#include <libavutil/audio_fifo.h>
 #include <libavutil/frame.h>
+#include <libswresample/swresample.h>
 #include <libswscale/swscale.h>
 }
 
@@ -37,11 +39,24 @@ struct FreeDictionary {
   void operator()(AVDictionary* dictionary) const noexcept { av_dict_free(&dictionary); }
 };
 
+struct FreeOutput {
+  void operator()(AVFormatContext* context) const noexcept { avformat_free_context(context); }
+};
+struct FreeResampler {
+  void operator()(SwrContext* context) const noexcept { swr_free(&context); }
+};
+struct FreeAudioFifo {
+  void operator()(AVAudioFifo* fifo) const noexcept { av_audio_fifo_free(fifo); }
+};
+
 using FormatHandle = std::unique_ptr<AVFormatContext, FreeFormat>;
 using AvioHandle = std::unique_ptr<AVIOContext, FreeAvio>;
 using CodecHandle = std::unique_ptr<AVCodecContext, FreeCodec>;
 using PacketHandle = std::unique_ptr<AVPacket, FreePacket>;
 using FrameHandle = std::unique_ptr<AVFrame, FreeFrame>;
+using OutputHandle = std::unique_ptr<AVFormatContext, FreeOutput>;
+using ResamplerHandle = std::unique_ptr<SwrContext, FreeResampler>;
+using AudioFifoHandle = std::unique_ptr<AVAudioFifo, FreeAudioFifo>;
 using ScalerHandle = std::unique_ptr<SwsContext, FreeScaler>;
 
 }  // namespace media::video

@@ -1,6 +1,7 @@
 #include "video/process.hpp"
 
 extern "C" {
+#include <libavutil/channel_layout.h>
 #include <libavutil/cpu.h>
 #include <libavutil/log.h>
 #include <libavutil/mem.h>
@@ -8,6 +9,7 @@ extern "C" {
 
 #include <array>
 #include <string>
+#include <string_view>
 
 #include "video/handles.hpp"
 
@@ -29,6 +31,24 @@ void open_once(AVCodecID id) noexcept {
   static_cast<void>(avcodec_open2(context.get(), codec, nullptr));
 }
 
+void open_encoder_once(const char* name) noexcept {
+  const AVCodec* const codec = avcodec_find_encoder_by_name(name);
+  if (codec == nullptr) return;
+  const CodecHandle context(avcodec_alloc_context3(codec));
+  if (!context) return;
+  context->thread_count = 1;
+  context->time_base = {1, 48'000};
+  if (codec->type == AVMEDIA_TYPE_VIDEO) {
+    context->width = context->height = 64;
+    context->pix_fmt = AV_PIX_FMT_YUV420P;
+  } else {
+    context->sample_rate = 48'000;
+    context->sample_fmt = std::string_view(name) == "aac" ? AV_SAMPLE_FMT_FLTP : AV_SAMPLE_FMT_FLT;
+    av_channel_layout_default(&context->ch_layout, 2);
+  }
+  static_cast<void>(avcodec_open2(context.get(), codec, nullptr));
+}
+
 }  // namespace
 
 void get_ready() noexcept {
@@ -40,6 +60,7 @@ void get_ready() noexcept {
                              AV_CODEC_ID_H263, AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_MJPEG, AV_CODEC_ID_THEORA, AV_CODEC_ID_PRORES}) {
     open_once(id);
   }
+  for (const char* const name : {"libx264", "libvpx-vp9", "aac", "libopus"}) open_encoder_once(name);
   const ScalerHandle scaler(sws_getContext(64, 64, AV_PIX_FMT_YUV420P, 32, 32, AV_PIX_FMT_RGB24, SWS_AREA, nullptr, nullptr, nullptr));
 }
 
@@ -49,7 +70,8 @@ std::string library_versions() {
            std::to_string(version & 0xffU);
   };
   return spelled("libavformat", avformat_version()) + ", " + spelled("libavcodec", avcodec_version()) + ", " +
-         spelled("libavutil", avutil_version()) + ", " + spelled("libswscale", swscale_version());
+         spelled("libavutil", avutil_version()) + ", " + spelled("libswresample", swresample_version()) + ", " +
+         spelled("libswscale", swscale_version());
 }
 
 }  // namespace media::video

@@ -136,22 +136,14 @@ std::optional<Result<Picture>> find_or_begin(http::Request& request, RouteContex
   return Error{Errc::unavailable, "no more requests may wait"};
 }
 
-http::Response serve_picture(http::Request& request, RouteContext& context, const Media& media, const Transform& transform,
-                             bool negotiated) {
-  if (const auto encoder = encoder_version(transform.format); !encoder) {
-    return error_response(400, encoder.error().message, request, {"format", "a format that this build can write"});
-  }
-  const auto answer = find_or_begin(request, context, media, transform);
-  if (!answer) return http::Response::later(picture_key(media, transform));
-  const Result<Picture>& picture = *answer;
-  if (!picture) return derive_failure(picture.error(), media, request, context);
-
-  const std::string digest = picture->rendition.digest.to_hex();
+http::Response serve_rendition(const http::Request& request, RouteContext& context, const Media& media, const Transform& transform,
+                               const Picture& picture, bool negotiated) {
+  const std::string digest = picture.rendition.digest.to_hex();
   http::Content content;
-  content.reader = picture->content;
+  content.reader = picture.content;
   content.media_type = std::string(mime_type(transform.format));
   content.etag = '"' + digest + '"';
-  content.last_modified = picture->rendition.created_at;
+  content.last_modified = picture.rendition.created_at;
   // What only some may see is kept by browsers, not by what stands between: a cache there would serve it beyond the URL's expiry.
   const std::string audience = media.visibility == Visibility::is_public ? "public" : "private";
   content.cache_control = request.query_value("v") == digest ? audience + ", max-age=31536000, immutable" : audience + ", no-cache";
@@ -162,6 +154,19 @@ http::Response serve_picture(http::Request& request, RouteContext& context, cons
   harden(response);
   response.headers.set("Content-Disposition", content_disposition("inline", with_extension(media.filename, transform.format)));
   return response;
+}
+
+http::Response serve_picture(http::Request& request, RouteContext& context, const Media& media, const Transform& transform,
+                             bool negotiated) {
+  if (const auto encoder = encoder_version(transform.format); !encoder) {
+    return error_response(400, encoder.error().message, request, {"format", "a format that this build can write"});
+  }
+  const auto answer = find_or_begin(request, context, media, transform);
+  if (!answer) return http::Response::later(picture_key(media, transform));
+  const Result<Picture>& picture = *answer;
+  if (!picture) return derive_failure(picture.error(), media, request, context);
+
+  return serve_rendition(request, context, media, transform, *picture, negotiated);
 }
 
 http::Response rendition(http::Request& request, RouteContext& context, const Media& media) {
@@ -178,7 +183,7 @@ http::Response rendition(http::Request& request, RouteContext& context, const Me
   if (wanted) {
     if (request.query_count("format") != 1) return error_response(400, "format: once", request, {"format", "one value"});
     // Presets are stills, for which GIF is worse than all of these.
-    if (auto set = set_transform_key(transform, "format", *wanted); !set || transform.format == Format::gif) {
+    if (auto set = set_transform_key(transform, "format", *wanted); !set || transform.format == Format::gif || makes_video(transform)) {
       return error_response(400, "format: accepts avif, webp, jpeg or png", request, {"format", "avif, webp, jpeg or png"});
     }
   } else {
@@ -207,7 +212,7 @@ std::string_view costly_parameter(const Transform& transform, const std::vector<
   if (!is_free_size(meant.width)) return "w";
   if (!is_free_size(meant.height)) return "h";
   // Of an animation it makes many pictures, and of a still one that is larger than need be.
-  if (meant.format == Format::gif) return "format";
+  if (meant.format == Format::gif || makes_video(meant)) return "format";
   if (meant.gravity.smart || meant.gravity.x % 500 != 0 || meant.gravity.y % 500 != 0) return "gravity";
   return {};
 }
@@ -247,6 +252,10 @@ http::Response image(http::Request& request, RouteContext& context, const Media&
     const std::string_view costly = costly_parameter(transform, context.config.free_sizes);
     if (!costly.empty()) return signature_wanted(costly, request, context);
   }
+  if (makes_video(transform)) {
+    return error_response(400, "format: accepts avif, webp, jpeg, png or gif; videos are at /media/{id}/video", request,
+                          {"format", "avif, webp, jpeg, png or gif"});
+  }
   if (!sized) return error_response(400, "w, h: at least one of them", request, {"w", "pixels"});
   const bool negotiated = request.query_count("format") == 0;
   if (negotiated) {
@@ -280,7 +289,7 @@ http::Response sheet_index_of(http::Request& request, RouteContext& context, con
       return error_response(400, set.error().message, request, {parameter.name, ""});
     }
   }
-  if (transform.format == Format::gif) {
+  if (transform.format == Format::gif || makes_video(transform)) {
     return error_response(400, "format: a sheet takes avif, webp, jpeg or png", request, {"format", "avif, webp, jpeg or png"});
   }
   const bool is_usual = canonical(transform).width == canonical(Transform{.frames = Frames::sheet}).width;
@@ -310,6 +319,44 @@ http::Response sheet_index_of(http::Request& request, RouteContext& context, con
   return response;
 }
 
+/// Not there, or not there yet.
+http::Response no_video_yet(const Error& error, const Transform& transform, const Media& media, http::Request& request,
+                            RouteContext& context) {
+  constexpr std::string_view kRetryAfter = "5";
+  const auto videos = context.library.videos(media);
+  if (!videos) return error_response(videos.error(), request, context.log);
+  const std::string spelling = to_string(transform);
+  const auto video = std::find_if(videos->begin(), videos->end(), [&](const Video& each) { return each.transform == spelling; });
+  if (video == videos->end() || !video->job) return error_response(404, error.message, request);
+  if (video->job->state == JobState::dead) return error_response(422, video->job->last_error, request);
+  return error_response(503, "the video is being encoded: GET /media/{id}/videos says how far it is", request)
+      .with("Retry-After", std::string(kRetryAfter));
+}
+
+http::Response serve_video(http::Request& request, RouteContext& context, const Media& media) {
+  Transform transform;
+  transform.format = Format::mp4;
+  for (const http::Parameter& parameter : request.query) {
+    const std::string& name = parameter.name;
+    if (is_about_the_url(name)) continue;
+    if (request.query_count(name) != 1) return error_response(400, name + ": once", request, {name, "one value"});
+    if (name != "format" && name != "w" && name != "h" && name != "codecs") {
+      return error_response(400, name + ": a video takes format, w, h and codecs", request, {name, "format, w, h or codecs"});
+    }
+    if (auto set = set_transform_key(transform, name, parameter.value); !set) {
+      return error_response(400, set.error().message, request, {name, ""});
+    }
+  }
+  if (!makes_video(transform)) return error_response(400, "format: accepts mp4 or webm", request, {"format", "mp4 or webm"});
+  const auto answer = find_or_begin(request, context, media, transform);
+  if (!answer) return http::Response::later(picture_key(media, transform));
+  if (!*answer && answer->error().code == Errc::not_found && encodes_video(transform)) {
+    return no_video_yet(answer->error(), transform, media, request, context);
+  }
+  if (!*answer) return derive_failure(answer->error(), media, request, context);
+  return serve_rendition(request, context, media, transform, **answer, false);
+}
+
 /// Of what the gate keeps back there are no bytes, whoever asks, signed URL or not.
 MediaHandler unless_held(MediaHandler handler) {
   return [handler = std::move(handler)](http::Request& request, RouteContext& context, const Media& media) {
@@ -326,6 +373,8 @@ void add_content_routes(http::Router& router, RouteContext& context) {
   router.add("GET", base + "/media/{id}/renditions/{preset}", with_media(context, unless_held(rendition)),
              {.tag = tag_of(Access::by_media, Tier::delivery)});
   router.add("GET", base + "/media/{id}/sheet.vtt", with_media(context, unless_held(sheet_index_of)),
+             {.tag = tag_of(Access::by_media, Tier::delivery)});
+  router.add("GET", base + "/media/{id}/video", with_media(context, unless_held(serve_video)),
              {.tag = tag_of(Access::by_media, Tier::delivery)});
   router.add("GET", base + "/media/{id}/image", with_media(context, unless_held(image)), {.tag = tag_of(Access::by_media, Tier::delivery)});
 }

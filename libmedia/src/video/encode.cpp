@@ -1,0 +1,188 @@
+#include "video/encode.hpp"
+
+extern "C" {
+#include <libavutil/mathematics.h>
+#include <libavutil/opt.h>
+}
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "video/pictures.hpp"
+#include "video/sound.hpp"
+
+namespace media::video {
+namespace {
+
+constexpr double kUsualRate = 25;
+/// A player that seeks decodes from the key frame before: no further away than this.
+constexpr double kKeyFrameSeconds = 2;
+constexpr double kMaxRate = 62;
+/// Of 1280 x 720: above it a scene costs quality rather than bytes.
+constexpr double kMaxBits = 4'000'000;
+constexpr double kMaxBitsOf = 1280.0 * 720;
+constexpr std::int64_t kLeastMaxBits = 400'000;
+/// What encoders keep for each pixel: x264's frames in wait and their smaller copies, libvpx's in wait and for reference.
+constexpr std::uint64_t kEncoderBytes = 160;
+/// Until it is whole it is not done.
+constexpr double kShareBeforeEnd = 0.99;
+
+Error no_memory() { return Error{Errc::too_large, "encoding takes more memory than the budget allows"}; }
+
+class Encoding {
+ public:
+  Encoding(const ByteReader& source, const Transform& transform, const image::Control& control, const PutBytes& put)
+      : source_(source), transform_(transform), control_(control), put_(put) {}
+
+  Result<Derived> run() {
+    MEDIA_TRY_ASSIGN(pictures_, open_pictures(source_, transform_, control_));
+    MEDIA_TRY_ASSIGN(auto held, pictures_->next());
+    if (!held) return Error{Errc::corrupt, "the video has no frame that can be decoded"};
+    MEDIA_TRY_ASSIGN(muxer_, Muxer::open(transform_.format, put_, control_));
+    packet_.reset(av_packet_alloc());
+    if (!packet_) return no_memory();
+    MEDIA_TRY(open_encoder());
+    if (pictures_->has_sound()) {
+      MEDIA_TRY_ASSIGN(sound_, Sound::open(source_, transform_.format, pictures_->begin(), *muxer_, control_));
+    }
+    MEDIA_TRY(muxer_->start());
+    std::int64_t step = static_cast<std::int64_t>(kTicks / rate());
+    for (;;) {
+      MEDIA_TRY_ASSIGN(auto next, pictures_->next());
+      if (next) step = next->time - held->time;
+      if (!next && pictures_->end() > held->time) step = pictures_->end() - held->time;
+      if (sound_) MEDIA_TRY(sound_->write_until(static_cast<double>(held->time) / kTicks));
+      MEDIA_TRY(encode(std::move(*held), step));
+      control_.report(std::min(pictures_->share_done(), kShareBeforeEnd));
+      if (!next) break;
+      held = std::move(next);
+    }
+    MEDIA_TRY(drain());
+    if (sound_) MEDIA_TRY(sound_->finish());
+    MEDIA_TRY(muxer_->finish());
+    Derived derived{pictures_->info(), {}, {}, {}};
+    derived.outputs.push_back(Encoded{transform_, pictures_->size().width, pictures_->size().height});
+    return derived;
+  }
+
+ private:
+  [[nodiscard]] double rate() const noexcept {
+    const double rate = pictures_->rate();
+    return rate >= 1 && rate <= kMaxRate ? rate : kUsualRate;
+  }
+
+  Result<void> open_encoder() {
+    const bool is_vp9 = transform_.format == Format::webm;
+    const char* const name = is_vp9 ? "libvpx-vp9" : "libx264";
+    const AVCodec* const codec = avcodec_find_encoder_by_name(name);
+    if (codec == nullptr) return Error{Errc::unsupported, std::string("this build of FFmpeg has no encoder ") + name};
+    const image::Size size = pictures_->size();
+    MEDIA_TRY(control_.check_memory(size.pixels() * kEncoderBytes, "encoding"));
+    encoder_.reset(avcodec_alloc_context3(codec));
+    if (!encoder_) return no_memory();
+    AVCodecContext& encoder = *encoder_;
+    encoder.width = static_cast<int>(size.width);
+    encoder.height = static_cast<int>(size.height);
+    encoder.pix_fmt = AV_PIX_FMT_YUV420P;
+    encoder.sample_aspect_ratio = {1, 1};
+    encoder.color_range = AVCOL_RANGE_MPEG;
+    encoder.colorspace = AVCOL_SPC_BT709;
+    encoder.color_primaries = AVCOL_PRI_BT709;
+    encoder.color_trc = AVCOL_TRC_BT709;
+    encoder.time_base = {1, kTicks};
+    encoder.framerate = av_d2q(rate(), 100'000);
+    encoder.gop_size = std::max(1, static_cast<int>(std::lround(rate() * kKeyFrameSeconds)));
+    // One: the same source makes the same bytes on every machine, and a job does not take another's processor.
+    encoder.thread_count = 1;
+    encoder.flags |= AV_CODEC_FLAG_BITEXACT;
+    encoder.flags |= static_cast<int>(AV_CODEC_FLAG_CLOSED_GOP);
+    if (muxer_->wants_global_headers()) encoder.flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+    const auto most = std::max(kLeastMaxBits, static_cast<std::int64_t>(kMaxBits * static_cast<double>(size.pixels()) / kMaxBitsOf));
+    AVDictionary* settings = nullptr;
+    if (is_vp9) {
+      // Constrained quality: 33 is what its makers recommend for 720p, and the rate is a limit.
+      encoder.bit_rate = most * 3 / 4;
+      av_dict_set(&settings, "crf", "33", 0);
+      av_dict_set(&settings, "deadline", "good", 0);
+      av_dict_set(&settings, "cpu-used", "5", 0);
+      av_dict_set(&settings, "lag-in-frames", "16", 0);
+    } else {
+      encoder.rc_max_rate = most;
+      encoder.rc_buffer_size = static_cast<int>(most * 2);
+      av_dict_set(&settings, "preset", "veryfast", 0);
+      av_dict_set(&settings, "crf", "23", 0);
+      av_dict_set(&settings, "profile", "high", 0);
+    }
+    const int opened = avcodec_open2(&encoder, codec, &settings);
+    av_dict_free(&settings);
+    if (opened == AVERROR(ENOMEM)) return no_memory();
+    if (opened < 0) return Error{Errc::internal, std::string("the encoder ") + name + " does not start"};
+    MEDIA_TRY_ASSIGN(stream_, muxer_->add(encoder));
+    return {};
+  }
+
+  Result<void> encode(Picture picture, std::int64_t step) {
+    AVFrame& frame = *picture.frame;
+    frame.pts = picture.time;
+    frame.pict_type = AV_PICTURE_TYPE_NONE;
+    frame.sample_aspect_ratio = {1, 1};
+    frame.color_range = AVCOL_RANGE_MPEG;
+    frame.colorspace = AVCOL_SPC_BT709;
+    frame.color_primaries = AVCOL_PRI_BT709;
+    frame.color_trc = AVCOL_TRC_BT709;
+    steps_[picture.time] = step;
+    const int sent = avcodec_send_frame(encoder_.get(), &frame);
+    if (sent == AVERROR(ENOMEM)) return no_memory();
+    if (sent < 0) return Error{Errc::internal, "a frame cannot be encoded"};
+    return take_packets();
+  }
+
+  Result<void> drain() {
+    avcodec_send_frame(encoder_.get(), nullptr);
+    return take_packets();
+  }
+
+  Result<void> take_packets() {
+    for (;;) {
+      const int got = avcodec_receive_packet(encoder_.get(), packet_.get());
+      if (got == AVERROR(EAGAIN) || got == AVERROR_EOF) return {};
+      if (got < 0) return got == AVERROR(ENOMEM) ? no_memory() : Error{Errc::internal, "a frame cannot be encoded"};
+      // Encoders do not all say it, and without it the last frame's time is guessed.
+      if (const auto step = steps_.find(packet_->pts); step != steps_.end()) {
+        packet_->duration = step->second;
+        steps_.erase(step);
+      }
+      MEDIA_TRY(muxer_->write(*packet_, stream_, encoder_->time_base));
+    }
+  }
+
+  const ByteReader& source_;
+  const Transform& transform_;
+  const image::Control& control_;
+  const PutBytes& put_;
+  std::unique_ptr<Pictures> pictures_;
+  std::unique_ptr<Muxer> muxer_;
+  std::unique_ptr<Sound> sound_;
+  CodecHandle encoder_;
+  PacketHandle packet_;
+  int stream_ = -1;
+  std::map<std::int64_t, std::int64_t> steps_;  ///< Of frames that the encoder holds: how long each is shown.
+};
+
+}  // namespace
+
+Result<Derived> encode(const ByteReader& source, const Transform& transform, const DeriveOptions& options, image::Decoders decoders,
+                       const PutBytes& put) {
+  if (!encodes_video(transform)) return Error{Errc::invalid_argument, "transform: no video is encoded for it"};
+  const Transform meant = canonical(transform);
+  const image::Control control(options, decoders);
+  MEDIA_TRY_ASSIGN(Derived derived, Encoding(source, meant, control, put).run());
+  derived.outputs.front().transform = transform;
+  return derived;
+}
+
+}  // namespace media::video

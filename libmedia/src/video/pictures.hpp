@@ -1,0 +1,62 @@
+/// Frames for an encoder: upright, of one size, in 8 bits and 4:2:0 of BT.709.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "image/control.hpp"
+#include "media/io.hpp"
+#include "media/result.hpp"
+#include "media/transform.hpp"
+#include "video/container.hpp"
+#include "video/handles.hpp"
+
+namespace media::video {
+
+/// Ticks a second of the times below: a whole number of them is a frame of every usual rate.
+inline constexpr int kTicks = 90'000;
+
+struct Picture {
+  FrameHandle frame;
+  std::int64_t time = 0;  ///< In ticks from the first picture on.
+};
+
+/// The pictures of a video or of an animation, one after the other.
+///
+/// Thread-safety: none; it has a position.
+class Pictures {
+ public:
+  virtual ~Pictures() = default;
+  Pictures(const Pictures&) = delete;
+  Pictures& operator=(const Pictures&) = delete;
+
+  [[nodiscard]] const MediaInfo& info() const noexcept { return info_; }
+  /// Of all pictures; known once the first one was asked for.
+  [[nodiscard]] image::Size size() const noexcept { return size_; }
+  /// Frames a second, about; 0: not known.
+  [[nodiscard]] double rate() const noexcept { return rate_; }
+  /// The first picture's time by the file's own clock, in microseconds.
+  [[nodiscard]] std::int64_t begin() const noexcept { return begin_; }
+  /// The end of the last picture where the source says so, else 0.
+  [[nodiscard]] std::int64_t end() const noexcept { return end_; }
+  /// What of it all has been given, 0 to 1.
+  [[nodiscard]] virtual double share_done() const noexcept = 0;
+  [[nodiscard]] virtual bool has_sound() const noexcept { return false; }
+  /// The next one, later than the last, nothing after the last. Errors: `corrupt`, `unsupported`, `too_large`, `cancelled`.
+  virtual Result<std::optional<Picture>> next() = 0;
+
+ protected:
+  Pictures() = default;
+  MediaInfo info_;
+  image::Size size_;
+  double rate_ = 0;
+  std::int64_t begin_ = 0;
+  std::int64_t end_ = 0;
+};
+
+/// Of a video (MP4, MOV, WebM, Matroska, Ogg) or of what the image area decodes. `control` and `source` have to live as long.
+Result<std::unique_ptr<Pictures>> open_pictures(const ByteReader& source, const Transform& transform, const image::Control& control);
+
+}  // namespace media::video

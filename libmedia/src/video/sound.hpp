@@ -1,0 +1,72 @@
+/// The sound of a video that is being encoded.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "image/control.hpp"
+#include "media/io.hpp"
+#include "media/result.hpp"
+#include "video/container.hpp"
+#include "video/handles.hpp"
+#include "video/muxer.hpp"
+
+namespace media::video {
+
+/// Decodes the source's sound and encodes it as AAC (mp4) or Opus (webm): 48 kHz, mono or stereo. It keeps to the source's clock: where
+/// nothing is heard for more than a tenth of a second nothing is written, and what comes twice is written once.
+///
+/// Thread-safety: none; it has a position.
+class Sound {
+ public:
+  /// Adds its stream to the muxer, which is not started yet. All have to live as long. `begin` is the time of the first picture by the
+  /// file's own clock, in microseconds. Errors: `unsupported`, `corrupt`, `too_large`, `cancelled`.
+  static Result<std::unique_ptr<Sound>> open(const ByteReader& source, Format format, std::int64_t begin, Muxer& muxer,
+                                             const image::Control& control);
+  Sound(const Sound&) = delete;
+  Sound& operator=(const Sound&) = delete;
+
+  /// Writes what is heard until so many seconds after the first picture, and a little more.
+  Result<void> write_until(double seconds);
+  /// Writes the rest.
+  Result<void> finish();
+
+ private:
+  Sound(std::int64_t begin, Muxer& muxer, const image::Control& control) : begin_(begin), muxer_(muxer), control_(control) {}
+  Result<void> open_decoder();
+  Result<void> open_encoder(Format format);
+  /// The next frame of the source; nothing at the end. Damaged packets are passed over.
+  Result<FrameHandle> decode();
+  Result<void> prepare_resampler(const AVFrame& frame);
+  /// Settles where the next samples are heard.
+  Result<void> settle_place(const AVFrame& frame);
+  /// From the source's samples, or what the resampler has left, into the queue.
+  Result<void> take_in(const AVFrame* frame);
+  /// What the queue has in whole frames; `all`: the rest too, filled up with silence.
+  Result<void> write_queue(bool all);
+  Result<void> encode(const AVFrame* frame);
+
+  std::int64_t begin_;
+  Muxer& muxer_;
+  const image::Control& control_;
+  std::unique_ptr<Container> container_;
+  CodecHandle decoder_;
+  CodecHandle encoder_;
+  ResamplerHandle resampler_;
+  AudioFifoHandle queue_;
+  PacketHandle packet_;
+  int stream_ = -1;
+  int frame_samples_ = 1024;
+  /// What the resampler was made for.
+  int in_rate_ = 0;
+  int in_format_ = -1;
+  int in_channels_ = 0;
+  std::int64_t heard_ = 0;    ///< Where the next sample that comes into the queue is heard.
+  std::int64_t written_ = 0;  ///< Where the next one that leaves it is.
+  std::int64_t dropped_ = 0;  ///< So many samples are still to be left out.
+  bool drained_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace media::video
