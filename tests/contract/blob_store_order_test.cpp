@@ -60,23 +60,23 @@ TEST_CASE("segments: entries that are put into the index together are what they 
   store::PackedIndex together;
   store::PackedIndex one_by_one;
   std::size_t known_in_all = 0;
-  for (std::uint32_t segment = 0; segment < 5; ++segment) {
-    std::vector<store::SegmentEntry> entries;
+  for (std::uint32_t round = 0; round < 5; ++round) {
+    std::vector<store::PackedEntry> entries;
     std::uint64_t offset = store::kFirstEntry;
-    for (std::uint64_t i = 0; i < 20'000; ++i) {
-      // Some lie in an earlier segment too, some twice in this one.
-      const std::uint64_t name = i % 100 == 7 ? i + 20'000ULL * (segment / 2) : i % 250 == 9 ? 3 : i + 20'000ULL * segment;
-      entries.push_back({Digest::of(std::as_bytes(std::span(&name, 1))), offset, i % 3'000});
-      offset += store::entry_span(entries.back().length);
+    for (std::uint32_t i = 0; i < 20'000; ++i) {
+      // Of three segments; some lie in an earlier one too, some come twice.
+      const std::uint64_t name = i % 100 == 7 ? i + 20'000ULL * (round / 2) : i % 250 == 9 ? 3 : i + 20'000ULL * round;
+      entries.push_back({Digest::of(std::as_bytes(std::span(&name, 1))), {3 * round + i % 3, offset, i % 3'000}});
+      offset += store::entry_span(entries.back().place.length);
     }
     std::vector<bool> known(entries.size());
-    for (const std::size_t at : together.put_unknown(segment, entries)) known.at(at) = true;
+    for (const std::size_t at : together.put_unknown(entries)) known.at(at) = true;
     for (std::size_t i = 0; i < entries.size(); ++i) {
-      const store::PackedPlace place{segment, entries[i].offset, static_cast<std::uint32_t>(entries[i].length)};
-      const bool is_known = one_by_one.find(entries[i].digest).has_value();
+      const auto& [digest, place] = entries[i];
+      const bool is_known = one_by_one.find(digest).has_value();
       REQUIRE(known[i] == is_known);
       known_in_all += is_known ? 1U : 0U;
-      if (!is_known) one_by_one.put(entries[i].digest, place);
+      if (!is_known) one_by_one.put(digest, place);
     }
   }
   CHECK(known_in_all > 100);
@@ -93,5 +93,5 @@ TEST_CASE("segments: entries that are put into the index together are what they 
     return true;
   });
   CHECK(at == listed.size());
-  CHECK(together.put_unknown(9, {}).empty());
+  CHECK(together.put_unknown({}).empty());
 }

@@ -131,12 +131,14 @@ class PackedBlobs {
   Result<bool> open_folder(bool make) const;
   Result<bool> read_folder(bool opening) const;
   enum class Loaded : std::uint8_t { taken_in, stray, unfinished };
-  Result<Loaded> load_segment(const SegmentId& id, bool opening) const;
+  using Waiting = std::vector<PackedEntry>;
+  Result<Loaded> load_segment(const SegmentId& id, bool opening, Waiting& waiting) const;
   Result<void> scan_tail(std::uint32_t segment, std::uint64_t size, Proof proof, int descriptor) const;
   Result<bool> look_for_growth() const;
   Result<void> rescan(std::uint32_t segment) const;
   void drop_segment(std::uint32_t segment) const;
   void take_in(std::uint32_t segment, std::span<const SegmentEntry> entries) const;
+  void take_in(Waiting& waiting) const;
   void put_entry(const Digest& digest, const PackedPlace& place) const;
   void put_newest(const Digest& digest, const PackedPlace& place) const;
   bool forget_entry(const Digest& digest, const PackedPlace& place) const;

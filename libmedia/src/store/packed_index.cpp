@@ -1,6 +1,8 @@
 #include "store/packed_index.hpp"
 
 #include <algorithm>
+#include <numeric>
+#include <span>
 
 #include "store/segment_format.hpp"
 
@@ -43,37 +45,36 @@ std::optional<PackedPlace> PackedIndex::put(const Digest& digest, const PackedPl
   return std::nullopt;
 }
 
-std::vector<std::size_t> PackedIndex::put_unknown(std::uint32_t segment, std::span<const SegmentEntry> entries) {
-  /// The front of a digest orders all but one in many millions: what is sorted stays small.
-  struct Key {
-    std::uint64_t front = 0;
-    std::size_t at = 0;
-  };
-  std::vector<Key> keys(entries.size());
-  for (std::size_t i = 0; i < entries.size(); ++i) keys[i] = {std::hash<Digest>{}(entries[i].digest), i};
-  std::sort(keys.begin(), keys.end(), [&](const Key& a, const Key& b) {
-    if (a.front != b.front) return a.front < b.front;
-    if (entries[a.at].digest != entries[b.at].digest) return entries[a.at].digest < entries[b.at].digest;
-    return a.at < b.at;
-  });
+std::vector<std::size_t> PackedIndex::put_unknown(std::span<const PackedEntry> entries) {
+  // Brought to their ranges first: what is sorted then fits into the cache.
+  std::vector<std::uint32_t> ends(kShards + 1);
+  for (const PackedEntry& entry : entries) ++ends[shard_of(entry.digest) + 1];
+  std::partial_sum(ends.begin(), ends.end(), ends.begin());
+  std::vector<std::uint32_t> places(entries.size());
+  for (std::size_t at = 0; at < entries.size(); ++at) places[ends[shard_of(entries[at].digest)]++] = static_cast<std::uint32_t>(at);
+
   std::vector<std::size_t> known;
   std::vector<Entry> merged;
-  for (auto from = keys.begin(); from != keys.end();) {
-    const std::size_t shard = shard_of(entries[from->at].digest);
+  for (std::size_t shard = 0, from = 0; shard < kShards; from = ends[shard++]) {
+    const std::span<std::uint32_t> some = std::span(places).subspan(from, ends[shard] - from);
+    if (some.empty()) continue;
+    std::sort(some.begin(), some.end(), [&](std::uint32_t a, std::uint32_t b) {
+      const auto order = entries[a].digest.bytes() <=> entries[b].digest.bytes();
+      return order != 0 ? order < 0 : a < b;
+    });
     std::vector<Entry>& old = shards_[shard];
     auto next = old.begin();
     merged.clear();
-    for (; from != keys.end() && shard_of(entries[from->at].digest) == shard; ++from) {
-      const SegmentEntry& entry = entries[from->at];
-      for (; next != old.end() && next->digest < entry.digest.bytes(); ++next) merged.push_back(*next);
+    for (const std::uint32_t at : some) {
+      const auto& [digest, place] = entries[at];
+      for (; next != old.end() && next->digest < digest.bytes(); ++next) merged.push_back(*next);
       const bool is_known =
-          (next != old.end() && next->digest == entry.digest.bytes()) || (!merged.empty() && merged.back().digest == entry.digest.bytes());
+          (next != old.end() && next->digest == digest.bytes()) || (!merged.empty() && merged.back().digest == digest.bytes());
       if (is_known) {
-        known.push_back(from->at);
+        known.push_back(at);
         continue;
       }
-      merged.push_back({entry.digest.bytes(), segment, static_cast<std::uint32_t>(entry.offset / kSegmentBlock),
-                        static_cast<std::uint32_t>(entry.length)});
+      merged.push_back({digest.bytes(), place.segment, static_cast<std::uint32_t>(place.offset / kSegmentBlock), place.length});
       ++size_;
     }
     merged.insert(merged.end(), next, old.end());

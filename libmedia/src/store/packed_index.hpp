@@ -21,6 +21,11 @@ struct PackedPlace {
   friend bool operator==(const PackedPlace&, const PackedPlace&) = default;
 };
 
+struct PackedEntry {
+  Digest digest{};
+  PackedPlace place{};
+};
+
 /// Bit of `ListedBlob::place` that sets packed blobs apart from files.
 inline constexpr std::uint64_t kPackedPlace = std::uint64_t{1} << 63U;
 
@@ -33,9 +38,9 @@ class PackedIndex {
   [[nodiscard]] std::optional<PackedPlace> find(const Digest& digest) const;
   /// Answers the place that the blob had before.
   std::optional<PackedPlace> put(const Digest& digest, const PackedPlace& place);
-  /// Puts the entries of a segment whose blobs are not known yet, all in one pass over the arrays; answers which of them are known. A
-  /// million that are put one by one take seconds, each with its own way through memory.
-  std::vector<std::size_t> put_unknown(std::uint32_t segment, std::span<const SegmentEntry> entries);
+  /// Puts the entries whose blobs are not known yet, in one pass over the arrays; answers which of them are known, or come a second time. A
+  /// million that are put one by one take seconds, each with its own way through memory. At most 2^32 at once.
+  std::vector<std::size_t> put_unknown(std::span<const PackedEntry> entries);
   /// Takes the blob out where it lies there; false where it lies elsewhere or is not known.
   bool erase(const Digest& digest, const PackedPlace& place);
   [[nodiscard]] std::size_t size() const noexcept { return size_; }

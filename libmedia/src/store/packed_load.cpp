@@ -19,8 +19,8 @@ namespace {
 constexpr std::chrono::milliseconds kTick{50};
 /// From here on entries are worth being sorted before they are put into the index.
 constexpr std::size_t kManyEntries = 256;
-/// So many at once: sorting them takes memory, which the heap would keep.
-constexpr std::size_t kMostEntries = std::size_t{1} << 16U;
+/// Each time that so many are put in, all that the index has is gone through.
+constexpr std::size_t kMostEntries = std::size_t{1} << 20U;
 /// An append takes less.
 constexpr std::chrono::milliseconds kClosedAfter{10'000};
 /// So does writing an index.
@@ -123,6 +123,8 @@ Result<bool> PackedBlobs::read_folder(bool opening) const {
   }
   if (errno != 0) return errno_error(errno, "read the folder of the segments");
   bool changed = false;
+  Waiting waiting;
+  if (opening) waiting.reserve(kMostEntries);  // At once, and so large that all of it goes back to the system.
   for (std::uint32_t number = 0; number < segment_count(); ++number) {
     const Segment segment = segment_at(number);
     if (segment.gone || found.contains(segment.id)) continue;
@@ -135,7 +137,7 @@ Result<bool> PackedBlobs::read_folder(bool opening) const {
       const auto known = numbers_.find(id);
       if (known != numbers_.end() && !segments_[known->second].gone) continue;
     }
-    const auto loaded = load_segment(id, opening);
+    const auto loaded = load_segment(id, opening, waiting);
     if (!loaded && loaded.error().code == Errc::unavailable) return loaded.error();  // no descriptors, no memory: not the segment's fault
     if (!loaded) {
       // One that cannot be read must not keep the others from being served.
@@ -145,6 +147,7 @@ Result<bool> PackedBlobs::read_folder(bool opening) const {
     changed = changed || *loaded == Loaded::taken_in;
     if (*loaded == Loaded::unfinished) settled = false;
   }
+  take_in(waiting);
   if (opening && !options_.read_only) {
     for (const std::string& name : unfinished) {
       struct stat left{};
@@ -164,8 +167,9 @@ Result<bool> PackedBlobs::read_folder(bool opening) const {
   return changed;
 }
 
-/// Under `refresh_mutex_`.
-Result<PackedBlobs::Loaded> PackedBlobs::load_segment(const SegmentId& id, bool opening) const {
+/// Under `refresh_mutex_`. While the store is being opened its entries may be left in `waiting`, to be put into the index with those of
+/// other segments.
+Result<PackedBlobs::Loaded> PackedBlobs::load_segment(const SegmentId& id, bool opening, Waiting& waiting) const {
   const std::string name = segment_name(id);
   const auto as_stray = [&]() -> Result<Loaded> {
     strays_.insert(name);
@@ -219,7 +223,11 @@ Result<PackedBlobs::Loaded> PackedBlobs::load_segment(const SegmentId& id, bool 
       if (read && read->header && read->header->state == EntryState::dead) dead.insert(offset);
     }
     std::erase_if(index->entries, [&](const SegmentEntry& entry) { return dead.contains(entry.offset); });
-    take_in(number, index->entries);
+    for (const SegmentEntry& entry : index->entries) {
+      waiting.push_back({entry.digest, {number, entry.offset, static_cast<std::uint32_t>(entry.length)}});
+      if (waiting.size() == kMostEntries) take_in(waiting);
+    }
+    if (!opening) take_in(waiting);
     // Last: until its entries are in, it is as if nothing of it had been read.
     const std::lock_guard lock(index_mutex_);
     segments_[number].scanned = std::max(index->covered, kFirstEntry);
@@ -228,6 +236,7 @@ Result<PackedBlobs::Loaded> PackedBlobs::load_segment(const SegmentId& id, bool 
   }
   if (segment_at(number).scanned == size) return Loaded::taken_in;
 
+  take_in(waiting);  // The index on the disk is made of the one in memory.
   // Behind its index: either a living process appends to it, or one died. Only the dead one's end may be torn.
   std::optional<LockedSegment> locked;
   if (!options_.read_only) {
@@ -298,23 +307,26 @@ Result<bool> PackedBlobs::refresh() const {
 }
 
 void PackedBlobs::take_in(std::uint32_t segment, std::span<const SegmentEntry> entries) const {
-  const auto put = [&](const SegmentEntry& entry) {
-    put_entry(entry.digest, {segment, entry.offset, static_cast<std::uint32_t>(entry.length)});
-  };
+  Waiting waiting;
+  for (const SegmentEntry& entry : entries) {
+    waiting.push_back({entry.digest, {segment, entry.offset, static_cast<std::uint32_t>(entry.length)}});
+    if (waiting.size() == kMostEntries) take_in(waiting);
+  }
+  take_in(waiting);
+}
+
+/// Empties it.
+void PackedBlobs::take_in(Waiting& waiting) const {
   const std::lock_guard lock(index_mutex_);
-  if (entries.size() < kManyEntries) {
-    for (const SegmentEntry& entry : entries) put(entry);
-    return;
+  if (waiting.size() < kManyEntries) {
+    for (const auto& [digest, place] : waiting) put_entry(digest, place);
+  } else {
+    for (const auto& [digest, place] : waiting) segments_[place.segment].live_bytes += entry_span(place.length);
+    const auto known = index_.put_unknown(waiting);
+    for (const std::size_t at : known) segments_[waiting[at].place.segment].live_bytes -= entry_span(waiting[at].place.length);
+    for (const std::size_t at : known) put_entry(waiting[at].digest, waiting[at].place);
   }
-  for (; !entries.empty(); entries = entries.subspan(std::min(entries.size(), kMostEntries))) {
-    const auto some = entries.first(std::min(entries.size(), kMostEntries));
-    std::uint64_t live = 0;
-    for (const SegmentEntry& entry : some) live += entry_span(entry.length);
-    const auto known = index_.put_unknown(segment, some);
-    for (const std::size_t at : known) live -= entry_span(some[at].length);
-    segments_[segment].live_bytes += live;
-    for (const std::size_t at : known) put(some[at]);
-  }
+  waiting.clear();
 }
 
 /// Of two copies the younger counts; the other is remembered. Under an exclusive `index_mutex_`.
