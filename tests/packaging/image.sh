@@ -83,7 +83,7 @@ inspect '{{json .Config.Env}}' | grep -q '"RUN_MODE=production"' || fail "it is 
 [ "$(inspect '{{json .Config.Volumes}}')" = '{"/app/media":{}}' ] || fail "its volume is another one"
 # inside COMMAND…: in a container of its own, as the image's user.
 # shellcheck disable=SC2086 # several words
-inside() { engine run --rm $limits --read-only --cap-drop all --entrypoint "$1" libmedia $2; }
+inside() { engine run --rm --no-healthcheck $limits --read-only --cap-drop all --entrypoint "$1" libmedia $2; }
 for tool in c++ cmake ninja git curl wget python3; do
   if inside which "$tool" >/dev/null 2>&1; then fail "$tool is in it"; fi
 done
@@ -110,7 +110,7 @@ photo=$source/docs/images/photo.jpg
 start() {
   # shellcheck disable=SC2086 # several words
   engine run --detach --name "$name" $limits --read-only --cap-drop all --security-opt no-new-privileges --tmpfs /tmp \
-    -v media:/app/media -e MEDIA_SERVICE_SERVER_HOST=127.0.0.1 -e MEDIA_SERVICE_SERVER_PORT="$port" \
+    -v media:/app/media -e MEDIA_SERVICE_SERVER_HOST=127.0.0.1 -e MEDIA_SERVICE_SERVER_PORT="$port" -e MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED=true \
     -e UPLOAD_URL_SECRET=6f1ed002ab5595859014ebf0951522d9 libmedia >/dev/null 2>"$work/err" || { cat "$work/err"; fail "it does not start"; }
   await
 }
@@ -118,7 +118,10 @@ await() {
   i=0
   until engine exec "$name" mediad --healthcheck >"$work/health" 2>&1; do
     i=$((i + 1))
-    [ $i -lt 100 ] || { engine logs "$name"; fail "it does not become ready: $(cat "$work/health")"; }
+    if [ $i -ge 100 ] || [ "$(engine inspect --format '{{.State.Running}}' "$name")" != true ]; then
+      engine logs "$name"
+      fail "it does not become ready: $(cat "$work/health")"
+    fi
     sleep 0.3
   done
 }
@@ -130,6 +133,7 @@ pid=$(engine inspect --format '{{.State.Pid}}' "$name")
 if engine exec "$name" touch /app/x 2>/dev/null || engine exec --user 0 "$name" touch /usr/x 2>/dev/null; then fail "its root can be written to"; fi
 
 [ "$(curl -sS -o /dev/null -w '%{http_code}' -F "file=@$photo" "$api/media")" = 401 ] || fail "a stranger may upload"
+engine healthcheck run "$name" >/dev/null || fail "the image's own health check fails"
 key=$(engine exec "$name" mediactl --store /app/media apikey create --owner somebody 2>"$work/err") || { cat "$work/err"; fail "no API key"; }
 ask() { curl -sSf --max-time 60 -H "Authorization: Bearer $key" "$@"; }
 id=$(ask -F "file=@$photo" "$api/media" | jq .id)
@@ -140,7 +144,7 @@ ask -H 'Accept: image/avif' -o "$work/thumb" "$api/media/$id/renditions/thumb"
 
 # The cage: every attempt refused in both workers, by locks that are named.
 engine exec "$name" mediactl --json selftest >"$work/selftest" || { cat "$work/selftest"; fail "the cage does not hold in the container"; }
-jq -se 'last | .holds and .attempts == .refused and .attempts > 20 and (.workers | length == 2)' "$work/selftest" >/dev/null ||
+jq -se 'last.summary | .holds and .attempts == .refused and .attempts > 20 and (.workers | length == 2)' "$work/selftest" >/dev/null ||
   { tail -1 "$work/selftest"; fail "the cage's own test says something else"; }
 engine exec "$name" mediactl selftest | tail -1
 
@@ -149,11 +153,11 @@ begun=$(date +%s)
 engine stop --time 30 "$name" >/dev/null 2>&1
 [ $(($(date +%s) - begun)) -lt 25 ] || fail "it took its whole time to stop"
 [ "$(engine inspect --format '{{.State.ExitCode}}' "$name")" = 0 ] || { engine logs "$name" | tail -5; fail "it does not end in peace on SIGTERM"; }
-engine start "$name" >/dev/null
+engine start "$name" >/dev/null 2>"$work/err" || { cat "$work/err"; fail "it does not start again"; }
 await
 ask -o "$work/got" "$api/media/$id/download"
 cmp "$work/got" "$photo"
-engine rm --force --time 30 "$name" >/dev/null
+engine rm --force --time 30 "$name" >/dev/null 2>&1
 start
 ask -o "$work/got" "$api/media/$id/download"
 cmp "$work/got" "$photo"
@@ -169,7 +173,7 @@ bottom=$(du -sxB1 "$base" | cut -f 1)
 engine image umount --all >/dev/null
 # What would go with FFmpeg's libraries, by dpkg's sizes.
 # shellcheck disable=SC2086 # several words
-engine run --rm $limits --user 0 --entrypoint sh libmedia -c 'gone=$(apt-get -s --auto-remove purge libavformat59 libavcodec59 libavutil57 libswscale6 | sed -n "s/^Purg \([^ ]*\) .*/\1/p")
+engine run --rm --no-healthcheck $limits --user 0 --entrypoint sh libmedia -c 'gone=$(apt-get -s --auto-remove purge libavformat59 libavcodec59 libavutil57 libswscale6 | sed -n "s/^Purg \([^ ]*\) .*/\1/p")
   dpkg-query -W -f "\${Installed-Size}\n" $gone | awk "{ sum += \$1 } END { print sum * 1024, NR }"' >"$work/ffmpeg" 2>/dev/null
 read -r ffmpeg number <"$work/ffmpeg"
 echo "unpacked $(mebibytes "$total"): Debian $(mebibytes "$bottom"), FFmpeg and the $number packages that only it needs $(mebibytes "$ffmpeg"), the rest $(mebibytes $((total - bottom - ffmpeg)))"
