@@ -15,11 +15,11 @@ name=mediad-$$
 cleanup() {
   podman rm --force --time 1 "$name" >/dev/null 2>&1 || true
   # Layers are mounted by processes of fuse-overlayfs, which end with their mounts.
-  podman umount --all >/dev/null 2>&1 || true
-  umount -l "$work/graph/overlay" 2>/dev/null || true
+  awk -v below="$work/" 'index($2, below) == 1 { print $2 }' /proc/mounts | sort -r | while read -r mounted; do umount -l "$mounted" 2>/dev/null || true; done
   rm -rf --one-file-system "$work"
 }
 trap cleanup EXIT
+trap 'exit 130' INT TERM
 fail() {
   echo "FAILED: $*" >&2
   exit 1
