@@ -1,4 +1,4 @@
-# mediad and mediactl on Debian 12. docs/packaging.md says how to build and run it.
+# mediad and mediactl on Debian 12. docs/packaging.md says how to build and run it; `./dev package --image` does both, and tries it.
 FROM debian:bookworm-slim AS build
 COPY packaging/install-packages.sh /src/packaging/
 COPY packaging/deps /src/packaging/deps
@@ -10,15 +10,23 @@ RUN cmake -S /src -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release -DMEDIA_BUILD_TE
          DESTDIR=/out cmake --install /build --prefix /usr/local --component "$component" --strip || exit 1; \
        done
 
-FROM debian:bookworm-slim
+FROM debian:bookworm-slim AS runtime
 COPY packaging/install-packages.sh /tmp/packaging/
 COPY packaging/deps /tmp/packaging/deps
 RUN /tmp/packaging/install-packages.sh runtime \
-    && rm -rf /tmp/packaging /var/lib/apt/lists/* \
+    && rm -rf /tmp/packaging /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log \
     && groupadd --gid 10001 media \
     && useradd --uid 10001 --gid media --no-create-home --home-dir /app --shell /usr/sbin/nologin media \
     && mkdir -p /app/media && chown media:media /app/media
 COPY --from=build /out/usr/local /usr/local
+
+# A stage of its own, for it needs a script that the image does not.
+FROM runtime AS bill
+COPY packaging/image/sbom.sh /tmp/
+RUN /tmp/sbom.sh "$(mediad --version | sed 's/.* //')" >/tmp/sbom.cdx.json
+
+FROM runtime
+COPY --from=bill /tmp/sbom.cdx.json /usr/local/share/libmedia/
 USER media
 WORKDIR /app
 ENV RUN_MODE=production

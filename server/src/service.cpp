@@ -465,7 +465,8 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
                                                                 numbers.has_scanner = library.gate().has_scanner();
                                                                 numbers.scanner_answers = library.gate().check_scanner().has_value();
                                                                 return numbers;
-                                                              }});
+                                                              },
+                                                              [&library] { return measures(library); }});
   parts->context = std::make_unique<RouteContext>(library, parts->config, log, *parts->health, *parts->signer, *parts->metrics,
                                                   [self](std::string_view key) {
                                                     if (http::Server* const server = self->started) server->wake(key);

@@ -72,6 +72,13 @@ class Mediad:
         assert self.process.wait(timeout=30) == 0
 
 
+def kill_workers(mediad):
+    found = subprocess.run(["pgrep", "-P", str(mediad.process.pid), "-x", "media-worker"], capture_output=True, text=True, check=True)
+    for pid in found.stdout.split():
+        os.kill(int(pid), signal.SIGKILL)
+    time.sleep(0.2)
+
+
 def drive(mediad, photo):
     """So that every family has a series: an upload, a picture, a fault of the client's."""
     with open(photo, "rb") as file:
@@ -81,6 +88,8 @@ def drive(mediad, photo):
     media = json.loads(body)["id"]
     assert mediad.call(f"{API}/media/{media}/status?wait=20")[0] == 200
     assert mediad.call(f"{API}/media/{media}/image?w=320")[0] == 200
+    kill_workers(mediad)
+    assert mediad.call(f"{API}/media/{media}/image?w=320&format=webp")[0] == 200, "a worker that is killed between jobs is replaced unnoticed"
     assert mediad.call(f"{API}/media/{media}/download")[0] == 200
     assert mediad.call(f"{API}/media/999")[0] == 404
 
@@ -111,6 +120,15 @@ def check_values(text, started):
     assert value_of(text, "process_resident_memory_bytes") > 1 << 20
     assert 5 < value_of(text, "process_open_fds") < value_of(text, "process_max_fds")
     assert 0 < value_of(text, "process_cpu_seconds_total") < 60
+    assert value_of(text, 'media_worker_deaths_total{reason="killed",worker="picture"}') >= 1
+    assert value_of(text, 'media_worker_deaths_total{reason="crashed",worker="picture"}') == 0
+    assert value_of(text, 'media_ingest_duration_seconds_count{format="jpeg",stage="keep"}') == 1
+    assert value_of(text, 'media_ingest_duration_seconds_count{format="jpeg",stage="admit"}') == 1
+    # The presets at once, and two pictures on the fly.
+    for stage in ("wait", "make", "keep"):
+        assert value_of(text, f'media_derive_duration_seconds_count{{format="jpeg",stage="{stage}"}}') == 3, stage
+    made = value_of(text, 'media_derive_duration_seconds_sum{format="jpeg",stage="make"}')
+    assert 0.001 < made < 60, made
 
 
 def check_broken_storage(mediad):

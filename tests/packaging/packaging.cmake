@@ -15,9 +15,13 @@ if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI AND NOT MEDIA_SANITIZE)
     $<TARGET_FILE:mediactl> $<TARGET_FILE:media-worker>)
   packaging_test(manuals "${PROJECT_SOURCE_DIR}" "${PROJECT_BINARY_DIR}" $<TARGET_FILE:mediactl> $<TARGET_FILE:mediad>)
   packaging_test(debian "${PROJECT_BINARY_DIR}" "${PROJECT_SOURCE_DIR}")
+  packaging_test(image_context "${PROJECT_SOURCE_DIR}")
   packaging_test(kubernetes "${PROJECT_SOURCE_DIR}" "${PROJECT_BINARY_DIR}" $<TARGET_FILE:mediad>)
 
   add_test(NAME packaging_monitoring COMMAND "${MEDIA_YAML_PYTHON}" "${PROJECT_SOURCE_DIR}/tests/packaging/monitoring.py"
     "${PROJECT_SOURCE_DIR}" $<TARGET_FILE:mediad>)
-  set_tests_properties(packaging_monitoring PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
+  add_test(NAME packaging_prometheus COMMAND "${MEDIA_YAML_PYTHON}" "${PROJECT_SOURCE_DIR}/tests/packaging/prometheus.py"
+    "${PROJECT_SOURCE_DIR}" $<TARGET_FILE:mediad>)
+  set_tests_properties(packaging_monitoring packaging_prometheus
+    PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 endif()

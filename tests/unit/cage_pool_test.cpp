@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "cage/pool.hpp"
+#include "cage/source_file.hpp"
 #include "catch.hpp"
 #include "media/processor.hpp"
 #include "media/version.hpp"
@@ -155,6 +156,47 @@ TEST_CASE("cage: a worker's death costs one job and is told") {
   CHECK(derived.error().code == Errc::internal);
   CHECK_THAT(derived.error().message, ContainsSubstring(message));
   check_still_works(*pool);
+}
+
+TEST_CASE("cage: deaths of workers are counted by what ended them, and what was asked for is none") {
+  cage::WorkerPool pool({ODD_WORKER, 1, 3, {}, cage::kMaxMemorySource});
+  check_still_works(pool);
+  CHECK(pool.deaths() == WorkerDeaths{});
+  REQUIRE_FALSE(derive(pool, "crash"));
+  REQUIRE_FALSE(derive(pool, "exit"));
+  REQUIRE_FALSE(derive(pool, "cut"));
+  check_still_works(pool);
+  REQUIRE_FALSE(derive(pool, "garbage"));
+  check_still_works(pool);
+  REQUIRE_FALSE(derive(pool, "hang", within(300ms)));
+  WorkerDeaths expected{.crashed = 1, .exited = 2, .late = 1, .nonsense = 1};
+  CHECK(pool.deaths() == expected);
+
+  // Between jobs: killed, and one that says more than it was asked for.
+  REQUIRE(::kill(std::stoi(ask(pool, "pid")), SIGKILL) == 0);
+  std::this_thread::sleep_for(50ms);
+  REQUIRE(derive(pool, "twice"));
+  std::this_thread::sleep_for(100ms);
+  check_still_works(pool);
+  ++expected.killed;
+  ++expected.nonsense;
+  CHECK(pool.deaths() == expected);
+
+  // Replaced after its three jobs, and stopped by its caller.
+  for (int i = 0; i < 4; ++i) check_still_works(pool);
+  std::stop_source stop;
+  DeriveOptions stopped;
+  stopped.stop = stop.get_token();
+  std::jthread later([&] {
+    std::this_thread::sleep_for(100ms);
+    stop.request_stop();
+  });
+  REQUIRE(derive(pool, "hang", stopped).error().code == Errc::cancelled);
+  CHECK(pool.deaths() == expected);
+
+  cage::WorkerPool none({"/bin/true", 1, 3, {}, cage::kMaxMemorySource});
+  REQUIRE_FALSE(derive(none, "this"));
+  CHECK(none.deaths() == WorkerDeaths{.not_started = 1});
 }
 
 TEST_CASE("cage: answers that are not what was asked for are refused and end the worker") {

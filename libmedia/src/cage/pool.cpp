@@ -51,7 +51,13 @@ WorkerPool::WorkerPool(PoolOptions options) : options_(std::move(options)) {
   idle_.reserve(options_.workers);
 }
 
-Result<std::unique_ptr<WorkerPool::Worker>> WorkerPool::start(const Call& call) const {
+Result<std::unique_ptr<WorkerPool::Worker>> WorkerPool::start(const Call& call) {
+  auto worker = launch(call);
+  if (!worker && worker.error().code != Errc::cancelled) deaths_.count_not_started();
+  return worker;
+}
+
+Result<std::unique_ptr<WorkerPool::Worker>> WorkerPool::launch(const Call& call) const {
   auto child = Child::start(options_.worker_path, {std::to_string(call.worker_memory)});
   if (!child) return no_worker(child.error().message);
   auto worker = std::make_unique<Worker>(Worker{std::move(*child), call.worker_memory, 0});
@@ -99,7 +105,9 @@ Result<std::unique_ptr<WorkerPool::Worker>> WorkerPool::acquire(const Call& call
     }
     if (worker) {
       // Killed meanwhile, or talking out of turn, or too narrow for this budget: another takes its place.
-      if (!Channel(worker->child.socket()).disturbed() && worker->memory_limit >= call.worker_memory) return worker;
+      const bool is_disturbed = Channel(worker->child.socket()).disturbed();
+      if (!is_disturbed && worker->memory_limit >= call.worker_memory) return worker;
+      if (is_disturbed) count_disturbed(*worker);
       worker.reset();
     }
     // The place is free again unless a worker comes of it, whatever is thrown.
@@ -128,23 +136,36 @@ void WorkerPool::give_back(std::unique_ptr<Worker> worker) {
   freed_.notify_one();
 }
 
-Error WorkerPool::broken(Worker& worker, const Call& call, Trouble trouble) const {
+void WorkerPool::count_disturbed(Worker& worker) {
+  const auto said = Channel(worker.child.socket()).receive(Patience{steady_clock::now() + kDyingPatience});
+  if (!said && said.error() == Trouble::closed) {
+    deaths_.count(worker.child.end(kDyingPatience));
+  } else {
+    deaths_.count_nonsense();
+  }
+}
+
+Error WorkerPool::broken(Worker& worker, const Call& call, Trouble trouble) {
   switch (trouble) {
     case Trouble::stopped:
       return Call::stopped();
     case Trouble::late:
+      deaths_.count_late();
       return call.too_late();
     case Trouble::failed:
+      deaths_.count_nonsense();
       return Error{Errc::internal, "the worker answered nonsense and was ended"};
     case Trouble::closed:
       break;
   }
-  return Error{Errc::internal, "the worker " + describe(worker.child.end(kDyingPatience)) + " in the middle of a job"};
+  const Ending ending = worker.child.end(kDyingPatience);
+  deaths_.count(ending);
+  return Error{Errc::internal, "the worker " + describe(ending) + " in the middle of a job"};
 }
 
 /// `in_step` says whether the worker is ready for another job afterwards.
 template <class Answer, class Take>
-Result<Answer> WorkerPool::converse(Worker& worker, const Call& call, MessageKind kind, int source, const Take& take, bool& in_step) const {
+Result<Answer> WorkerPool::converse(Worker& worker, const Call& call, MessageKind kind, int source, const Take& take, bool& in_step) {
   const Channel channel(worker.child.socket());
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(call.patience.until - steady_clock::now());
   if (left.count() <= 0) {

@@ -11,6 +11,7 @@
 
 #include "cage/channel.hpp"
 #include "cage/child.hpp"
+#include "cage/deaths.hpp"
 #include "cage/wire.hpp"
 #include "media/processor.hpp"
 
@@ -38,6 +39,7 @@ class WorkerPool final : public Processor {
   Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options) override;
   /// Encodes a video (`encodes_video`) within the budget's time and bytes for videos. The output's `content` is a file without a name.
   Result<Derived> encode(const ByteReader& source, const Transform& transform, const DeriveOptions& options);
+  [[nodiscard]] WorkerDeaths deaths() const noexcept { return deaths_.sums(); }
 
  private:
   struct Worker {
@@ -52,15 +54,20 @@ class WorkerPool final : public Processor {
   Result<Answer> run(MessageKind kind, const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options,
                      const Take& take, NamelessFile* video);
   template <class Answer, class Take>
-  Result<Answer> converse(Worker& worker, const Call& call, MessageKind kind, int source, const Take& take, bool& in_step) const;
+  Result<Answer> converse(Worker& worker, const Call& call, MessageKind kind, int source, const Take& take, bool& in_step);
 
   Result<std::unique_ptr<Worker>> acquire(const Call& call);
   void give_back(std::unique_ptr<Worker> worker);
-  Result<std::unique_ptr<Worker>> start(const Call& call) const;
+  /// An idle one that is gone, or says what nobody asked for; ends it.
+  void count_disturbed(Worker& worker);
+  /// As `launch`, counted where it fails by the worker.
+  Result<std::unique_ptr<Worker>> start(const Call& call);
+  Result<std::unique_ptr<Worker>> launch(const Call& call) const;
   /// Makes the error of a conversation that broke off; ends the worker.
-  Error broken(Worker& worker, const Call& call, Trouble trouble) const;
+  Error broken(Worker& worker, const Call& call, Trouble trouble);
 
   const PoolOptions options_;
+  DeathCount deaths_;
   std::mutex mutex_;
   std::condition_variable_any freed_;
   /// Last in, first out: the warmest is taken first, and in a quiet time the others age unused.

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "cage/deaths.hpp"
 #include "cage/pool.hpp"
 #include "cage/source_file.hpp"
 #include "image/pipeline.hpp"
@@ -122,7 +123,7 @@ class InProcess final : public Processor {
 /// third one, so that no picture waits for it.
 ///
 /// Thread-safety: as Processor's; the pools are safe, and nothing else changes.
-class Workers final : public Processor {
+class Workers final : public Processor, public cage::TellsDeaths {
  public:
   Workers(cage::PoolOptions pictures, std::optional<cage::PoolOptions> videos, unsigned encoding_workers, std::string why_no_videos)
       : pictures_(std::move(pictures)), why_no_videos_(std::move(why_no_videos)) {
@@ -153,6 +154,8 @@ class Workers final : public Processor {
   [[nodiscard]] bool handles(Format format) const noexcept override {
     return is_video(format) ? videos_.has_value() : Processor::handles(format);
   }
+  [[nodiscard]] WorkerDeaths picture_worker_deaths() const noexcept override { return pictures_.deaths(); }
+  [[nodiscard]] WorkerDeaths video_worker_deaths() const noexcept override { return videos_ ? videos_->deaths() : WorkerDeaths{}; }
 
  private:
   Result<cage::WorkerPool*> pool_for(const ByteReader& source) {

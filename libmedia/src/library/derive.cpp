@@ -1,8 +1,10 @@
 // Pictures out: the stored rendition, or made, kept and handed out.
 
 #include <algorithm>
+#include <array>
 
 #include "library/library_impl.hpp"
+#include "media/inspect.hpp"
 #include "media/trace.hpp"
 
 namespace media {
@@ -21,6 +23,13 @@ Result<void> copy_content(const ByteReader& content, BlobWriter& writer) {
     at += got;
   }
   return {};
+}
+
+/// By its first bytes, for the measures: a job knows no more of some contents.
+Format format_of(const ByteReader& content) {
+  std::array<std::byte, kSniffBytes> head{};
+  const auto got = content.read_at(0, head);
+  return got ? sniff(std::span(head).first(*got)) : Format::unknown;
 }
 
 }  // namespace
@@ -79,10 +88,11 @@ Result<LibraryImpl::StagedOutput> LibraryImpl::stage_output(const Digest& source
   return staged;
 }
 
-Result<void> LibraryImpl::keep_outputs(std::span<StagedOutput> outputs, const Repository::Closure& more) {
+Result<void> LibraryImpl::keep_outputs(std::span<StagedOutput> outputs, Format source, const Repository::Closure& more) {
   std::vector<Keeping*> keepings;
   for (StagedOutput& output : outputs) keepings.push_back(&output.keeping);
-  return keep(
+  const auto begun = StageClock::Steady::now();
+  auto kept = keep(
       keepings,
       [&](Transaction& transaction) -> Result<void> {
         if (!outputs.empty()) {
@@ -94,6 +104,9 @@ Result<void> LibraryImpl::keep_outputs(std::span<StagedOutput> outputs, const Re
         return more(transaction);
       },
       keepings.size() == 1);
+  // Without outputs there are only rows to write.
+  if (!outputs.empty()) stages_.note(Stage::derive_keep, source, begun);
+  return kept;
 }
 
 Result<Picture> LibraryImpl::make_picture(const Media& media, const Transform& transform, const std::string& encoder,
@@ -119,7 +132,7 @@ Result<Picture> LibraryImpl::make_picture(const Media& media, const Transform& t
     picture.content = std::make_shared<MemoryReader>(std::move(output.bytes));
     making.hand_out(picture);
   }
-  MEDIA_TRY(keep_outputs(std::span(&staged, 1), [](Transaction&) { return Result<void>{}; }));
+  MEDIA_TRY(keep_outputs(std::span(&staged, 1), media.info.format, [](Transaction&) { return Result<void>{}; }));
   if (!is_small) {
     // By its bytes, not by its row, which may have been dropped already for the sake of others.
     auto opened = open_verified(picture.rendition.digest);
@@ -149,7 +162,9 @@ Result<Derivation> LibraryImpl::begin_derive(const Media& media, const Transform
   }
   if (options_.read_only) return Error{Errc::denied, "derive: the library is open for reading only"};
   // In the trace of whoever asked first.
-  auto work = [this, media, transform, encoder = std::move(encoder), tracing = TraceScope::current()](DerivationQueue::Making& making) {
+  auto work = [this, media, transform, encoder = std::move(encoder), tracing = TraceScope::current(),
+               asked = StageClock::Steady::now()](DerivationQueue::Making& making) {
+    stages_.note(Stage::derive_wait, media.info.format, asked);
     const TraceScope scope(tracing);
     return make_picture(media, transform, encoder, making);
   };
@@ -165,6 +180,8 @@ DerivationStats LibraryImpl::derivation_stats() const {
 
 Result<Derived> LibraryImpl::derive_in_turn(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options,
                                             const std::function<void()>& while_waiting) {
+  const Format format = format_of(content);
+  const auto asked = StageClock::Steady::now();
   std::optional<DerivationQueue::Place> place;
   std::optional<Span> waiting(std::in_place, "derive.wait");
   while (!(place = derivations_.enter_background(options.stop, kPlaceTick))) {
@@ -172,6 +189,7 @@ Result<Derived> LibraryImpl::derive_in_turn(const ByteReader& content, std::span
     while_waiting();
   }
   waiting.reset();
+  stages_.note(Stage::derive_wait, format, asked);
   return traced_derive(content, transforms, options);
 }
 
@@ -179,7 +197,10 @@ Result<Derived> LibraryImpl::traced_derive(const ByteReader& content, std::span<
   Span span("media.derive");
   span.set("media.bytes", static_cast<std::int64_t>(content.size()));
   span.set("media.outputs", std::ssize(transforms));
-  return span.check(processor_->derive(content, transforms, options));
+  const auto begun = StageClock::Steady::now();
+  auto derived = processor_->derive(content, transforms, options);
+  stages_.note(Stage::derive_make, format_of(content), begun);
+  return span.check(std::move(derived));
 }
 
 Result<Derived> LibraryImpl::derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) {

@@ -161,7 +161,7 @@ Result<void> LibraryImpl::run_encoding(const Job& job, std::stop_token stop) {
     MEDIA_TRY_ASSIGN(const auto content, open_verified(*media->digest));
     MEDIA_TRY_ASSIGN(const Derived derived, traced_derive(*content, std::span(&*transform, 1), options));
     MEDIA_TRY_ASSIGN(StagedOutput staged, stage_output(*media->digest, derived.outputs.front()));
-    return keep_outputs(std::span(&staged, 1), [&](Transaction& transaction) -> Result<void> {
+    return keep_outputs(std::span(&staged, 1), media->info.format, [&](Transaction& transaction) -> Result<void> {
       MEDIA_TRY_ASSIGN(const bool mine, transaction.finish_job(job.id, job.lease_owner));
       if (!mine) return Error{Errc::conflict, "job " + std::to_string(job.id) + " was taken over"};
       return {};

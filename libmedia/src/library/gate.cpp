@@ -99,7 +99,9 @@ Result<void> LibraryImpl::scan_incoming(PendingIngest& ingest, const Digest& dig
     ingest.hold_detail = ingest.verdict->polyglot;
   }
   if (!options_.gate.scanner) return {};
+  const auto begun = StageClock::Steady::now();
   const auto scanned = scan(content);
+  stages_.note(Stage::ingest_scan, ingest.verdict->info.format, begun);
   if (scanned && scanned->finding == Scan::Finding::clean) return {};
   if (scanned && scanned->finding == Scan::Finding::infected) {
     *ingest.verdict = Verdict{Refusal::infected, "The file is infected (" + scanned->signature + ").", ingest.verdict->info, {}};

@@ -297,14 +297,24 @@ Result<bool> LibraryImpl::share(const ByteReader& content, PendingIngest& ingest
   return true;
 }
 
+Result<Verdict> LibraryImpl::look_at(const ByteReader& content, const IngestRequest& request) const {
+  Span span("media.admit");
+  const auto begun = StageClock::Steady::now();
+  auto verdict = admit(options_.policy, content, Claim{request.declared_type, request.filename});
+  stages_.note(Stage::ingest_admit, verdict ? verdict->info.format : Format::unknown, begun);
+  return span.check(std::move(verdict));
+}
+
 Result<std::unique_ptr<Ingest>> LibraryImpl::prepare(const ByteReader& content, IngestRequest request) {
   if (options_.read_only) return Error{Errc::denied, "ingest: the library is open for reading only"};
   MEDIA_TRY_ASSIGN(const auto upload, find_promised(request));
   if (!request.any_content) {
     // Judged before it is read: a refusal must not cost a copy of five gigabytes.
-    Claim claim{request.declared_type, request.filename};
-    MEDIA_TRY_ASSIGN(auto verdict, admit(options_.policy, content, claim));
+    const auto begun = StageClock::Steady::now();
+    MEDIA_TRY_ASSIGN(auto verdict, admit(options_.policy, content, Claim{request.declared_type, request.filename}));
     if (!verdict.admitted()) {
+      // What is admitted here is looked at once more when it was copied, and measured then.
+      stages_.note(Stage::ingest_admit, verdict.info.format, begun);
       auto refused = std::make_unique<PendingIngest>(std::move(request), 0);
       refused->size_bytes = content.size();
       refused->verdict = std::move(verdict);
@@ -367,9 +377,7 @@ Result<std::optional<IngestOutcome>> LibraryImpl::judge(PendingIngest& ingest, K
   }
   if (!ingest.verdict && !ingest.request.any_content) {
     const ByteReader& content = keeping.staged ? static_cast<const ByteReader&>(*keeping.staged) : *ingest.content;
-    Span span("media.admit");
-    MEDIA_TRY_ASSIGN(ingest.verdict,
-                     span.check(admit(options_.policy, content, Claim{ingest.request.declared_type, ingest.request.filename})));
+    MEDIA_TRY_ASSIGN(ingest.verdict, look_at(content, ingest.request));
   }
   if (!ingest.verdict) ingest.verdict = Verdict{};  // any content: no format, no limits, served as an attachment
   if (ingest.verdict->admitted()) {
@@ -452,6 +460,7 @@ std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::uniq
   if (judged.empty()) return outcomes;
   // With others' where it goes in with them: whose trace the steps within are in is left to chance.
   Span span("media.keep");
+  const auto begun = StageClock::Steady::now();
   if (judged.size() == 1 && judged.front().keeping.size_bytes <= kStageAtOnceBytes) {
     write_ahead(judged.front().keeping);
     entrance_.enter(judged.front(), [this](std::span<Entering* const> group) { enter(group, false); });
@@ -465,8 +474,10 @@ std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::uniq
     Entering* const alone = &each;
     if (each.again) enter(std::span(&alone, 1), true);
   }
+  const auto took = StageClock::Steady::now() - begun;
   bool queued = false;
   for (std::size_t k = 0; k < judged.size(); ++k) {
+    stages_.note(Stage::ingest_keep, judged[k].ingest->verdict->info.format, took);
     auto& outcome = outcomes[indexes[k]] = std::move(judged[k].outcome);
     if (!outcome) span.fail();
     const bool is_unwanted = outcome && outcome->status == IngestStatus::refused && outcome->verdict.refusal != Refusal::over_quota;

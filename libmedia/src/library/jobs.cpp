@@ -139,7 +139,7 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
       outputs.push_back(std::move(staged));
     }
     std::vector<MediaId> kept_back;
-    MEDIA_TRY(keep_outputs(outputs, [&](Transaction& transaction) -> Result<void> {
+    MEDIA_TRY(keep_outputs(outputs, media->info.format, [&](Transaction& transaction) -> Result<void> {
       kept_back.clear();
       MEDIA_TRY_ASSIGN(const bool mine, transaction.finish_job(job.id, job.lease_owner));
       if (!mine) return Error{Errc::conflict, "job " + std::to_string(job.id) + " was taken over"};

@@ -17,8 +17,10 @@
 #include "library/open_blobs.hpp"
 #include "library/read_counts.hpp"
 #include "library/rendition_uses.hpp"
+#include "library/stage_clock.hpp"
 #include "library/upload_turns.hpp"
 #include "media/library.hpp"
+#include "media/measures.hpp"
 
 namespace media {
 
@@ -146,6 +148,7 @@ class LibraryImpl final : public Library, public Gate {
   Result<void> check_tier(std::size_t index) override;
   Result<StorageUsage> storage_usage() const override { return repository_->storage_usage(); }
   Result<void> check_repository() const override { return repository_->check(); }
+  [[nodiscard]] Measures own_measures() const;
 
  private:
   class Verification;
@@ -165,6 +168,8 @@ class LibraryImpl final : public Library, public Gate {
   /// Has the store share the content, where it can and the request asks for it; false where it has to be copied.
   Result<bool> share(const ByteReader& content, PendingIngest& ingest);
   void end_writing(std::span<const std::unique_ptr<Ingest>> ingests);
+  /// As `admit`, by the library's policy, and measured.
+  Result<Verdict> look_at(const ByteReader& content, const IngestRequest& request) const;
   Result<std::optional<IngestOutcome>> judge(PendingIngest& ingest, Keeping& keeping);
   void enter(std::span<Entering* const> entering, bool may_wait);
 
@@ -209,8 +214,8 @@ class LibraryImpl final : public Library, public Gate {
     Keeping keeping;
   };
   Result<StagedOutput> stage_output(const Digest& source, const Encoded& output);
-  /// Stores them and their rows, with `more` in the same transaction.
-  Result<void> keep_outputs(std::span<StagedOutput> outputs, const Repository::Closure& more);
+  /// Stores them and their rows, with `more` in the same transaction. `source`: the format that they were made of.
+  Result<void> keep_outputs(std::span<StagedOutput> outputs, Format source, const Repository::Closure& more);
 
   // renditions.cpp
   void note_use(const Rendition& rendition) const;
@@ -337,6 +342,7 @@ class LibraryImpl final : public Library, public Gate {
     std::atomic<std::uint64_t> clean{0}, infected{0}, too_large{0}, failed{0};
   };
   ScanCounts scans_;
+  mutable StageClock stages_;
 
   mutable RenditionUses uses_;
   const bool counts_reads_;  ///< Where there are tiers to choose by them.

@@ -292,9 +292,38 @@ struct Metrics::State {
     raise(scans.Add({{"finding", "failed"}}), asked->scans.failed);
   }
 
+  void sample_measures() {
+    if (!sources.measures) return;
+    const Measures measured = sources.measures();
+    Family<Counter>& deaths = counters("media_worker_deaths_total", "Workers that ended before their time, by what they decode and why.");
+    for (const auto& [worker, sums] : {std::pair("picture", measured.picture_workers), std::pair("video", measured.video_workers)}) {
+      for (const auto& [reason, sum] :
+           {std::pair("crashed", sums.crashed), std::pair("killed", sums.killed), std::pair("exited", sums.exited),
+            std::pair("deadline", sums.late), std::pair("nonsense", sums.nonsense), std::pair("not_started", sums.not_started)}) {
+        raise(deaths.Add({{"worker", worker}, {"reason", reason}}), sum);
+      }
+    }
+    Family<Histogram>& ingest = histograms("media_ingest_duration_seconds", "Stages of taking a content in, by its format.");
+    Family<Histogram>& derive = histograms("media_derive_duration_seconds", "Stages of making pictures, by the format of the source.");
+    for (const StageTimes& times : measured.stages) {
+      static constexpr std::array<std::pair<bool, const char*>, 6> kStages = {
+          {{true, "admit"}, {true, "scan"}, {true, "keep"}, {false, "wait"}, {false, "make"}, {false, "keep"}}};
+      const auto& [is_ingest, stage] = kStages.at(static_cast<std::size_t>(times.stage));
+      Histogram& histogram = (is_ingest ? ingest : derive)
+                                 .Add({{"stage", stage}, {"format", std::string(to_string(times.format))}},
+                                      Histogram::BucketBoundaries(StageTimes::kBounds.begin(), StageTimes::kBounds.end()));
+      StageTimes& told = told_stages[{times.stage, times.format}];
+      std::vector<double> more;
+      for (std::size_t i = 0; i < times.counts.size(); ++i) more.push_back(static_cast<double>(times.counts.at(i) - told.counts.at(i)));
+      histogram.ObserveMultiple(more, times.sum_seconds - told.sum_seconds);
+      told = times;
+    }
+  }
+
   Sources sources;
   Sampler<StorageSums> usage{sources.storage, std::chrono::seconds(60), 100};
   Sampler<Moment> moment{sources.moment, std::chrono::seconds(1), 20};
+  std::map<std::pair<Stage, Format>, StageTimes> told_stages;                  ///< What the histograms have of each.
   std::set<std::string> job_kinds = {"derive", "describe", "notify", "scan"};  ///< And what else was seen.
   prometheus::Registry registry;
 
@@ -366,6 +395,7 @@ std::string Metrics::text() {
     state_->sample_health(checks);
     state_->sample_process();
     state_->sample_gate();
+    state_->sample_measures();
   }
   state_->sample_storage();
   state_->sample_moment();

@@ -14,6 +14,7 @@
 #include "health.hpp"
 #include "http/server.hpp"
 #include "media/library.hpp"
+#include "media/measures.hpp"
 #include "media/result.hpp"
 #include "telemetry/otlp.hpp"
 
@@ -65,6 +66,7 @@ class Metrics {
     std::function<Timestamp()> now;
     std::function<std::optional<OtlpExporter::Stats>()> traces;
     std::function<Result<GateNumbers>()> gate;
+    std::function<Measures()> measures;
   };
 
   explicit Metrics(Sources sources);
