@@ -216,6 +216,16 @@ TEST_CASE("mediad: a video is encoded by a job, whose progress rises to 100") {
   CHECK(failed["state"] == "failed");
   CHECK_FALSE(failed["error_message"].get<std::string>().empty());
   CHECK(client.get("/media/" + std::to_string(hollow) + "/video?format=webm")->status == 422);
+
+  // Each size is another video; somebody who orders all of them is told.
+  int refused = 0;
+  for (int width = 16; width < 16 + 2 * 16 && refused == 0; width += 2) {
+    const int status = order(client, id, {{"format", "mp4"}, {"w", width}})->status;
+    CHECK((status == 202 || status == 200 || (status == 409 && width >= 16 + 2 * 15)));
+    refused += status == 409 ? 1 : 0;
+  }
+  CHECK(refused == 1);
+  CHECK(order(client, id, {{"format", "mp4"}})->status == 200);
 }
 
 TEST_CASE("mediad: an encoding worker that is killed, and a server that is, leave nothing half made") {
@@ -228,6 +238,7 @@ TEST_CASE("mediad: an encoding worker that is killed, and a server that is, leav
   REQUIRE(order(client, id, {{"format", "mp4"}})->status == 202);
   const std::string path = "/media/" + std::to_string(id) + "/video";
   bool worker_killed = false;
+  std::string deaths;
   bool server_killed = false;
   std::size_t refused = 0;
   for (int i = 0; i < 6000 && !server_killed; ++i) {
@@ -242,6 +253,7 @@ TEST_CASE("mediad: an encoding worker that is killed, and a server that is, leav
       for (const pid_t worker : video_workers(server.daemon->pid())) ::kill(worker, SIGKILL);
       worker_killed = true;
     } else if (worker_killed && video["progress"].get<int>() >= 20) {
+      deaths = client.get("/metrics")->body;
       server.daemon->signal(SIGKILL);
       server.daemon->wait(30);
       server_killed = true;
@@ -249,6 +261,7 @@ TEST_CASE("mediad: an encoding worker that is killed, and a server that is, leav
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   REQUIRE(server_killed);
+  CHECK(deaths.find("media_worker_deaths_total{reason=\"killed\",worker=\"video\"} 1") != std::string::npos);
   CHECK(refused > 0);
   // Its lease is the dead server's for a while: the job waits, and nothing of the video is to be seen.
   server.start();

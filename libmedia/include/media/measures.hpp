@@ -22,6 +22,15 @@ struct WorkerDeaths {
   std::uint64_t nonsense = 0;     ///< Ended for answering otherwise than a worker does.
   std::uint64_t not_started = 0;  ///< Ended, or not there at all, before their first job.
 
+  WorkerDeaths& operator+=(const WorkerDeaths& more) noexcept {
+    crashed += more.crashed;
+    killed += more.killed;
+    exited += more.exited;
+    late += more.late;
+    nonsense += more.nonsense;
+    not_started += more.not_started;
+    return *this;
+  }
   friend bool operator==(const WorkerDeaths&, const WorkerDeaths&) = default;
 };
 

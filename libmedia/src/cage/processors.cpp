@@ -155,7 +155,12 @@ class Workers final : public Processor, public cage::TellsDeaths {
     return is_video(format) ? videos_.has_value() : Processor::handles(format);
   }
   [[nodiscard]] WorkerDeaths picture_worker_deaths() const noexcept override { return pictures_.deaths(); }
-  [[nodiscard]] WorkerDeaths video_worker_deaths() const noexcept override { return videos_ ? videos_->deaths() : WorkerDeaths{}; }
+  [[nodiscard]] WorkerDeaths video_worker_deaths() const noexcept override {
+    WorkerDeaths deaths;
+    if (videos_) deaths += videos_->deaths();
+    if (encodings_) deaths += encodings_->deaths();
+    return deaths;
+  }
 
  private:
   Result<cage::WorkerPool*> pool_for(const ByteReader& source) {

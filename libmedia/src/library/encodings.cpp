@@ -15,6 +15,8 @@ namespace {
 
 const std::string kEncode = "encode";
 constexpr std::uint32_t kMaxAttempts = 5;
+/// Of one media: every size in pixels would be another one, and each takes minutes and a file.
+constexpr std::size_t kMostVideos = 16;
 /// A worker that died may have been killed for somebody else's sake; a second death is the file's own.
 constexpr std::uint32_t kMaxDeaths = 2;
 /// For how long the job of a process that died waits.
@@ -65,6 +67,15 @@ Result<Video> LibraryImpl::order_video(const Media& media, const Transform& tran
       video.job->attempts = 0;
       video.job->progress = 0;
       return {};
+    }
+    MEDIA_TRY_ASSIGN(const auto renditions, transaction.list_renditions(*current->digest));
+    const auto stored = std::count_if(renditions.begin(), renditions.end(), [](const Rendition& rendition) {
+      const auto made = parse_transform(rendition.transform);
+      return made && encodes_video(*made);
+    });
+    if (jobs.size() + static_cast<std::size_t>(stored) >= kMostVideos) {
+      return Error{Errc::conflict, "media " + std::to_string(media.id) + " has " + std::to_string(kMostVideos) +
+                                       " videos already, made or ordered: more are not kept"};
     }
     Job job;
     job.kind = kEncode;
