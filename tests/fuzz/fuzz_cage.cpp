@@ -25,7 +25,7 @@ void require_same(std::span<const std::byte> payload, const std::vector<std::byt
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const auto payload = std::as_bytes(std::span(data, size)).subspan(1);
-  switch (data[0] % 7) {
+  switch (data[0] % 9) {
     case 0: {
       if (payload.size() < kHeadBytes) break;
       const auto bytes = payload.first<kHeadBytes>();
@@ -74,6 +74,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         for (const DerivedHead::Output& output : head->outputs) {
           if (output.size_bytes == 0 || output.size_bytes > kMaxOutput || output.width == 0 || output.height == 0) std::abort();
         }
+      }
+      break;
+    case 7:
+      if (const auto piece = parse_piece(payload, kMaxOutput)) {
+        if (piece->bytes.empty() || piece->offset > kMaxOutput || piece->bytes.size() > kMaxOutput - piece->offset) std::abort();
+        require_same(payload, write_piece(*piece));
+      }
+      break;
+    case 8:
+      if (const auto head = parse_encoded(payload)) {
+        if (head->width == 0 || head->height == 0) std::abort();
+        require_same(payload, write_encoded(*head));
       }
       break;
     default:
