@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "media/digest.hpp"
 #include "mediad_fixture.hpp"
 
 using namespace test;
@@ -216,16 +217,39 @@ TEST_CASE("mediad: a video is encoded by a job, whose progress rises to 100") {
   CHECK(failed["state"] == "failed");
   CHECK_FALSE(failed["error_message"].get<std::string>().empty());
   CHECK(client.get("/media/" + std::to_string(hollow) + "/video?format=webm")->status == 422);
+}
 
-  // Each size is another video; somebody who orders all of them is told.
-  int refused = 0;
-  for (int width = 16; width < 16 + 2 * 16 && refused == 0; width += 2) {
-    const int status = order(client, id, {{"format", "mp4"}, {"w", width}})->status;
-    CHECK((status == 202 || status == 200 || (status == 409 && width >= 16 + 2 * 15)));
-    refused += status == 409 ? 1 : 0;
+TEST_CASE("mediad: of one media sixteen videos are on their way at most") {
+  Mediad server({"MEDIA_SERVICE_PROCESSING_ENCODINGS=0"});
+  Client client(server.port);
+  const auto id = upload(client, film({"-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p"}), "Complete");
+  for (int width = 16; width < 16 + 2 * 16; width += 2) CHECK(order(client, id, {{"format", "mp4"}, {"w", width}})->status == 202);
+  CHECK(order(client, id, {{"format", "mp4"}, {"w", 100}})->status == 409);
+  CHECK(order(client, id, {{"format", "mp4"}, {"w", 16}})->status == 202);
+}
+
+TEST_CASE("mediad: an encoded video whose bytes are lost can be ordered again") {
+  Mediad server({"MEDIA_SERVICE_STORAGE_PACK_BELOW=0"});
+  Client client(server.port);
+  const auto id = upload(client, film({"-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p"}), "Complete");
+  REQUIRE(order(client, id, {{"format", "mp4"}})->status == 202);
+  REQUIRE(wait_for_video(client, id, "format=mp4")["state"] == "ready");
+  const std::string path = "/media/" + std::to_string(id) + "/video?format=mp4";
+  const auto content = client.get(path);
+  REQUIRE(content->status == 200);
+  REQUIRE(server.stop() == 0);
+  const std::string name = media::Digest::of(std::as_bytes(std::span(content->body))).to_hex();
+  int removed = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(server.store())) {
+    if (entry.is_regular_file() && entry.path().filename() == name) removed += std::filesystem::remove(entry.path()) ? 1 : 0;
   }
-  CHECK(refused == 1);
-  CHECK(order(client, id, {{"format", "mp4"}})->status == 200);
+  REQUIRE(removed == 1);
+  server.start();
+  Client back(server.port);
+  CHECK(back.get(path)->status == 404);
+  REQUIRE(order(back, id, {{"format", "mp4"}})->status == 202);
+  CHECK(wait_for_video(back, id, "format=mp4")["state"] == "ready");
+  CHECK(back.get(path)->body == content->body);
 }
 
 TEST_CASE("mediad: an encoding worker that is killed, and a server that is, leave nothing half made") {

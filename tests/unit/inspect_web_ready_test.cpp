@@ -76,6 +76,19 @@ class Hollow final : public ByteReader {
 
 }  // namespace
 
+TEST_CASE("web-ready: a second type box behind the index changes nothing") {
+  const std::string film = index_last();
+  const std::string type = film.substr(0, number_at(film, 0, 4));
+  REQUIRE(type.substr(4, 4) == "ftyp");
+  const std::string twice = film + type;
+  const MemoryReader source(std::as_bytes(std::span(twice)));
+  const auto arranged = open_web_ready(source);
+  REQUIRE(arranged.has_value());
+  const std::string whole = read_whole(**arranged);
+  CHECK(whole.find("moov") < whole.find("mdat"));
+  CHECK(first_chunk(whole, 16) == first_chunk(film, 16));
+}
+
 TEST_CASE("web ready: the index comes to the front, and the frames are where it says") {
   const std::string film = index_last();
   REQUIRE(film.find("mdat") < film.find("moov"));

@@ -498,7 +498,7 @@ class MEDIA_EXPORT Library {
   [[nodiscard]] virtual DerivationStats derivation_stats() const = 0;
   /// Has a video encoded (`encodes_video`) by `run_encodings`, here or elsewhere: queues a job, unless it is stored, or a job is on its
   /// way. One that was given up is tried again. `invalid_argument` for another transform, `unsupported` where no video comes of such a
-  /// media, `not_found`, `denied` (kept back), `conflict` (a media has 16 videos at most, those that failed among them).
+  /// media, `not_found`, `denied` (kept back), `conflict` (16 of this media are on their way).
   virtual Result<Video> order_video(const Media& media, const Transform& transform) = 0;
   /// What videos there are of a media, or are being made, by this build's encoders.
   virtual Result<std::vector<Video>> videos(const Media& media) const = 0;

@@ -42,7 +42,7 @@ Error not_movable(std::string_view why) {
 struct Layout {
   inspect::Box index;
   bool has_index = false;
-  std::uint64_t front = 0;                                           ///< The end of `ftyp`: where an index belongs.
+  std::uint64_t front = 0;                                           ///< The end of the first `ftyp`: where an index belongs.
   std::uint64_t frames = std::numeric_limits<std::uint64_t>::max();  ///< The first `mdat`.
   bool in_fragments = false;
   bool has_items = false;
@@ -66,7 +66,7 @@ Result<Layout> find_layout(const ByteReader& source) {
     if (!box) return layout;
     switch (box->type) {
       case code("ftyp"):
-        layout.front = box->end;
+        if (layout.front == 0) layout.front = box->end;
         break;
       case code("moov"):
         // A second one is nobody's: players take the first.
@@ -328,7 +328,8 @@ Result<std::shared_ptr<const ByteReader>> open_web_ready(const ByteReader& sourc
   MEDIA_TRY_ASSIGN(const std::size_t got, source.read_at(box.begin, index));
   if (got != index.size()) return Error{Errc::corrupt, "the source got shorter while it was read"};
 
-  const bool moves = layout.frames < box.begin && layout.front <= layout.frames;
+  const bool moves = layout.frames < box.begin;
+  if (moves && layout.front > layout.frames) return not_movable("what says its type is not in front of its frames");
   if (moves && layout.in_fragments) return not_movable("it is in fragments, and its index is not in front of them");
   if (moves && layout.has_items) return not_movable("it lists items by their places");
   IndexWriter::Move move{layout.front, box.begin, box.end, old_bytes, source.size(), false};

@@ -14,8 +14,10 @@ namespace media {
 namespace {
 
 const std::string kEncode = "encode";
-constexpr std::uint32_t kMaxAttempts = 5;
-/// Of one media: every size in pixels would be another one, and each takes minutes and a file.
+/// A full disk or a restart is not the video's fault: with the pauses between them these take hours.
+constexpr std::uint32_t kMaxAttempts = 20;
+constexpr std::chrono::minutes kLongestPause{10};
+/// Of one media, on their way: every size in pixels would be another one, and each takes minutes.
 constexpr std::size_t kMostVideos = 16;
 /// A worker that died may have been killed for somebody else's sake; a second death is the file's own.
 constexpr std::uint32_t kMaxDeaths = 2;
@@ -29,6 +31,13 @@ bool worth_another_try(const Error& error, std::uint32_t attempts) {
   if (error.code == Errc::internal) return attempts < kMaxDeaths;
   if (error.code == Errc::io || error.code == Errc::no_space || is_retryable(error.code)) return attempts < kMaxAttempts;
   return false;
+}
+
+/// What a dead job says to whoever may see the media: nothing of this machine's paths and faults.
+std::string reason_for_everybody(const Error& error, std::uint32_t attempts) {
+  const bool is_the_files = error.code == Errc::corrupt || error.code == Errc::unsupported || error.code == Errc::too_large;
+  if (is_the_files || error.code == Errc::internal) return error.message;
+  return "it could not be encoded here in " + std::to_string(attempts) + " attempts (" + std::string(to_string(error.code)) + ")";
 }
 
 bool moves(const Media& media) noexcept { return is_video(media.info.format) || media.info.frames > 1; }
@@ -45,8 +54,11 @@ Result<Video> LibraryImpl::order_video(const Media& media, const Transform& tran
   Video video;
   video.transform = to_string(meant);
   MEDIA_TRY_ASSIGN(const std::string encoder, encoder_version(meant.format));
-  MEDIA_TRY_ASSIGN(video.rendition, repository_->find_rendition(*media.digest, video.transform, encoder));
-  if (video.rendition) return video;
+  MEDIA_TRY_ASSIGN(auto stored, find_picture(*media.digest, video.transform, encoder));
+  if (stored) {
+    video.rendition = std::move(stored->rendition);
+    return video;
+  }
   if (!moves(media) || !processor_->handles(media.info.format)) {
     return Error{Errc::unsupported, "no video can be made of media " + std::to_string(media.id) + " (" + media.media_type + ")"};
   }
@@ -68,14 +80,10 @@ Result<Video> LibraryImpl::order_video(const Media& media, const Transform& tran
       video.job->progress = 0;
       return {};
     }
-    MEDIA_TRY_ASSIGN(const auto renditions, transaction.list_renditions(*current->digest));
-    const auto stored = std::count_if(renditions.begin(), renditions.end(), [](const Rendition& rendition) {
-      const auto made = parse_transform(rendition.transform);
-      return made && encodes_video(*made);
-    });
-    if (jobs.size() + static_cast<std::size_t>(stored) >= kMostVideos) {
-      return Error{Errc::conflict, "media " + std::to_string(media.id) + " has " + std::to_string(kMostVideos) +
-                                       " videos already, made or ordered: more are not kept"};
+    const auto waiting = std::count_if(jobs.begin(), jobs.end(), [](const Job& job) { return job.state != JobState::dead; });
+    if (static_cast<std::size_t>(waiting) >= kMostVideos) {
+      return Error{Errc::conflict,
+                   "media " + std::to_string(media.id) + " has " + std::to_string(kMostVideos) + " videos on their way, as many as it may"};
     }
     Job job;
     job.kind = kEncode;
@@ -104,7 +112,11 @@ Result<std::vector<Video>> LibraryImpl::videos(const Media& media) const {
   }
   for (const Job& job : jobs) {
     const auto same = std::find_if(videos.begin(), videos.end(), [&](const Video& video) { return video.transform == job.payload; });
-    if (same == videos.end()) videos.push_back({job.payload, std::nullopt, job});
+    if (same == videos.end()) {
+      videos.push_back({job.payload, std::nullopt, job});
+    } else if (job.state != JobState::dead) {
+      *same = {job.payload, std::nullopt, job};  // What was stored is lost, and is made again.
+    }
   }
   std::sort(videos.begin(), videos.end(), [](const Video& a, const Video& b) { return a.transform < b.transform; });
   return videos;
@@ -124,7 +136,8 @@ Result<void> LibraryImpl::run_encoding(const Job& job, std::stop_token stop) {
     });
   };
   MEDIA_TRY_ASSIGN(const auto media, find_alive(*repository_, job.media_id));
-  if (!media || !media->digest || media->held != Hold::none) return forget();
+  if (!media || !media->digest) return forget();
+  if (media->held != Hold::none) return give_up(clock_->now() + kLongestPause, "kept back: " + std::string(to_string(media->held)));
   const auto transform = parse_transform(job.payload);
   if (!transform || !encodes_video(*transform)) return forget();
   if (job.attempts > kMaxAttempts) {
@@ -132,7 +145,7 @@ Result<void> LibraryImpl::run_encoding(const Job& job, std::stop_token stop) {
   }
   MEDIA_TRY_ASSIGN(const std::string encoder, encoder_version(transform->format));
   // Of another media with the same bytes, say.
-  MEDIA_TRY_ASSIGN(const auto stored, repository_->find_rendition(*media->digest, job.payload, encoder));
+  MEDIA_TRY_ASSIGN(const auto stored, find_picture(*media->digest, job.payload, encoder));
   if (stored) return forget();
 
   // Renewed by a thread of its own: no lease runs out while a source is copied or a video is stored, which take long without telling.
@@ -185,11 +198,10 @@ Result<void> LibraryImpl::run_encoding(const Job& job, std::stop_token stop) {
     MEDIA_TRY(give_up(clock_->now(), "stopped"));
     return outcome;
   }
-  if (!worth_another_try(error, job.attempts)) return give_up(std::nullopt, error.message);
+  if (!worth_another_try(error, job.attempts)) return give_up(std::nullopt, reason_for_everybody(error, job.attempts));
   // Behind others that wait, but soon.
-  const auto pause =
-      error.code == Errc::internal ? std::chrono::milliseconds(0) : std::chrono::milliseconds(500U << std::min(job.attempts, 7U));
-  return give_up(clock_->now() + pause, error.message);
+  const auto pause = std::min<std::chrono::milliseconds>(kLongestPause, std::chrono::milliseconds(500U << std::min(job.attempts, 12U)));
+  return give_up(clock_->now() + (error.code == Errc::internal ? std::chrono::milliseconds(0) : pause), error.message);
 }
 
 Result<std::size_t> LibraryImpl::run_encodings(const RunJobsOptions& options) {
