@@ -193,30 +193,17 @@ http::Hooks make_hooks(const Config& config, const Authenticator* authenticator,
 struct Service::Parts {
   Parts(Config wanted, Log& where) : config(std::move(wanted)), log(where) {}
 
-  void run_jobs(const std::stop_token& stop) {
+  /// Works off a queue of the library until it is stopped. `name` is what the log calls the thread.
+  void work_off(const std::stop_token& stop, Result<std::size_t> (Library::*run)(const RunJobsOptions&), std::string_view name) {
     lower_priority();
     const TraceScope scope({tracer.get(), std::nullopt});
     while (!stop.stop_requested()) {
       RunJobsOptions options;
       options.stop = stop;
       options.until_idle = false;
-      const auto ended = library->run_jobs(options);
+      const auto ended = (*library.*run)(options);
       if (ended) continue;
-      log.write(LogLevel::error, "job thread", {{"reason", ended.error().message}});
-      pause(stop, std::chrono::seconds(5));
-    }
-  }
-
-  void run_encodings(const std::stop_token& stop) {
-    lower_priority();
-    const TraceScope scope({tracer.get(), std::nullopt});
-    while (!stop.stop_requested()) {
-      RunJobsOptions options;
-      options.stop = stop;
-      options.until_idle = false;
-      const auto ended = library->run_encodings(options);
-      if (ended) continue;
-      log.write(LogLevel::error, "encoding thread", {{"reason", ended.error().message}});
+      log.write(LogLevel::error, name, {{"reason", ended.error().message}});
       pause(stop, std::chrono::seconds(5));
     }
   }
@@ -503,10 +490,10 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   }
   if (config.role == Role::api) return std::unique_ptr<Service>(new Service(std::move(parts)));
   for (unsigned i = 0; i < config.job_threads; ++i) {
-    parts->threads.emplace_back([self](const std::stop_token& stop) { self->run_jobs(stop); });
+    parts->threads.emplace_back([self](const std::stop_token& stop) { self->work_off(stop, &Library::run_jobs, "job thread"); });
   }
   for (unsigned i = 0; i < config.encodings; ++i) {
-    parts->threads.emplace_back([self](const std::stop_token& stop) { self->run_encodings(stop); });
+    parts->threads.emplace_back([self](const std::stop_token& stop) { self->work_off(stop, &Library::run_encodings, "encoding thread"); });
   }
   parts->threads.emplace_back([self](const std::stop_token& stop) { self->collect(stop); });
   if (config.scrub_bytes_per_second > 0) parts->threads.emplace_back([self](const std::stop_token& stop) { self->scrub(stop); });

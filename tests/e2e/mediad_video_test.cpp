@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "ffmpeg.hpp"
 #include "media/digest.hpp"
 #include "mediad_fixture.hpp"
 
@@ -11,14 +12,9 @@ using nlohmann::json;
 namespace {
 
 std::string film(const std::vector<std::string>& coding, const std::string& name = "a.mp4") {
-  const TempFolder folder;
-  std::vector<std::string> command{"ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=3"};
-  command.insert(command.end(), coding.begin(), coding.end());
-  command.push_back((folder / name).string());
-  const auto made = run(command);
-  INFO(made.err);
-  REQUIRE(made.exit_code == 0);
-  return read_text(folder / name);
+  std::vector<std::string> arguments{"-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=3"};
+  arguments.insert(arguments.end(), coding.begin(), coding.end());
+  return text_of(test::film(name, arguments));
 }
 
 std::int64_t upload(Client& client, const std::string& content, const std::string& status) {

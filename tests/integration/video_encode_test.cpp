@@ -7,45 +7,28 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "ffmpeg.hpp"
 #include "media/inspect.hpp"
 #include "media/processor.hpp"
 #include "media/video.hpp"
 #include "pictures.hpp"
 #include "sanitized.hpp"
 #include "support.hpp"
+#include "video_workers.hpp"
 
 using namespace media;
 namespace fs = std::filesystem;
+using test::workers;
 using Json = nlohmann::json;
 
 namespace {
-
-std::unique_ptr<Processor> workers(const fs::path& video_worker = MEDIA_VIDEO_WORKER_BINARY) {
-  WorkerPoolOptions options;
-  options.worker_path = MEDIA_WORKER_BINARY;
-  options.video_worker_path = video_worker;
-  auto pool = make_worker_processor(options);
-  if (!pool) FAIL(pool.error().message);
-  return std::move(*pool);
-}
-
-std::vector<std::byte> made_by_ffmpeg(const std::string& name, const std::vector<std::string>& arguments) {
-  const test::TempFolder folder;
-  std::vector<std::string> command{"ffmpeg", "-v", "error", "-nostdin"};
-  command.insert(command.end(), arguments.begin(), arguments.end());
-  command.push_back((folder / name).string());
-  const auto made = test::run(command);
-  INFO(made.err);
-  REQUIRE(made.exit_code == 0);
-  return test::read_file(folder / name);
-}
 
 /// A moving picture with a tone.
 std::vector<std::byte> film(const std::string& name, const std::vector<std::string>& coding,
                             const std::string& picture = "testsrc2=s=320x180:r=25:d=3") {
   std::vector<std::string> arguments{"-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", "sine=d=3"};
   arguments.insert(arguments.end(), coding.begin(), coding.end());
-  return made_by_ffmpeg(name, arguments);
+  return test::film(name, arguments);
 }
 
 const std::vector<std::string> kPhone{"-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac"};
@@ -218,7 +201,7 @@ TEST_CASE("video: one that is turned is encoded upright, and nothing grows") {
 
 TEST_CASE("video: GIF and animated WebP become videos, and a picture that stands still does not") {
   const auto processor = workers();
-  const auto gif = made_by_ffmpeg("a.gif", {"-f", "lavfi", "-i", "testsrc2=s=120x80:r=10:d=2"});
+  const auto gif = test::film("a.gif", {"-f", "lavfi", "-i", "testsrc2=s=120x80:r=10:d=2"});
   for (const std::string format : {"mp4", "webm"}) {
     const Json told = facts(derived(*processor, gif, "format=" + format));
     INFO(told.dump());
@@ -227,7 +210,7 @@ TEST_CASE("video: GIF and animated WebP become videos, and a picture that stands
     CHECK(std::abs(seconds(told) - 2) < 0.06);
     CHECK(told.at("streams").size() == 1);
   }
-  const auto webp = made_by_ffmpeg("a.webp", {"-f", "lavfi", "-i", "testsrc2=s=120x80:r=10:d=1", "-c:v", "libwebp_anim", "-loop", "0"});
+  const auto webp = test::film("a.webp", {"-f", "lavfi", "-i", "testsrc2=s=120x80:r=10:d=1", "-c:v", "libwebp_anim", "-loop", "0"});
   CHECK(stream(facts(derived(*processor, webp, "format=mp4")), "video").at("nb_read_frames") == "10");
   CHECK(refusal(*processor, test::gradient_png(64, 48), "format=mp4").code == Errc::unsupported);
   const auto in_process = make_in_process_processor();
@@ -292,7 +275,7 @@ TEST_CASE("video: bad input is refused, or made of what is there, in bounded tim
     head.resize(find(good, "moov") + 200);
     CHECK(refusal(*processor, head, transform, options).code != Errc::internal);
     // Sound alone.
-    const auto sound = made_by_ffmpeg("a.m4a", {"-f", "lavfi", "-i", "sine=d=2", "-c:a", "aac"});
+    const auto sound = test::film("a.m4a", {"-f", "lavfi", "-i", "sine=d=2", "-c:a", "aac"});
     if (encodes) CHECK(refusal(*processor, sound, transform, options).code == Errc::unsupported);
     // Encrypted.
     const auto locked = film("a.mp4", {"-c:v", "libx264", "-c:a", "aac", "-encryption_scheme", "cenc-aes-ctr", "-encryption_key",
@@ -311,8 +294,8 @@ TEST_CASE("video: bad input is refused, or made of what is there, in bounded tim
     if (!of_here) CHECK(of_here.error().code == Errc::unsupported);
   }
   // No time goes by between its frames: one is left.
-  const auto standing = made_by_ffmpeg("a.mkv", {"-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=1", "-vf", "setpts=0", "-vsync",
-                                                 "passthrough", "-c:v", "libx264", "-bf", "0"});
+  const auto standing = test::film("a.mkv", {"-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=1", "-vf", "setpts=0", "-vsync", "passthrough",
+                                             "-c:v", "libx264", "-bf", "0"});
   const auto of_one = processor->derive(MemoryReader(standing), std::vector{*parse_transform("format=mp4")}, options);
   if (of_one) CHECK(stream(facts(bytes_of(of_one->outputs.at(0))), "video").at("nb_read_frames") == "1");
   CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(90));

@@ -7,38 +7,27 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "ffmpeg.hpp"
 #include "media/processor.hpp"
 #include "media/version.hpp"
 #include "pictures.hpp"
 #include "sanitized.hpp"
 #include "support.hpp"
+#include "video_workers.hpp"
 
 using namespace media;
 namespace fs = std::filesystem;
+using test::workers;
 
 namespace {
 
 std::vector<Transform> to(const std::string& text) { return {*parse_transform(text)}; }
 
-std::unique_ptr<Processor> workers(const fs::path& video_worker = MEDIA_VIDEO_WORKER_BINARY) {
-  WorkerPoolOptions options;
-  options.worker_path = MEDIA_WORKER_BINARY;
-  options.video_worker_path = video_worker;
-  auto pool = make_worker_processor(options);
-  if (!pool) FAIL(pool.error().message);
-  return std::move(*pool);
-}
-
 /// What ffmpeg makes of a test picture that moves.
 std::vector<std::byte> film(const std::string& name, const std::vector<std::string>& coding) {
-  const test::TempFolder folder;
-  std::vector<std::string> command{"ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=s=160x120:r=25:d=2"};
-  command.insert(command.end(), coding.begin(), coding.end());
-  command.push_back((folder / name).string());
-  const auto made = test::run(command);
-  INFO(made.err);
-  REQUIRE(made.exit_code == 0);
-  return test::read_file(folder / name);
+  std::vector<std::string> arguments{"-f", "lavfi", "-i", "testsrc2=s=160x120:r=25:d=2"};
+  arguments.insert(arguments.end(), coding.begin(), coding.end());
+  return test::film(name, arguments);
 }
 
 /// Starts the worker under strace, which writes what it calls into `log`.

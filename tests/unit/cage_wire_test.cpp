@@ -245,6 +245,6 @@ TEST_CASE("cage: heads without magic, of unknown kind or with impossible lengths
     CHECK_FALSE(parse_head(bad).has_value());
   }
   CHECK_FALSE(parse_head(write_head({static_cast<MessageKind>(0), 0})).has_value());
-  CHECK_FALSE(parse_head(write_head({static_cast<MessageKind>(10), 0})).has_value());
+  CHECK_FALSE(parse_head(write_head({static_cast<MessageKind>(11), 0})).has_value());
   CHECK_FALSE(parse_head(write_head({MessageKind::failed, kMaxMessageBytes + 1})).has_value());
 }

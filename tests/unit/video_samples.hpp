@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "ffmpeg.hpp"
 #include "image_samples.hpp"
 #include "media/io.hpp"
 #include "support.hpp"
@@ -12,18 +13,6 @@
 #include "video/process.hpp"
 
 namespace test {
-
-/// The bytes of what `ffmpeg <arguments> <name>` writes; the name's extension says which container.
-inline std::vector<std::byte> film(const std::string& name, const std::vector<std::string>& arguments) {
-  const test::TempFolder folder;
-  std::vector<std::string> command{"ffmpeg", "-v", "error", "-nostdin", "-y"};
-  command.insert(command.end(), arguments.begin(), arguments.end());
-  command.push_back((folder / name).string());
-  const auto made = test::run(command);
-  INFO(made.err);
-  REQUIRE(made.exit_code == 0);
-  return test::read_file(folder / name);
-}
 
 /// H.264 of one of FFmpeg's sources ("testsrc2=…"), a key frame every `gop` frames.
 inline std::vector<std::byte> h264(const std::string& source, const std::string& gop = "25", const std::string& name = "a.mp4") {

@@ -301,7 +301,7 @@ Result<Derived> WorkerPool::encode(const ByteReader& source, const Transform& tr
     derived.outputs.push_back(Encoded{transform, head->width, head->height, {}, 0, 0, file});
     return derived;
   };
-  return run<Derived>(MessageKind::derive, source, std::span(&transform, 1), options, take, file.get());
+  return run<Derived>(MessageKind::encode, source, std::span(&transform, 1), options, take, file.get());
 }
 
 }  // namespace media::cage

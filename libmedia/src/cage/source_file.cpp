@@ -86,6 +86,20 @@ Result<UniqueFd> reopen_for_reading(int file) {
 
 }  // namespace
 
+Result<std::size_t> DescriptorReader::read_at(std::uint64_t offset, std::span<std::byte> into) const {
+  if (offset >= size_) return std::size_t{0};
+  const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size_ - offset));
+  std::size_t have = 0;
+  while (have < wanted) {
+    const ssize_t got = ::pread(descriptor_, into.data() + have, wanted - have, static_cast<off_t>(offset + have));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno_error(errno, std::string("read ") + what_);
+    if (got == 0) return Error{Errc::corrupt, std::string(what_) + " is shorter than it was said to be"};
+    have += static_cast<std::size_t>(got);
+  }
+  return have;
+}
+
 Result<std::shared_ptr<NamelessFile>> NamelessFile::open(const std::filesystem::path& folder) {
   MEDIA_TRY_ASSIGN(UniqueFd file, nameless_file(folder));
   return std::shared_ptr<NamelessFile>(new NamelessFile(std::move(file)));
@@ -104,17 +118,7 @@ Result<void> NamelessFile::write_at(std::uint64_t offset, std::span<const std::b
 }
 
 Result<std::size_t> NamelessFile::read_at(std::uint64_t offset, std::span<std::byte> into) const {
-  if (offset >= size_) return std::size_t{0};
-  const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size_ - offset));
-  std::size_t have = 0;
-  while (have < wanted) {
-    const ssize_t got = ::pread(file_.get(), into.data() + have, wanted - have, static_cast<off_t>(offset + have));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return errno_error(errno, "read a video that was encoded");
-    if (got == 0) return Error{Errc::corrupt, "a video that was encoded got shorter"};
-    have += static_cast<std::size_t>(got);
-  }
-  return have;
+  return DescriptorReader(file_.get(), size_, "a video that was encoded").read_at(offset, into);
 }
 
 Result<UniqueFd> copy_source(const ByteReader& source, std::uint64_t max_memory_bytes, const std::filesystem::path& folder) {

@@ -23,6 +23,23 @@ inline constexpr std::uint64_t kMaxMemorySource = 64ULL << 20U;
 /// Errors: the reader's own; `corrupt` (the source got shorter), `no_space`, `unavailable`, `io`.
 Result<UniqueFd> copy_source(const ByteReader& source, std::uint64_t max_memory_bytes, const std::filesystem::path& folder);
 
+/// Reads a file that somebody else holds open.
+///
+/// Thread-safety: as ByteReader's; it changes nothing.
+class DescriptorReader final : public ByteReader {
+ public:
+  /// `what` is what errors call it; both live as long.
+  DescriptorReader(int descriptor, std::uint64_t size, const char* what) : descriptor_(descriptor), size_(size), what_(what) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const override;
+
+ private:
+  int descriptor_;
+  std::uint64_t size_;
+  const char* what_;
+};
+
 /// A file without a name, to which the library itself writes what a worker sends; readable once it is whole.
 ///
 /// Thread-safety: reading as ByteReader's; writing by one thread, before anybody reads.

@@ -264,7 +264,7 @@ Result<MessageHead> parse_head(std::span<const std::byte, kHeadBytes> bytes) {
   Fields fields(bytes);
   if (fields.get<std::uint32_t>() != kMagic) return malformed("no magic");
   const auto kind = fields.get<std::uint32_t>();
-  if (kind < static_cast<std::uint32_t>(MessageKind::hello) || kind > static_cast<std::uint32_t>(MessageKind::encoded)) {
+  if (kind < static_cast<std::uint32_t>(MessageKind::hello) || kind > static_cast<std::uint32_t>(MessageKind::encode)) {
     return malformed("unknown kind");
   }
   const auto length = fields.get<std::uint32_t>();

@@ -35,7 +35,8 @@ enum class MessageKind : std::uint32_t {
   info = 6,      ///< worker: the MediaInfo; ends a probe
   derived = 7,   ///< worker: a DerivedHead, then the bytes of each output, nothing between them; ends a derive
   piece = 8,     ///< worker: a Piece of a video that is being encoded; in any order, and over each other
-  encoded = 9,   ///< worker: an EncodedHead; ends a derive of one transform that encodes a video
+  encoded = 9,   ///< worker: an EncodedHead; ends an encode
+  encode = 10,   ///< library: a Request of the one transform that encodes a video, likewise
 };
 
 /// Before every message: 4 bytes of magic, 4 of kind, 4 of length; all numbers are little-endian.

@@ -48,14 +48,17 @@ struct Layout {
   bool has_items = false;
 };
 
-/// True where the box lists items by their places in the file (`iloc`). Looked for as text: what only looks like it is refused, too.
-Result<bool> lists_items(const ByteReader& source, const inspect::Box& box) {
-  if (box.end - box.body > kMaxItemListBytes) return true;
-  std::vector<std::byte> body(static_cast<std::size_t>(box.end - box.body));
-  MEDIA_TRY_ASSIGN(const std::size_t got, source.read_at(box.body, body));
+/// True where the body of a `meta` box lists items by their places in the file (`iloc`). Looked for as text: what only looks like it is
+/// refused, too.
+bool lists_items(Bytes meta) {
   constexpr std::array kName{std::byte{'i'}, std::byte{'l'}, std::byte{'o'}, std::byte{'c'}};
-  const auto end = body.begin() + static_cast<std::ptrdiff_t>(got);
-  return std::search(body.begin(), end, kName.begin(), kName.end()) != end;
+  return std::search(meta.begin(), meta.end(), kName.begin(), kName.end()) != meta.end();
+}
+Result<bool> lists_items(const ByteReader& source, const inspect::Box& meta) {
+  if (meta.end - meta.body > kMaxItemListBytes) return true;
+  std::vector<std::byte> body(static_cast<std::size_t>(meta.end - meta.body));
+  MEDIA_TRY_ASSIGN(const std::size_t got, source.read_at(meta.body, body));
+  return lists_items(std::span(body).first(got));
 }
 
 Result<Layout> find_layout(const ByteReader& source) {
@@ -149,11 +152,7 @@ class IndexWriter {
   Result<void> copy_box(std::uint32_t type, Bytes box, std::size_t head, int depth) {
     const Bytes body = box.subspan(head);
     if (type == code("cmov")) return not_movable("its index is compressed");
-    if (type == code("meta") && depth <= 2) {
-      constexpr std::array kName{std::byte{'i'}, std::byte{'l'}, std::byte{'o'}, std::byte{'c'}};
-      if (std::search(body.begin(), body.end(), kName.begin(), kName.end()) != body.end())
-        return not_movable("it lists items by their places");
-    }
+    if (type == code("meta") && depth <= 2 && lists_items(body)) return not_movable("it lists items by their places");
     if (type == code("dref")) MEDIA_TRY(check_references(body));
     const bool narrow = type == code("stco");
     if (narrow || type == code("co64")) return copy_places(body, narrow);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "library/hashing.hpp"
 #include "library/library_impl.hpp"
 #include "media/inspect.hpp"
 #include "media/trace.hpp"
@@ -12,18 +13,6 @@ namespace {
 
 /// Looks this often whether a job still has its lease while it waits for a place.
 constexpr std::chrono::seconds kPlaceTick{1};
-constexpr std::size_t kPieceBytes = 1U << 20U;
-
-Result<void> copy_content(const ByteReader& content, BlobWriter& writer) {
-  std::vector<std::byte> piece(static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, content.size())));
-  for (std::uint64_t at = 0; at < content.size();) {
-    MEDIA_TRY_ASSIGN(const std::size_t got, content.read_at(at, piece));
-    if (got == 0) return Error{Errc::corrupt, "a video got shorter while it was stored"};
-    MEDIA_TRY(writer.write(std::span(piece).first(got)));
-    at += got;
-  }
-  return {};
-}
 
 /// By its first bytes, for the measures: a job knows no more of some contents.
 Format format_of(const ByteReader& content) {
@@ -63,7 +52,7 @@ Result<LibraryImpl::StagedOutput> LibraryImpl::stage_output(const Digest& source
   StagedOutput staged;
   MEDIA_TRY_ASSIGN(auto writer, store_->begin(output.content ? output.content->size() : output.bytes.size()));
   if (output.content) {
-    MEDIA_TRY(copy_content(*output.content, *writer));
+    MEDIA_TRY(for_each_piece(*output.content, [&](std::span<const std::byte> piece) { return writer->write(piece); }));
   } else {
     MEDIA_TRY(writer->write(output.bytes));
   }

@@ -5,6 +5,7 @@
 #include <random>
 #include <thread>
 
+#include "library/hashing.hpp"
 #include "library/library_impl.hpp"
 
 namespace media {
@@ -24,7 +25,6 @@ std::string_view to_string(RenditionFault::Problem problem) noexcept {
 namespace {
 
 constexpr std::size_t kPage = 256;
-constexpr std::size_t kPieceBytes = 1U << 20U;
 /// What one picture does for the budget while its callers wait.
 constexpr std::size_t kInlinePages = 2;
 constexpr std::size_t kInlineRounds = 2;
@@ -56,18 +56,7 @@ bool was_encoded(const Rendition& rendition) {
 }
 
 /// What was made, as the digest that it would be stored under.
-Result<Digest> digest_of(const Encoded& output) {
-  if (!output.content) return Digest::of(output.bytes);
-  Sha256 hasher;
-  std::vector<std::byte> piece(static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, output.content->size())));
-  for (std::uint64_t at = 0; at < output.content->size();) {
-    MEDIA_TRY_ASSIGN(const std::size_t got, output.content->read_at(at, piece));
-    if (got == 0) return Error{Errc::corrupt, "a video got shorter while it was read"};
-    hasher.update(std::span(piece).first(got));
-    at += got;
-  }
-  return hasher.finish();
-}
+Result<Digest> digest_of(const Encoded& output) { return output.content ? hash_content(*output.content) : Digest::of(output.bytes); }
 
 /// Every rendition of the catalog, in pages that are short enough to hold.
 template <class Take>

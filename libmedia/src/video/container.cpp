@@ -17,6 +17,7 @@ extern "C" {
 #include "inspect/orientation.hpp"
 #include "media/details.hpp"
 #include "media/inspect.hpp"
+#include "video/byte_io.hpp"
 
 namespace media::video {
 namespace {
@@ -56,10 +57,6 @@ const char* demuxer_of(Format format) noexcept {
     default:
       return nullptr;
   }
-}
-
-int refuse_to_open(AVFormatContext* /*context*/, AVIOContext** /*opened*/, const char* /*url*/, int /*flags*/, AVDictionary** /*options*/) {
-  return AVERROR(EACCES);
 }
 
 std::string codec_name(AVCodecID id) { return avcodec_get_name(id); }
@@ -126,25 +123,7 @@ struct Container::Source {
 
   static std::int64_t seek(void* opaque, std::int64_t offset, int whence) noexcept {
     auto& self = *static_cast<Source*>(opaque);
-    const auto size = static_cast<std::int64_t>(self.reader.size());
-    switch (whence & ~AVSEEK_FORCE) {
-      case AVSEEK_SIZE:
-        return size;
-      case SEEK_SET:
-        break;
-      case SEEK_CUR:
-        offset = av_sat_add64(offset, static_cast<std::int64_t>(self.position));
-        break;
-      case SEEK_END:
-        offset = av_sat_add64(offset, size);
-        break;
-      default:
-        return AVERROR(EINVAL);
-    }
-    // Past the end is no error here: the next read finds nothing.
-    if (offset < 0) return AVERROR(EINVAL);
-    self.position = static_cast<std::uint64_t>(offset);
-    return offset;
+    return seek_to(self.position, self.reader.size(), offset, whence);
   }
 
   static int must_stop(void* opaque) noexcept { return static_cast<Source*>(opaque)->control.must_stop() ? 1 : 0; }

@@ -1,10 +1,5 @@
 #include "video/encode.hpp"
 
-extern "C" {
-#include <libavutil/mathematics.h>
-#include <libavutil/opt.h>
-}
-
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -32,6 +27,16 @@ constexpr std::uint64_t kEncoderBytes = 160;
 constexpr double kShareBeforeEnd = 0.99;
 
 Error no_memory() { return Error{Errc::too_large, "encoding takes more memory than the budget allows"}; }
+
+/// Of an encoder and of each frame alike: square pixels, BT.709, as `open_pictures` makes them.
+template <class Described>
+void describe_pixels(Described& described) {
+  described.sample_aspect_ratio = {1, 1};
+  described.color_range = AVCOL_RANGE_MPEG;
+  described.colorspace = AVCOL_SPC_BT709;
+  described.color_primaries = AVCOL_PRI_BT709;
+  described.color_trc = AVCOL_TRC_BT709;
+}
 
 class Encoding {
  public:
@@ -88,11 +93,7 @@ class Encoding {
     encoder.width = static_cast<int>(size.width);
     encoder.height = static_cast<int>(size.height);
     encoder.pix_fmt = AV_PIX_FMT_YUV420P;
-    encoder.sample_aspect_ratio = {1, 1};
-    encoder.color_range = AVCOL_RANGE_MPEG;
-    encoder.colorspace = AVCOL_SPC_BT709;
-    encoder.color_primaries = AVCOL_PRI_BT709;
-    encoder.color_trc = AVCOL_TRC_BT709;
+    describe_pixels(encoder);
     encoder.time_base = {1, kTicks};
     encoder.framerate = av_d2q(rate(), 100'000);
     encoder.gop_size = std::max(1, static_cast<int>(std::lround(rate() * kKeyFrameSeconds)));
@@ -129,11 +130,7 @@ class Encoding {
     AVFrame& frame = *picture.frame;
     frame.pts = picture.time;
     frame.pict_type = AV_PICTURE_TYPE_NONE;
-    frame.sample_aspect_ratio = {1, 1};
-    frame.color_range = AVCOL_RANGE_MPEG;
-    frame.colorspace = AVCOL_SPC_BT709;
-    frame.color_primaries = AVCOL_PRI_BT709;
-    frame.color_trc = AVCOL_TRC_BT709;
+    describe_pixels(frame);
     steps_[picture.time] = step;
     const int sent = avcodec_send_frame(encoder_.get(), &frame);
     if (sent == AVERROR(ENOMEM)) return no_memory();

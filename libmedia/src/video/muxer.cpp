@@ -1,24 +1,18 @@
 #include "video/muxer.hpp"
 
-extern "C" {
-#include <libavutil/mathematics.h>
-}
-
 #include <algorithm>
 #include <array>
 #include <new>
 #include <string>
 #include <utility>
 
+#include "video/byte_io.hpp"
+
 namespace media::video {
 namespace {
 
 /// As much as a message of the cage takes.
 constexpr int kBufferBytes = 60 << 10;
-
-int refuse_to_open(AVFormatContext* /*context*/, AVIOContext** /*opened*/, const char* /*url*/, int /*flags*/, AVDictionary** /*options*/) {
-  return AVERROR(EACCES);
-}
 
 }  // namespace
 
@@ -55,24 +49,7 @@ struct Muxer::Target {
 
   static std::int64_t seek(void* opaque, std::int64_t offset, int whence) noexcept {
     auto& self = *static_cast<Target*>(opaque);
-    const auto size = static_cast<std::int64_t>(self.size);
-    switch (whence & ~AVSEEK_FORCE) {
-      case AVSEEK_SIZE:
-        return size;
-      case SEEK_SET:
-        break;
-      case SEEK_CUR:
-        offset = av_sat_add64(offset, static_cast<std::int64_t>(self.position));
-        break;
-      case SEEK_END:
-        offset = av_sat_add64(offset, size);
-        break;
-      default:
-        return AVERROR(EINVAL);
-    }
-    if (offset < 0) return AVERROR(EINVAL);
-    self.position = static_cast<std::uint64_t>(offset);
-    return offset;
+    return seek_to(self.position, self.size, offset, whence);
   }
 };
 

@@ -323,8 +323,8 @@ struct Metrics::State {
   Sources sources;
   Sampler<StorageSums> usage{sources.storage, std::chrono::seconds(60), 100};
   Sampler<Moment> moment{sources.moment, std::chrono::seconds(1), 20};
-  std::map<std::pair<Stage, Format>, StageTimes> told_stages;                  ///< What the histograms have of each.
-  std::set<std::string> job_kinds = {"derive", "describe", "notify", "scan"};  ///< And what else was seen.
+  std::map<std::pair<Stage, Format>, StageTimes> told_stages;                            ///< What the histograms have of each.
+  std::set<std::string> job_kinds = {"derive", "describe", "encode", "notify", "scan"};  ///< And what else was seen.
   prometheus::Registry registry;
 
   Family<Counter>& requests = counters("http_requests_total", "Requests that were answered, or broken off (status none).");
