@@ -200,8 +200,8 @@ const std::vector<Setting>& server_settings() {
        [](Config& c, const std::string& text) { return read_number(text, c.pack_below_bytes, 0, 16ULL << 20U); },
        [](const Config& c) { return std::to_string(c.pack_below_bytes); }},
       {"MEDIA_SERVICE_STORAGE_RENDITION_BUDGET",
-       "bytes of the pictures that were made on the fly; those that nobody asked for the longest go first. The presets' renditions neither "
-       "count nor go",
+       "bytes of the pictures that were made on the fly, and of MP4s that were arranged anew; those that nobody asked for the longest go "
+       "first. The presets' renditions and encoded videos neither count nor go",
        "bytes, 0 (no limit) to 1125899906842624",
        [](Config& c, const std::string& text) { return read_number(text, c.rendition_budget_bytes, 0, 1ULL << 50U); },
        [](const Config& c) { return std::to_string(c.rendition_budget_bytes); }},
