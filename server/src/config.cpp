@@ -291,6 +291,11 @@ LoadedConfig load_config(Environment environment, const std::filesystem::path& w
   }
   read_postgres_password(environment, loaded);
   check_postgres(loaded);
+  if (!config.sendfile_header.empty() && (config.trusted_proxies.empty() || !config.s3.bucket.empty() || config.tiers.any())) {
+    loaded.faults.emplace_back(
+        "MEDIA_SERVICE_SERVER_SENDFILE_HEADER: accepts a header beside MEDIA_SERVICE_SERVER_TRUSTED_PROXIES, and where all blobs are below "
+        "the base path");
+  }
   if (config.metrics_port != 0 && config.metrics_port == config.port) {
     loaded.faults.emplace_back(
         "MEDIA_SERVICE_MIDDLEWARE_METRICS_PORT: accepts another port than MEDIA_SERVICE_SERVER_PORT, or 0 for the same");
@@ -301,6 +306,17 @@ LoadedConfig load_config(Environment environment, const std::filesystem::path& w
         "anybody can send such headers, and false without");
   }
   return loaded;
+}
+
+std::string Config::sendfile_target(const std::string& file) const {
+  std::string prefix = sendfile_prefix;
+  if (prefix.empty()) {
+    const bool is_path = sendfile_header == "X-Sendfile";
+    prefix = is_path ? (std::filesystem::absolute(base_path).lexically_normal() / "").string() : "/media-blobs/";
+  }
+  std::string target;
+  for (const char c : prefix) target += c == '/' ? "/" : percent_encode(std::string_view(&c, 1));
+  return target + file;
 }
 
 std::string print_config(const Config& config) {

@@ -44,6 +44,10 @@ struct Config {
   /// Whose X-Forwarded fields are believed.
   std::vector<Network> trusted_proxies;
   std::string trusted_proxies_text;  ///< As configured.
+  std::string sendfile_header;       ///< Empty: none.
+  std::string sendfile_prefix;       ///< Empty: as the header wants it.
+  /// What the header says for a file of that path below the base path; percent-encoded, as the proxies want it.
+  [[nodiscard]] std::string sendfile_target(const std::string& file) const;
   std::size_t reader_threads = 16;
   std::size_t body_threads = 32;
   std::chrono::seconds shutdown_grace{8};
@@ -61,6 +65,7 @@ struct Config {
   std::uint64_t promote_below_bytes = 0;  ///< 0: what is read stays where it is.
   std::uint64_t pack_below_bytes = media::LibraryOptions{}.pack_below_bytes;
   std::uint64_t rendition_budget_bytes = 0;  ///< 0: no limit.
+  std::optional<std::uint64_t> read_cache_bytes;
   std::chrono::seconds collect_interval{3600};
   std::uint64_t scrub_bytes_per_second = std::uint64_t{4} << 20U;  ///< 0: no scrubbing.
   std::chrono::seconds scrub_interval{86'400};

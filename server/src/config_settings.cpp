@@ -180,6 +180,20 @@ const std::vector<Setting>& server_settings() {
        "addresses and networks such as 10.0.0.0/8, separated by commas",
        [](Config& c, const std::string& text) { return read_networks(text, c.trusted_proxies) && (c.trusted_proxies_text = text, true); },
        [](const Config& c) { return c.trusted_proxies_text; }},
+      {"MEDIA_SERVICE_SERVER_SENDFILE_HEADER",
+       "the field by which a trusted proxy is told of a file that it shall send itself, verified or not: `X-Accel-Redirect` of nginx, "
+       "`X-Sendfile` of Apache and lighttpd; empty: mediad sends everything",
+       "X-Accel-Redirect or X-Sendfile",
+       [](Config& c, const std::string& text) {
+         return c.sendfile_header = text, text.empty() || text == "X-Accel-Redirect" || text == "X-Sendfile";
+       },
+       [](const Config& c) { return c.sendfile_header; }},
+      {"MEDIA_SERVICE_SERVER_SENDFILE_PREFIX", "stands before the file's path below the base path in that field",
+       "a path such as /media-blobs/",
+       [](Config& c, const std::string& text) {
+         return c.sendfile_prefix = text, text.empty() || (text.front() == '/' && text.back() == '/');
+       },
+       [](const Config& c) { return c.sendfile_prefix; }, "`/media-blobs/` with `X-Accel-Redirect`, the base path with `X-Sendfile`"},
       {"MEDIA_SERVICE_SERVER_READER_THREADS", "threads for requests without a body, at most", "1 to 1024",
        [](Config& c, const std::string& text) { return read_number(text, c.reader_threads, 1, 1024); },
        [](const Config& c) { return std::to_string(c.reader_threads); }},
@@ -205,6 +219,16 @@ const std::vector<Setting>& server_settings() {
        "bytes, 0 (no limit) to 1125899906842624",
        [](Config& c, const std::string& text) { return read_number(text, c.rendition_budget_bytes, 0, 1ULL << 50U); },
        [](const Config& c) { return std::to_string(c.rendition_budget_bytes); }},
+      {"MEDIA_SERVICE_STORAGE_READ_CACHE",
+       "bytes of memory for small contents (below 256 KiB) that are read often, renditions above all; 0: none, which on a local disk the "
+       "system's page cache makes up for",
+       "bytes, 0 to 1099511627776",
+       [](Config& c, const std::string& text) {
+         c.read_cache_bytes.reset();
+         return text.empty() || read_number(text, c.read_cache_bytes.emplace(), 0, 1ULL << 40U);
+       },
+       [](const Config& c) { return c.read_cache_bytes ? std::to_string(*c.read_cache_bytes) : std::string(); },
+       "67108864 where blobs are in a bucket, else 0"},
       {"MEDIA_SERVICE_STORAGE_MAX_FILE_SIZE", "bytes of a video", "bytes, at least 1",
        [](Config& c, const std::string& text) { return read_number(text, c.policy.max_video_bytes, 1, 1ULL << 50U); },
        [](const Config& c) { return std::to_string(c.policy.max_video_bytes); }},

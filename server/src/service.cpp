@@ -59,6 +59,9 @@ Result<std::unique_ptr<BlobStore>> open_blobs(const Config& config) {
     return Error{Errc::invalid_argument,
                  "MEDIA_SERVICE_STORAGE_S3_REDIRECT: the library has tiers, and downloads cannot be handed to one of them"};
   }
+  if (!config.sendfile_header.empty()) {
+    return Error{Errc::invalid_argument, "MEDIA_SERVICE_SERVER_SENDFILE_HEADER: the library has tiers, and a file may be in any of them"};
+  }
   const auto lacks_rule = [&](const std::string& place, const std::string& noted_place, const std::string& rule) {
     return config.tier_interval.count() > 0 && rule.empty() && !(place.empty() && noted_place.empty());
   };
@@ -383,6 +386,8 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   options.derivations_at_once = config.derivations();
   options.derivation_queue = config.derivation_queue;
   options.rendition_budget_bytes = config.rendition_budget_bytes;
+  constexpr std::uint64_t kCacheOfBucket = std::uint64_t{64} << 20U;
+  options.read_cache_bytes = config.read_cache_bytes.value_or(config.s3.bucket.empty() ? 0 : kCacheOfBucket);
   options.collect_grace = config.collect_grace;
   options.verify_interval = config.verify_interval;
   Parts* const self = parts.get();

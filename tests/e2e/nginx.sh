@@ -36,8 +36,9 @@ fail() {
   exit 1
 }
 
-RUN_MODE=local MEDIA_SERVICE_SERVER_PORT=0 MEDIA_SERVICE_STORAGE_BASE_PATH="$work/store" MEDIA_SERVICE_LOGGING_CONSOLE_FORMAT=json \
-  MEDIA_SERVICE_SERVER_TRUSTED_PROXIES=127.0.0.1 MEDIA_SERVICE_MIDDLEWARE_SECURITY_HSTS_MAX_AGE_SECONDS=31536000 \
+base_path="$work/the store"  # whatever is in its name
+RUN_MODE=local MEDIA_SERVICE_SERVER_PORT=0 MEDIA_SERVICE_STORAGE_BASE_PATH="$base_path" MEDIA_SERVICE_LOGGING_CONSOLE_FORMAT=json \
+  MEDIA_SERVICE_STORAGE_PACK_BELOW=65536 MEDIA_SERVICE_SERVER_TRUSTED_PROXIES=127.0.0.1 MEDIA_SERVICE_SERVER_SENDFILE_HEADER=X-Accel-Redirect MEDIA_SERVICE_MIDDLEWARE_SECURITY_HSTS_MAX_AGE_SECONDS=31536000 \
   "$mediad" --port-file "$work/port" >mediad.log 2>&1 &
 mediad_pid=$!
 tries=0
@@ -55,6 +56,7 @@ start_nginx() {
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   sed -e "s,server 127\.0\.0\.1:3000;,server 127.0.0.1:$(cat port);," -e "s,listen 443 ssl,listen $port ssl," \
     -e "s,/etc/ssl/certs/media.example.pem,$work/certificate.pem," -e "s,/etc/ssl/private/media.example.key,$work/key.pem," \
+    -e "s,/var/lib/mediad/,$base_path/," -e 's,alias \(.*\);,alias "\1";,' \
     -e "s,/var/log/nginx/mediad.log,$work/nginx/access.log," "$configuration" >mediad.conf
   cat >nginx.conf <<CONF
 daemon off; pid $work/nginx/pid; error_log $work/nginx/error.log warn; worker_processes 1;
@@ -113,6 +115,32 @@ tail -c +1001 "$photo" | head -c 1000 | cmp -s - body || fail "the range is not 
 expect 206 -r 0-9,20-29 "$base/media/$id/download"
 expect 416 -r "$size-" "$base/media/$id/download"
 expect 304 -H "If-None-Match: $etag" "$base/media/$id/download"
+modified=$(field Last-Modified)
+
+echo "downloads that nginx sends itself, and says the same of"
+# What mediad says to nginx, which is on 127.0.0.1; and to whoever else comes, to whom it sends the bytes.
+direct=http://127.0.0.1:$(cat port)/api/v1/media-management/media/$id/download
+got=$(curl -sS --noproxy '*' -D 'head' -o body -w '%{http_code}' "$direct")
+[ "$got $(wc -c <body | tr -d ' ')" = "200 0" ] || fail "mediad sends $(wc -c <body) bytes to its proxy"
+case $(field X-Accel-Redirect) in /media-blobs/[0-9a-f][0-9a-f]/*) ;; *) fail "X-Accel-Redirect: $(field X-Accel-Redirect)" ;; esac
+got=$(curl -sS --noproxy '*' --interface 127.0.0.2 -D 'head' -o body -w '%{http_code}' "$direct")
+{ cmp -s body "$photo" && [ -z "$(field X-Accel-Redirect)" ]; } || fail "mediad tells a stranger of its files"
+ours=$(grep -iE '^(ETag|Last-Modified|Content-Type|Content-Disposition|Cache-Control|X-Content-Type-Options|Content-Security-Policy|Cross-Origin-Resource-Policy|Repr-Digest|Accept-Ranges|Content-Length):' 'head' | tr -d '\r' | sort -f)
+expect 200 "$base/media/$id/download"
+cmp -s body "$photo" || fail "the download is not what was uploaded"
+theirs=$(grep -iE '^(ETag|Last-Modified|Content-Type|Content-Disposition|Cache-Control|X-Content-Type-Options|Content-Security-Policy|Cross-Origin-Resource-Policy|Repr-Digest|Accept-Ranges|Content-Length):' 'head' | tr -d '\r' | sort -f)
+[ "$(echo "$ours" | tr '[:upper:]' '[:lower:]')" = "$(echo "$theirs" | tr '[:upper:]' '[:lower:]')" ] || fail "mediad says
+$ours
+and nginx
+$theirs"
+[ -z "$(field X-Accel-Redirect)" ] || fail "nginx passes on where files are"
+expect 304 -H "If-Modified-Since: $modified" "$base/media/$id/download"
+expect 412 -H 'If-Match: "another"' "$base/media/$id/download"
+# With a state to compare, mediad sends the range.
+expect 206 -r 1000-1999 -H "If-Range: $etag" "$base/media/$id/download"
+expect 200 -r 1000-1999 -H 'If-Range: "another"' "$base/media/$id/download"
+[ "$(client -o /dev/null -w '%{http_code} ' "https://media.example:$port/media-blobs/catalog.db")$(client -o /dev/null -w '%{http_code}' "https://media.example:$port/media-blobs/$(field ETag | tr -d '"' | sed 's,^\(..\)\(..\)\(..\),\1/\2/\3/&,')")" = "404 404" ] || fail "files are public"
+
 expect 200 -I "$base/media/$id/download"
 [ "$(field Content-Length)" = "$size" ] || fail "Content-Length of HEAD: $(field Content-Length)"
 expect 200 "$base/media/$id/status?wait=20"

@@ -101,6 +101,49 @@ TEST_CASE("mediad: with a bucket for its blobs it does all that it does with a f
   CHECK(server.stop() == 0);
 }
 
+TEST_CASE("mediad: renditions in a bucket are fetched once, and served from memory until they are removed") {
+  const std::string prefix = new_prefix();
+  std::atomic<int> fetched{0};
+  const FaultProxy proxy(gateway().port(), [&](const ProxiedRequest& request) {
+    if (request.method == "GET" && request.headers.contains("range")) ++fetched;
+    return ProxyFault{};
+  });
+  Mediad server(settings(prefix, proxy.endpoint()));
+  Client client(server.port);
+  const auto photo = gradient_png(1200, 900);
+  const auto id = upload(client, text_of(photo), "image/png", "photo.png")["id"].get<std::int64_t>();
+  REQUIRE(client.wait_processed(id)["status"] == "Complete");
+  const std::string path = "/media/" + std::to_string(id) + "/renditions/thumb?format=webp";
+  const auto first = client.get(path);
+  REQUIRE(first);
+  REQUIRE(first->status == 200);
+  const int after_first = fetched;
+  const auto start = std::chrono::steady_clock::now();
+  // Beyond the two seconds for which whatever was opened stays open.
+  for (int i = 0; std::chrono::steady_clock::now() - start < std::chrono::seconds(5); ++i) {
+    const auto again = client.get(path);
+    REQUIRE(again);
+    REQUIRE(again->body == first->body);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  CHECK(fetched == after_first);
+  const auto part = client.get(path, {{"Range", "bytes=100-199"}});
+  REQUIRE(part);
+  CHECK(part->status == 206);
+  CHECK(part->body == first->body.substr(100, 100));
+  CHECK(fetched == after_first);
+  const auto metrics = client.get("/metrics");
+  REQUIRE(metrics);
+  CHECK(metrics->body.find(R"(media_read_cache_reads_total{from="memory"})") != std::string::npos);
+  CHECK(metrics->body.find("media_read_cache_budget_bytes 67108864") != std::string::npos);
+
+  CHECK(client.remove("/media/" + std::to_string(id))->status / 100 == 2);
+  const auto gone = client.get(path);
+  REQUIRE(gone);
+  CHECK(gone->status == 404);
+  CHECK(server.stop() == 0);
+}
+
 TEST_CASE("mediad: bytes that are damaged on their way from the object store are not served as the file") {
   const std::string prefix = new_prefix();
   std::atomic<bool> damaging{false};

@@ -13,6 +13,7 @@ media_test(test_library TIMEOUT 300
   ${CMAKE_CURRENT_LIST_DIR}/library_jobs_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_measures_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_notifications_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/library_blob_cache_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_open_blobs_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_quarantine_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_quota_test.cpp

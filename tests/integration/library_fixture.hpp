@@ -85,6 +85,7 @@ struct LibraryFixture {
     options.derivations_at_once = derivations_at_once;
     options.derivation_queue = derivation_queue;
     options.rendition_budget_bytes = rendition_budget_bytes;
+    options.read_cache_bytes = read_cache_bytes;
     options.budget.deadline = deadline;
     options.gate = gate;
     options.policy.polyglots = polyglots;
@@ -123,6 +124,7 @@ struct LibraryFixture {
   unsigned derivations_at_once = 4;
   std::size_t derivation_queue = media::LibraryOptions{}.derivation_queue;
   std::uint64_t rendition_budget_bytes = 0;
+  std::uint64_t read_cache_bytes = 0;
   std::chrono::milliseconds deadline = media::ProcessingBudget{}.deadline;
   media::GateOptions gate;
   media::PolyglotRule polyglots = media::PolyglotRule::refuse;

@@ -279,6 +279,37 @@ TEST_CASE("server: what is printed reads back as the same configuration") {
   CHECK(print_config(again.config) == print_config(loaded.config));
 }
 
+TEST_CASE("server: files are handed to trusted proxies only, by a name that is percent-encoded") {
+  const Environment header = {{"MEDIA_SERVICE_SERVER_SENDFILE_HEADER", "X-Accel-Redirect"}};
+  CHECK(load(header).faults.size() == 1);
+  auto with = [&](Environment more) {
+    more.insert(header.begin(), header.end());
+    more.emplace("MEDIA_SERVICE_SERVER_TRUSTED_PROXIES", "127.0.0.1");
+    return load(more);
+  };
+  const auto accel = with({});
+  REQUIRE(accel.faults.empty());
+  CHECK(accel.config.sendfile_target("ab/cd/ef/abcdef") == "/media-blobs/ab/cd/ef/abcdef");
+  const auto moved = with({{"MEDIA_SERVICE_SERVER_SENDFILE_PREFIX", "/a b/"}});
+  REQUIRE(moved.faults.empty());
+  CHECK(moved.config.sendfile_target("ab") == "/a%20b/ab");
+  const auto sendfile =
+      with({{"MEDIA_SERVICE_SERVER_SENDFILE_HEADER", "X-Sendfile"}, {"MEDIA_SERVICE_STORAGE_BASE_PATH", "/srv/50% of it/"}});
+  REQUIRE(sendfile.faults.empty());
+  CHECK(sendfile.config.sendfile_target("ab/cd") == "/srv/50%25%20of%20it/ab/cd");
+  CHECK(with({{"MEDIA_SERVICE_STORAGE_S3_BUCKET", "photos"}}).faults.size() == 1);
+  CHECK(with({{"MEDIA_SERVICE_STORAGE_WARM", "/srv/warm"}}).faults.size() == 1);
+  CHECK(with({{"MEDIA_SERVICE_SERVER_SENDFILE_PREFIX", "blobs"}}).faults.size() == 1);
+  CHECK(with({{"MEDIA_SERVICE_SERVER_SENDFILE_HEADER", "Location"}}).faults.size() == 1);
+}
+
+TEST_CASE("server: the cache of small contents is as configured, or as the place of the blobs has it") {
+  CHECK_FALSE(load({}).config.read_cache_bytes);
+  CHECK(load({{"MEDIA_SERVICE_STORAGE_READ_CACHE", "0"}}).config.read_cache_bytes == 0U);
+  CHECK(load({{"MEDIA_SERVICE_STORAGE_READ_CACHE", "1048576"}}).config.read_cache_bytes == 1048576U);
+  CHECK(load({{"MEDIA_SERVICE_STORAGE_READ_CACHE", "much"}}).faults.size() == 1);
+}
+
 TEST_CASE("server: what is printed of the defaults reads back without a fault") {
   std::vector<std::string> faults;
   const auto usual = load({{"MEDIA_SERVICE_SERVER_PUBLIC_URL", "https://media.example"}});

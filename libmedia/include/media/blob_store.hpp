@@ -161,6 +161,7 @@ class MEDIA_EXPORT PresigningStore {
   PresigningStore() = default;
 };
 
+class FileNamingStore;
 class FileSharingStore;
 class TieredStore;  // media/tiers.hpp
 
@@ -211,6 +212,8 @@ class MEDIA_EXPORT BlobStore {
   virtual const PresigningStore* presigning() const noexcept { return nullptr; }
   /// The store's power to take in files without copying them (media/file_sharing.hpp); null where it has none.
   virtual FileSharingStore* file_sharing() noexcept { return nullptr; }
+  /// The store's power to name the files that blobs are (media/file_naming.hpp); null where it has none.
+  virtual const FileNamingStore* file_naming() const noexcept { return nullptr; }
   /// The stores that this one is made of; null where it is one.
   virtual const TieredStore* tiered() const noexcept { return nullptr; }
 

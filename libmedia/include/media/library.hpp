@@ -74,6 +74,9 @@ struct LibraryOptions {
   /// hundreds whenever one is made, and as many as it takes by `collect`, which gives their bytes back after the grace period. Presets'
   /// renditions neither count nor go. 0: no limit.
   std::uint64_t rendition_budget_bytes = 0;
+  /// Bytes of small contents (`kSmallBlobBytes`), proven whole, that stay in memory for the next reader, those read most and last. 0: none;
+  /// for a store on a disk the system's page cache does as much for all but what lies in segments, which is hashed at each opening.
+  std::uint64_t read_cache_bytes = 0;
   bool read_only = false;
   /// Says what is to be told to others of a change: kept in the transaction of the change itself, and handed to `send_notifications` until
   /// it is told. Runs within a transaction and perhaps twice: a pure function. An empty text: nothing is told. Absent: never.
@@ -567,6 +570,8 @@ class MEDIA_EXPORT Library {
   virtual SegmentedStore* segmented() noexcept = 0;
   /// The store's power to let others fetch a blob from it; null where it has none. As long as the library.
   virtual const PresigningStore* presigning() const noexcept = 0;
+  /// Likewise, the power to name the files that blobs are.
+  virtual const FileNamingStore* file_naming() const noexcept = 0;
 
   /// Does queued work on the calling thread; says how many jobs it ended. Several threads and processes may run it.
   /// Media that were taken in before a version that describes them (Media::appearance) are described when nothing else is due.

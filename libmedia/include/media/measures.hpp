@@ -55,10 +55,21 @@ struct StageTimes {
   double sum_seconds = 0;
 };
 
+/// What `LibraryOptions::read_cache_bytes` is used for. Contents that are too large for it count nowhere.
+struct ReadCacheNumbers {
+  std::uint64_t hits = 0;
+  std::uint64_t misses = 0;  ///< Read from the store, and hashed.
+  std::uint64_t evictions = 0;
+  std::uint64_t entries = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t budget_bytes = 0;
+};
+
 struct Measures {
   WorkerDeaths picture_workers{};
   WorkerDeaths video_workers{};
   std::vector<StageTimes> stages{};  ///< Those that happened.
+  ReadCacheNumbers read_cache{};
 };
 
 /// Of a library that `Library::open` made. The deaths are 0 where it has no workers, or a Processor of the caller's own.

@@ -19,6 +19,11 @@ constexpr int kKeepRounds = 3;
 /// A blob without an identity is proven again and again; it is not noted each time.
 constexpr std::chrono::hours kNoteAgainAfter{24};
 
+Result<Digest> read_and_hash(const ByteReader& reader, std::vector<std::byte>& bytes) {
+  MEDIA_TRY_ASSIGN(bytes, read_all(reader, reader.size()));
+  return Digest::of(bytes);
+}
+
 }  // namespace
 
 Result<bool> LibraryImpl::holds(const Digest& digest, std::uint64_t size_bytes) const {
@@ -167,12 +172,21 @@ Result<void> LibraryImpl::note_whole(const Digest& digest, std::uint64_t size_by
 }
 
 Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Digest& digest) const {
-  if (auto known = open_blobs_.find(digest)) {
+  auto known = open_blobs_.find(digest);
+  if (!known) known = blob_cache_.find(digest);
+  if (known) {
     note_read(digest);
     return known;
   }
   MEDIA_TRY_ASSIGN(auto row, repository_->find_blob(digest));
-  if (!row || row->state == BlobState::deleting) return Error{Errc::not_found, "blob " + digest.to_hex() + " is gone"};
+  if (!row || row->state == BlobState::deleting) {
+    blob_cache_.forget(digest);
+    return Error{Errc::not_found, "blob " + digest.to_hex() + " is gone"};
+  }
+  if (auto cached = blob_cache_.renew(digest, row->size_bytes)) {
+    note_read(digest);
+    return cached;
+  }
   auto opened = store_->open(digest);
   if (!opened) {
     if (opened.error().code == Errc::not_found) {
@@ -187,13 +201,16 @@ Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Diges
   // Without an identity nothing tells whether the bytes are those that were verified; such blobs are small.
   const bool same = stat && !stat->identity.empty() && row->identity == stat->identity;
   const bool fresh = same && row->verified_at && now - *row->verified_at < options_.verify_interval && reader->size() == row->size_bytes;
-  if (fresh) {
+  const bool is_cached = blob_cache_.takes(reader->size());
+  if (fresh && !is_cached) {
     note_read(digest);
     open_blobs_.keep(digest, reader);
     return reader;
   }
 
-  const auto actual = hash_content(*reader);
+  // What stays in memory is what was hashed, and not what is read a moment later.
+  std::vector<std::byte> bytes;
+  const auto actual = is_cached ? read_and_hash(*reader, bytes) : hash_content(*reader);
   // A store that hashes on the way says `corrupt` in the place of the last bytes.
   const bool is_bad = !actual || *actual != digest || reader->size() != row->size_bytes;
   if (is_bad && store_->tiered() != nullptr) {
@@ -219,7 +236,11 @@ Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Diges
     return Error{Errc::corrupt, "the bytes of blob " + digest.to_hex() + " are damaged" + (aside ? "; they were set aside" : "")};
   }
   note_read(digest);
-  open_blobs_.keep(digest, reader);
+  if (is_cached) {
+    reader = blob_cache_.keep(digest, std::move(bytes));
+  } else {
+    open_blobs_.keep(digest, reader);
+  }
   const bool noted = row->verified_at && now - *row->verified_at < kNoteAgainAfter && stat && row->identity == stat->identity;
   if (!options_.read_only && stat && !noted) {
     // A note for later readers; these bytes are proven whether or not it can be written.

@@ -44,6 +44,7 @@ Result<std::vector<Blob>> LibraryImpl::remove_claimed(std::vector<Blob> claims, 
     }
     const Blob& blob = claims[at];
     open_blobs_.forget(blob.digest);
+    blob_cache_.forget(blob.digest);
     MEDIA_TRY_ASSIGN(const bool was_there, store_->remove(blob.digest));
     if (was_there) freed += blob.size_bytes;
     removed.push_back(blob);
@@ -106,6 +107,7 @@ Result<std::uint64_t> LibraryImpl::condemn(std::span<const Blob> candidates) {
 
 Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> grace, std::stop_token stop) {
   open_blobs_.close_old();  // what is removed below takes up its space as long as it is open
+  blob_cache_.drop_idle();
   if (options_.read_only) return Error{Errc::denied, "collect: the library is open for reading only"};
   const auto wait = grace.value_or(options_.collect_grace);
   CollectReport report;

@@ -49,6 +49,7 @@ LibraryImpl::LibraryImpl(LibraryOptions options, std::unique_ptr<BlobStore> stor
       processor_(std::move(processor)),
       clock_(options_.clock),
       counts_reads_(store_->tiered() != nullptr && !options_.read_only),
+      blob_cache_(options_.read_cache_bytes),
       derivations_(queue_limits(options_)) {}
 
 Result<std::unique_ptr<Library>> Library::open(LibraryOptions options) {
@@ -271,6 +272,7 @@ Result<std::vector<MediaId>> LibraryImpl::remove(std::span<const MediaId> ids, c
 }
 
 Result<std::size_t> LibraryImpl::sweep_expired() {
+  blob_cache_.drop_idle();
   if (options_.read_only) return Error{Errc::denied, "sweep: the library is open for reading only"};
   std::size_t swept = 0;
   for (std::size_t found = kSweepAtOnce; found == kSweepAtOnce; swept += found) {

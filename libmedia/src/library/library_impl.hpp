@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "library/blob_cache.hpp"
 #include "library/derivation_queue.hpp"
 #include "library/entrance.hpp"
 #include "library/open_blobs.hpp"
@@ -141,6 +142,7 @@ class LibraryImpl final : public Library, public Gate {
   [[nodiscard]] const std::vector<Preset>& presets() const noexcept override { return options_.presets; }
   SegmentedStore* segmented() noexcept override { return store_->segmented(); }
   const PresigningStore* presigning() const noexcept override { return store_->presigning(); }
+  const FileNamingStore* file_naming() const noexcept override { return store_->file_naming(); }
   [[nodiscard]] std::vector<std::string> tier_names() const override;
   Result<ArrangeReport> arrange_tiers(const ArrangeOptions& options) override;
   Result<std::size_t> promote_read(std::uint64_t below_bytes, std::stop_token stop) override;
@@ -360,6 +362,7 @@ class LibraryImpl final : public Library, public Gate {
   UploadTurns turns_;
   Entrance entrance_;
   mutable OpenBlobs open_blobs_;
+  mutable BlobCache blob_cache_;
 
   /// Woken when jobs were queued by this process.
   std::mutex jobs_mutex_;

@@ -38,6 +38,7 @@ Measures LibraryImpl::own_measures() const {
     all.video_workers = workers->video_worker_deaths();
   }
   all.stages = stages_.times();
+  all.read_cache = blob_cache_.numbers();
   return all;
 }
 

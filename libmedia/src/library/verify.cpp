@@ -250,6 +250,7 @@ class LibraryImpl::Verification {
   Result<void> found_bad(const VerifyTask& task, Fault fault) {
     // Whoever reads it next hashes it, and finds what was found here.
     library_.open_blobs_.forget(task.row.digest);
+    library_.blob_cache_.forget(task.row.digest);
     const auto repaired = repair(task.row, fault.problem);
     fault.repaired = repaired && *repaired;
     if (!fault.repaired) {

@@ -17,6 +17,7 @@
 #include "core/random.hpp"
 #include "core/unique_fd.hpp"
 #include "media/blob_store.hpp"
+#include "media/file_naming.hpp"
 #include "media/file_sharing.hpp"
 #include "store/blob_layout.hpp"
 #include "store/file_ops.hpp"
@@ -108,7 +109,7 @@ class PackedReader final : public ByteReader {
 };
 
 /// Thread-safety: as `BlobStore`; the base descriptor never changes, and the parts that do have locks of their own.
-class FilesystemStore final : public BlobStore, public SegmentedStore, public FileSharingStore {
+class FilesystemStore final : public BlobStore, public SegmentedStore, public FileSharingStore, public FileNamingStore {
  public:
   FilesystemStore(UniqueFd base, std::shared_ptr<TempFolder> temp, std::unique_ptr<PackedBlobs> packed,
                   const FilesystemStoreOptions& options)
@@ -144,6 +145,9 @@ class FilesystemStore final : public BlobStore, public SegmentedStore, public Fi
 
   FileSharingStore* file_sharing() noexcept override { return this; }
   Result<SharedFile> share(int descriptor, FileSharing how) override;
+
+  const FileNamingStore* file_naming() const noexcept override { return this; }
+  Result<std::optional<std::string>> file_of(const Digest& digest) const override;
 
  private:
   /// Without a temp folder the store is open for reading only.
@@ -268,6 +272,11 @@ Result<std::optional<BlobStat>> FilesystemStore::stat_file(const Digest& digest)
   }
   if (!S_ISREG(status.st_mode)) return std::optional<BlobStat>();
   return std::optional(BlobStat{static_cast<std::uint64_t>(status.st_size), identity_of(status)});
+}
+
+Result<std::optional<std::string>> FilesystemStore::file_of(const Digest& digest) const {
+  MEDIA_TRY_ASSIGN(const auto stat, stat_file(digest));
+  return stat ? std::optional(blob_path(digest)) : std::nullopt;
 }
 
 Result<bool> FilesystemStore::remove(const Digest& digest) {

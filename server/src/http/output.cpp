@@ -93,6 +93,13 @@ Output::Step Output::send_front(int socket, std::uint64_t at_most) {
   const Piece& piece = queue_[front_];
   const bool more_follows = front_ + 1 < queue_.size();
   if (piece.reader == nullptr) return send_text(socket, std::string_view(piece.text).substr(front_done_), more_follows);
+  if (const auto* const memory = dynamic_cast<const MemoryReader*>(piece.reader.get())) {
+    const auto bytes = memory->bytes();
+    if (piece.offset + piece.length > bytes.size()) return {Outcome::failed, 0};
+    const auto rest =
+        bytes.subspan(static_cast<std::size_t>(piece.offset + front_done_), static_cast<std::size_t>(piece.length - front_done_));
+    return send_text(socket, {reinterpret_cast<const char*>(rest.data()), rest.size()}, more_follows);
+  }
   if (const auto window = piece.reader->window()) {
     return send_window(socket, *window, piece.offset + front_done_, std::min(piece.length - front_done_, at_most));
   }

@@ -9,6 +9,7 @@
 
 #include "base64.hpp"
 #include "errors.hpp"
+#include "media/file_naming.hpp"
 #include "media/video.hpp"
 #include "negotiate.hpp"
 #include "routes.hpp"
@@ -54,6 +55,33 @@ std::optional<http::Response> hand_off(const http::Request& request, RouteContex
   return http::Response::empty(302).with("Location", std::move(*url)).with("Cache-Control", "no-store");
 }
 
+/// By the proxy in front, which is told of the file and knows ranges by itself. Not one that depends on the content's state, of which the
+/// proxy knows nothing.
+std::optional<http::Response> hand_to_proxy(const http::Request& request, RouteContext& context, const Digest& digest,
+                                            const http::Content& content, const http::Response& ours) {
+  const Config& config = context.config;
+  const bool is_wanted = !config.sendfile_header.empty() && contains(config.trusted_proxies, request.remote_address);
+  const FileNamingStore* const store = context.library.file_naming();
+  if (!is_wanted || store == nullptr || request.method != "GET" || request.header("If-Range")) return std::nullopt;
+  // Where the file cannot even be looked at, the bytes that were opened go out.
+  const auto file = store->file_of(digest);
+  if (!file || !*file) return std::nullopt;
+  auto response = http::Response::empty(200);
+  response.headers = ours.headers;
+  response.headers.set("Content-Type", content.media_type);
+  for (const char* const of_the_proxy : {"Content-Range", "Accept-Ranges"}) response.headers.remove(of_the_proxy);
+  response.headers.set(config.sendfile_header, config.sendfile_target(**file));
+  return response;
+}
+
+/// The bytes, from here or from the proxy in front.
+http::Response send(const http::Request& request, RouteContext& context, const Digest& digest, const http::Content& content) {
+  auto response = serve(request, content);
+  if (response.status != 200 && response.status != 206) return response;
+  auto handed = hand_to_proxy(request, context, digest, content, response);
+  return handed ? std::move(*handed) : std::move(response);
+}
+
 http::Response download(http::Request& request, RouteContext& context, const Media& media) {
   std::string_view disposition = "attachment";
   if (const auto asked = request.query_value("disposition")) {
@@ -84,7 +112,7 @@ http::Response download(http::Request& request, RouteContext& context, const Med
   content.etag = '"' + media.digest->to_hex() + '"';
   content.last_modified = media.uploaded_at;
   content.cache_control = "private, no-cache";
-  auto response = serve(request, content);
+  auto response = send(request, context, *media.digest, content);
   if (response.status >= 400) return response;
   count_download(DownloadKind::original, request, response, context);
   harden(response);
@@ -147,7 +175,7 @@ http::Response serve_rendition(const http::Request& request, RouteContext& conte
   // What only some may see is kept by browsers, not by what stands between: a cache there would serve it beyond the URL's expiry.
   const std::string audience = media.visibility == Visibility::is_public ? "public" : "private";
   content.cache_control = request.query_value("v") == digest ? audience + ", max-age=31536000, immutable" : audience + ", no-cache";
-  auto response = serve(request, content);
+  auto response = send(request, context, picture.rendition.digest, content);
   if (negotiated) response.headers.set("Vary", "Accept");
   if (response.status >= 400) return response;
   count_download(DownloadKind::rendition, request, response, context);

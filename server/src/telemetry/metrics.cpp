@@ -292,6 +292,17 @@ struct Metrics::State {
     raise(scans.Add({{"finding", "failed"}}), asked->scans.failed);
   }
 
+  void sample_read_cache(const ReadCacheNumbers& numbers) {
+    if (numbers.budget_bytes == 0) return;
+    Family<Counter>& reads = counters("media_read_cache_reads_total", "Small contents that were opened, by where they were.");
+    raise(reads.Add({{"from", "memory"}}), numbers.hits);
+    raise(reads.Add({{"from", "store"}}), numbers.misses);
+    raise(counters("media_read_cache_evictions_total", "Contents that made room for others.").Add({}), numbers.evictions);
+    gauges("media_read_cache_entries", "Contents in memory.").Add({}).Set(static_cast<double>(numbers.entries));
+    gauges("media_read_cache_bytes", "Memory of these.").Add({}).Set(static_cast<double>(numbers.bytes));
+    gauges("media_read_cache_budget_bytes", "What they may have.").Add({}).Set(static_cast<double>(numbers.budget_bytes));
+  }
+
   void sample_measures() {
     if (!sources.measures) return;
     const Measures measured = sources.measures();
@@ -303,6 +314,7 @@ struct Metrics::State {
         raise(deaths.Add({{"worker", worker}, {"reason", reason}}), sum);
       }
     }
+    sample_read_cache(measured.read_cache);
     Family<Histogram>& ingest = histograms("media_ingest_duration_seconds", "Stages of taking a content in, by its format.");
     Family<Histogram>& derive = histograms("media_derive_duration_seconds", "Stages of making pictures, by the format of the source.");
     for (const StageTimes& times : measured.stages) {
