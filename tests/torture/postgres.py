@@ -4,6 +4,7 @@ import glob
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,9 +15,9 @@ from scenarios import CliIngest, HttpPost
 
 
 class Postgres:
-    """Reached by a socket in its folder only. Runs as an unprivileged user, as it must; ends with this process."""
+    """Reached by a socket in its folder, and where it listens. Runs as an unprivileged user, as it must; ends with this process."""
 
-    def __init__(self):
+    def __init__(self, listen="", port=5432, fsync=False):
         programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[4]))
         if not programs:
             sys.exit("PostgreSQL is missing: install the package postgresql (packaging/deps/test.txt)")
@@ -30,19 +31,29 @@ class Postgres:
         data = os.path.join(self.folder, "data")
         initdb = [f"{self.bin}/initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
         subprocess.run([*self.user, *initdb], check=True, stdout=subprocess.DEVNULL, cwd=self.folder)
-        # It is not the server that is killed: what it does for its own durability would only take time.
-        settings = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=60"]
-        with open(os.path.join(self.folder, "log"), "wb") as log:
-            self.process = subprocess.Popen([*self.user, f"{self.bin}/postgres", "-D", data, "-k", self.folder, *settings], stdout=log, stderr=log, cwd=self.folder)
+        # Where it is not the server that is killed, what it does for its own durability would only take time.
+        settings = ["-c", f"listen_addresses={listen}", "-c", f"port={port}", "-c", f"fsync={'on' if fsync else 'off'}", "-c", "max_connections=60"]
+        self.command = [*self.user, f"{self.bin}/postgres", "-D", data, "-k", self.folder, *settings]
+        self.port = port
+        self.start()
+
+    def start(self):
+        with open(os.path.join(self.folder, "log"), "ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, cwd=self.folder)
         for _ in range(600):
-            if subprocess.run([f"{self.bin}/pg_isready", "-q", "-h", self.folder], check=False).returncode == 0:
+            if subprocess.run([f"{self.bin}/pg_isready", "-q", "-h", self.folder, "-p", str(self.port)], check=False).returncode == 0:
                 return
             time.sleep(0.05)
         sys.exit("PostgreSQL does not start")
 
+    def crash(self):
+        """As `pg_ctl stop -m immediate` does: no checkpoint, and clients are thrown out."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(30)
+
     def ask(self, *statements):
         commands = [part for statement in statements for part in ("-c", statement)]
-        subprocess.run([f"{self.bin}/psql", "-q", "-h", self.folder, "-U", "postgres", "-d", "postgres", *commands], check=True, stderr=subprocess.DEVNULL, cwd="/")
+        subprocess.run([f"{self.bin}/psql", "-q", "-h", self.folder, "-p", str(self.port), "-U", "postgres", "-d", "postgres", *commands], check=True, stderr=subprocess.DEVNULL, cwd="/")
 
     def stop(self):
         self.process.terminate()
