@@ -249,7 +249,8 @@ Result<std::optional<BlobStat>> FilesystemStore::stat(const Digest& digest) cons
   std::optional<BlobStat> found;
   MEDIA_TRY(look_again(*packed_, [&]() -> Result<bool> {
     auto packed = packed_->find(digest);
-    if (packed && *packed) {
+    // Uploads are answered on the strength of this. What cannot be made durable is as good as absent: they bring bytes of their own.
+    if (packed && *packed && packed_->settle(**packed)) {
       found = BlobStat{(*packed)->length, {}};
       return true;
     }
