@@ -20,6 +20,7 @@ struct Script {
   std::function<void()> after_open;
   std::function<void(std::span<const Digest>)> on_wipe;
   bool fail_wipe = false;
+  std::optional<Error> fail_open;
 
   /// False for a tier that is down.
   Result<void> answers() const {
@@ -48,6 +49,7 @@ class ScriptedStore final : public BlobStore {
   }
   Result<std::unique_ptr<ByteReader>> open(const Digest& digest) const override {
     MEDIA_TRY(script_.step("open"));
+    if (script_.fail_open) return *script_.fail_open;
     auto opened = inner_->open(digest);
     if (script_.after_open) script_.after_open();
     return opened;
@@ -135,7 +137,10 @@ struct Folders {
   void open(bool read_only = false) {
     library.reset();
     std::vector<Tier> tiers;
-    for (const char* const name : {"hot", "cold"}) tiers.push_back({name, open_filesystem_store(at(name)).value(), {}});
+    for (const char* const name : {"hot", "cold"}) {
+      std::shared_ptr<BlobStore> store = open_filesystem_store(at(name)).value();
+      tiers.push_back({name, std::make_unique<ScriptedStore>(std::move(store), scripts[tiers.size()]), {}});
+    }
     LibraryOptions options;
     options.store = make_tiered_store(std::move(tiers)).value();
     SqliteRepositoryOptions catalog;
@@ -177,6 +182,7 @@ struct Folders {
 
   std::uint64_t pack_below_bytes;
   test::TempFolder folder;
+  std::array<Script, 2> scripts;
   std::shared_ptr<test::ManualClock> clock = std::make_shared<test::ManualClock>();
   std::unique_ptr<Library> library;
 };
@@ -508,6 +514,56 @@ TEST_CASE("tiers: where the hot copy has rotted the whole one below answers, and
   test::damage_blob(f.folder / "cold", other.digest.to_hex(), 6);
   CHECK(f.read(other.media.id).error().code == Errc::corrupt);
   CHECK(f.library->gate().find_quarantined(other.digest).value()->reason == Hold::damaged);
+}
+
+TEST_CASE("tiers: where the hot copy cannot be opened the one below is hashed before anybody gets it") {
+  Folders f;
+  const auto content = test::noise(1'000, 1);
+  const auto stored = f.ingest(content);
+  test::damage_blob(f.folder / "cold", stored.digest.to_hex(), 6);
+  // It is still there to be found, with the identity that was verified.
+  f.scripts[0].fail_open = Error{Errc::unavailable, "open: too many open files"};
+  f.open();
+  CHECK(f.library->read(stored.media.id).error().code == Errc::unavailable);
+  f.scripts[0].fail_open.reset();
+  f.open();
+  CHECK(f.read(stored.media.id).value() == content);
+
+  const auto other = test::noise(1'000, 2);
+  const auto whole = f.ingest(other);
+  f.scripts[0].fail_open = Error{Errc::io, "open: Input/output error"};
+  f.open();
+  CHECK(f.read(whole.media.id).value() == other);
+}
+
+TEST_CASE("tiers: of many who read a rotted blob at once one puts the whole copy in its place") {
+  Folders f;
+  const auto content = test::noise(200'000, 1);
+  const auto stored = f.ingest(content);
+  test::damage_blob(f.folder / "hot", stored.digest.to_hex(), 5);
+  f.open();
+  std::atomic<int> begun = 0;
+  f.scripts[0].before = [&](const char* name) {
+    if (std::string_view(name) != "begin") return;
+    ++begun;
+    // So that the others come to it meanwhile.
+    std::this_thread::sleep_for(300ms);
+  };
+  std::atomic<int> whole = 0;
+  {
+    std::vector<std::jthread> readers;
+    for (int i = 0; i < 8; ++i) {
+      readers.emplace_back([&] {
+        const auto read = f.read(stored.media.id);
+        whole += read && *read == content ? 1 : 0;
+      });
+    }
+  }
+  f.scripts[0].before = nullptr;
+  CHECK(whole == 8);
+  CHECK(begun == 1);
+  CHECK(f.in("hot", stored.digest) == content);
+  CHECK(test::count_files(f.folder / "hot/quarantine") == 1);
 }
 
 TEST_CASE("tiers: a library that is open for reading only answers from the whole copy, and changes nothing") {

@@ -4,8 +4,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <limits>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -252,7 +254,9 @@ class LibraryImpl final : public Library, public Gate {
   /// Reads every tier's copy. Where one is whole, those that are not are set aside and replaced from it, except in a library that is open
   /// for reading only. `unavailable` where no copy is whole, and a tier that may have one does not answer; `not_found` where the blob was
   /// removed meanwhile.
+  /// Of those who look for the same blob at once one does, and the others get what it has found.
   Result<WholeCopy> find_whole_copy(const Digest& digest) const;
+  Result<WholeCopy> search_whole_copy(const Digest& digest) const;
   /// Copies into a tier, and settles it; false where there was nothing to copy, or it was removed meanwhile.
   Result<bool> bring(const BlobStore& from, BlobStore& to, const Digest& digest) const;
   /// After a blob was copied into a tier: false where it was removed meanwhile, and then the copy is, too. What fails is settled by
@@ -347,6 +351,14 @@ class LibraryImpl final : public Library, public Gate {
   mutable RenditionUses uses_;
   const bool counts_reads_;  ///< Where there are tiers to choose by them.
   mutable ReadCounts read_counts_;
+  /// Searches for whole copies that are under way; `found` is absent until the one who searches is through.
+  struct CopySearch {
+    std::optional<Result<WholeCopy>> found;
+  };
+  mutable std::mutex searches_mutex_;
+  mutable std::condition_variable search_ended_;
+  mutable std::map<Digest, std::shared_ptr<CopySearch>> searches_;
+
   mutable std::mutex unsettled_mutex_;
   mutable std::set<Digest> unsettled_;  ///< Copies that may have come too late for a removal.
   std::mutex budget_mutex_;
