@@ -20,6 +20,7 @@ struct Script {
   std::function<void()> after_open;
   std::function<void(std::span<const Digest>)> on_wipe;
   bool fail_wipe = false;
+  std::set<Digest> unwipeable;
   std::optional<Error> fail_open;
 
   /// False for a tier that is down.
@@ -70,6 +71,9 @@ class ScriptedStore final : public BlobStore {
   Result<void> wipe(std::span<const Digest> removed, const std::stop_token& stop) override {
     if (script_.on_wipe) script_.on_wipe(removed);
     if (script_.fail_wipe) return Error{Errc::unavailable, "wipe fails"};
+    for (const Digest& each : removed) {
+      if (script_.unwipeable.contains(each)) return Error{Errc::io, "wipe fails for ever"};
+    }
     return inner_->wipe(removed, stop);
   }
   Result<void> check() override {
@@ -758,6 +762,108 @@ TEST_CASE("tiers: an erasure whose wiping fails leaves what the next collection 
   CHECK(t.library->collect(0s));
   CHECK(wiped.contains(stored.digest));
   CHECK_FALSE(t.repository->find_blob(stored.digest).value());
+}
+
+namespace {
+
+/// As an erasure leaves them that died before it wiped what it had removed.
+void claim(Tiers& t, std::span<const Digest> digests) {
+  t.repository
+      ->write([&](Transaction& transaction) -> Result<void> {
+        for (const Digest& digest : digests) {
+          MEDIA_TRY_ASSIGN(auto row, transaction.find_blob(digest));
+          row->state = BlobState::deleting;
+          row->condemned_at = t.clock->now();
+          MEDIA_TRY(transaction.put_blob(*row));
+        }
+        return {};
+      })
+      .value();
+  t.clock->advance(61s);
+}
+
+}  // namespace
+
+TEST_CASE("tiers: what can never be wiped is tried again with growing pauses, is told of, and holds up nothing else") {
+  Tiers t;
+  std::vector<Digest> digests;
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    const auto stored = t.ingest(test::noise(1'000, i));
+    CHECK(t.library->remove(stored.media.id).value());
+    digests.push_back(stored.digest);
+  }
+  claim(t, digests);
+  const Digest stuck = digests[1];
+  int tries = 0;
+  t.scripts[1].unwipeable = {stuck};
+  t.scripts[1].on_wipe = [&](std::span<const Digest> removed) {
+    tries += std::find(removed.begin(), removed.end(), stuck) != removed.end() ? 1 : 0;
+  };
+  const auto collect = [&] { return t.library->collect(0s); };
+  const auto refused = collect();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::io);
+  CHECK(refused.error().message.find("3 removed blobs cannot be wiped") != std::string::npos);
+  CHECK(refused.error().message.find("wipe fails for ever") != std::string::npos);
+  t.clock->advance(61s);
+  // Those that were claimed with it go; it stays, and is told of.
+  CHECK(collect().error().message.find("1 removed blobs cannot be wiped, such as " + stuck.to_hex() + " (tried 2 times") !=
+        std::string::npos);
+  CHECK_FALSE(t.repository->find_blob(digests[0]).value());
+  CHECK_FALSE(t.repository->find_blob(digests[2]).value());
+  CHECK(t.repository->find_blob(stuck).value()->state == BlobState::deleting);
+  // Its pause is two minutes by now, and for as long it is only told of.
+  t.clock->advance(61s);
+  CHECK_FALSE(collect());
+  CHECK(tries == 2);
+  t.clock->advance(61s);
+  CHECK_FALSE(collect());
+  CHECK(tries == 3);
+
+  const auto other = t.ingest(test::noise(1'000, 9));
+  CHECK(t.library->remove(other.media.id).value());
+  CHECK_FALSE(collect());
+  CHECK_FALSE(t.repository->find_blob(other.digest).value());
+
+  // A month of collections: once a day in the end.
+  for (int hour = 0; hour < 30 * 24; ++hour) {
+    t.clock->advance(1h);
+    CHECK_FALSE(collect());
+  }
+  CHECK(tries < 50);
+  CHECK(tries > 30);
+  // The clock is put back by more than the longest pause: nothing waits for it to catch up.
+  const int before = tries;
+  t.clock->advance(-48h);
+  CHECK_FALSE(collect());
+  CHECK(tries == before);  // what was claimed in the future is nobody's yet
+  t.clock->advance(72h + 61s);
+  t.scripts[1].unwipeable.clear();
+  CHECK(collect());
+  CHECK_FALSE(t.repository->find_blob(stuck).value());
+}
+
+TEST_CASE("tiers: where the place is down one try in a collection is enough, and all of it goes once it is back") {
+  Tiers t;
+  std::vector<Digest> digests;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    const auto stored = t.ingest(test::noise(1'000, i));
+    CHECK(t.library->remove(stored.media.id).value());
+    digests.push_back(stored.digest);
+  }
+  claim(t, digests);
+  int tries = 0;
+  t.scripts[2].fail_wipe = true;
+  t.scripts[2].on_wipe = [&](std::span<const Digest>) { ++tries; };
+  for (int i = 1; i <= 4; ++i) {
+    CHECK(t.library->collect(0s).error().code == Errc::unavailable);
+    CHECK(tries == i);
+    t.clock->advance(61s);
+  }
+  t.scripts[2].fail_wipe = false;
+  t.clock->advance(1h);
+  CHECK(t.library->collect(0s).value().removed == 100);
+  for (const Digest& digest : digests) CHECK_FALSE(t.repository->find_blob(digest).value());
 }
 
 TEST_CASE("tiers: what is erased and sent again before its hotter copy goes keeps the new one") {

@@ -241,6 +241,11 @@ class LibraryImpl final : public Library, public Gate {
   Result<void> forget_claimed(std::span<const Blob> removed) const;
   /// Both, and between them the bytes of what was removed are wiped, too.
   Result<std::uint64_t> wipe_claimed(std::vector<Blob> claims) const;
+  /// What a collection or an erasure that died had claimed; says whether there was any of it. What cannot be wiped is tried again by later
+  /// calls, with growing pauses.
+  Result<bool> wipe_abandoned(CollectReport& report);
+  /// An error as long as there is any.
+  Result<void> tell_unwiped() const;
   /// Claims anew for another lease; those that are no longer this caller's are left out.
   Result<std::vector<Blob>> renew_claims(std::span<const Blob> claims) const;
 
@@ -358,6 +363,15 @@ class LibraryImpl final : public Library, public Gate {
   mutable std::mutex searches_mutex_;
   mutable std::condition_variable search_ended_;
   mutable std::map<Digest, std::shared_ptr<CopySearch>> searches_;
+
+  /// A claim that could not be wiped.
+  struct Unwiped {
+    std::uint32_t failures = 0;
+    Timestamp again_at{};
+    Error reason;
+  };
+  mutable std::mutex unwiped_mutex_;
+  std::unordered_map<Digest, Unwiped> unwiped_;
 
   mutable std::mutex unsettled_mutex_;
   mutable std::set<Digest> unsettled_;  ///< Copies that may have come too late for a removal.
