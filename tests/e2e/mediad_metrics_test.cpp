@@ -268,7 +268,7 @@ TEST_CASE("mediad: collections are counted, and one that cannot wipe what an era
   const auto well = wait_for(done);
   CHECK(well.at(done) >= 1);
   CHECK(well.at(failed) == 0);
-  CHECK(client->http().Delete((kApi + "/media/" + std::to_string(media)).c_str())->status == 200);
+  CHECK(client->http().Delete((kApi + "/media/" + std::to_string(media)).c_str())->status == 204);
   CHECK(mediad.stop() == 0);
   // As one that died leaves it, in a place where what was set aside cannot be looked for.
   const std::string claimed = "UPDATE blob SET state = 2, condemned_at = 1";
