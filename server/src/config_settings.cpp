@@ -233,7 +233,7 @@ const std::vector<Setting>& server_settings() {
        [](Config& c, const std::string& text) { return read_number(text, c.policy.max_video_bytes, 1, 1ULL << 50U); },
        [](const Config& c) { return std::to_string(c.policy.max_video_bytes); }},
       {"MEDIA_SERVICE_STORAGE_COLLECT_INTERVAL_SECONDS", "between two garbage collections, and two sweeps of what has expired",
-       "60 to 31536000", [](Config& c, const std::string& text) { return read_seconds(text, c.collect_interval, 60, 31'536'000); },
+       "1 to 31536000", [](Config& c, const std::string& text) { return read_seconds(text, c.collect_interval, 1, 31'536'000); },
        [](const Config& c) { return std::to_string(c.collect_interval.count()); }},
       {"MEDIA_SERVICE_STORAGE_SCRUB_BYTES_PER_SECOND",
        "at which rate blobs that were not verified for long are read again in the background, to find what has rotted; 0: they are not",

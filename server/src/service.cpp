@@ -243,6 +243,7 @@ struct Service::Parts {
       if (!expired) log.write(LogLevel::error, "sweep of expired media", {{"reason", expired.error().message}});
       if (expired && *expired > 0) log.write(LogLevel::info, "expired media", {{"removed", static_cast<std::int64_t>(*expired)}});
       const auto report = library->collect(std::nullopt, stop);
+      if (!stop.stop_requested()) metrics->count_collection(report.has_value());
       if (!report) {
         log.write(LogLevel::error, "collection", {{"reason", report.error().message}});
       } else if (report->removed > 0 || report->condemned > 0 || report->evicted.renditions > 0) {

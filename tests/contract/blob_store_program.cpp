@@ -1,18 +1,22 @@
 // blob_store_program publish BASE BUFFER_BYTES PACK_BELOW TEXT…   publishes each text and says "acked HEX" once it may be believed,
 //                                                                 "failed CODE MESSAGE" otherwise
 // blob_store_program ahead …                                      likewise, written ahead, each behind one that is given up
+// blob_store_program stat BASE PAUSE_MS - TEXT…                   "held HEX" for each that the store says it has, "absent HEX" otherwise;
+//                                                                 the pause before each leaves room for others
 // blob_store_program many BASE PACK_BELOW SEED COUNT              the same contents for the same seed, in groups of 8
 // blob_store_program check BASE                                   reads digests, one a line, and says "lost HEX" for each that is not there
 // or
 //                                                                 not whole, "torn HEX" for what else is not what its name says
 // blob_store_program compact BASE                                 removes every second blob, and rewrites the segments: "acked HEX" for
 // what stays Syncs run on the one thread of the program, so that a trace of it has one order and a fault hits one call.
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "media/blob_store.hpp"
@@ -120,6 +124,16 @@ int main(int argc, char** argv) {
       const auto abandoned = ahead ? stage(**store, text + " not") : Result<std::unique_ptr<Staged>>(std::unique_ptr<Staged>());
       if (abandoned && *abandoned) (*abandoned)->write_ahead();
       say(publish_group(**store, {text}, ahead), Digest::of(std::as_bytes(std::span(text))));
+    }
+    return 0;
+  }
+  if (arguments[0] == "stat") {
+    for (const auto& text : std::span(arguments).subspan(4)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(number(2)));
+      const Digest digest = Digest::of(std::as_bytes(std::span(text)));
+      const auto stat = (*store)->stat(digest);
+      std::printf("%s %s\n", stat && *stat ? "held" : "absent", digest.to_hex().c_str());
+      std::fflush(stdout);
     }
     return 0;
   }

@@ -862,6 +862,41 @@ TEST_CASE("segments: of contents that were written ahead a group is durable with
   CHECK(order.starts_with("wwsawwsawwsa"));
 }
 
+TEST_CASE("segments: what another process has appended and not synced is made durable before an upload relies on it, once") {
+  if (!can_trace()) return;
+  const test::TempFolder folder;
+  const fs::path base = folder / "base";
+  const std::vector<std::string> texts = {"first", "second", "third"};
+  // Appended ahead of its group, and not published: this process has synced nothing of it.
+  const auto living = open_store(base);
+  std::vector<std::unique_ptr<Staged>> waiting;
+  for (const auto& text : texts) {
+    waiting.push_back(test::stage(*living, test::bytes(text)));
+    waiting.back()->write_ahead();
+  }
+  const auto order_of = [&](const std::vector<std::string>& more, std::string& said) {
+    const fs::path log = folder / "log";
+    std::vector<std::string> options = {"-y", "-o", log.string(), "-e", "trace=fdatasync,write"};
+    options.insert(options.end(), more.begin(), more.end());
+    const auto result = test::trace(options, {"stat", base.string(), "0", "-", texts[0], texts[1], texts[2]});
+    CHECK(result.exit_code == 0);
+    said = result.out;
+    std::string order;
+    for (const auto& line : lines_of(test::read_text(log))) {
+      if (line.find("fdatasync(") != std::string::npos && line.find(".segment>") != std::string::npos) order += 's';
+      if (line.find("\"held ") != std::string::npos) order += 'h';
+      if (line.find("\"absent ") != std::string::npos) order += 'a';
+    }
+    return order;
+  };
+  std::string said;
+  CHECK(order_of({}, said) == "shhh");
+  // What could not be synced is not there for an upload, and no later sync is believed in that.
+  CHECK(order_of({"-e", "inject=fdatasync:error=EIO:when=1"}, said) == "saaa");
+  living->publish(waiting).value();
+  CHECK(holds(*living, test::bytes("third")));
+}
+
 TEST_CASE("segments: a blob is appended and synced, and a new segment's name before it, before it is acknowledged") {
   if (!can_trace()) return;
   const test::TempFolder folder;

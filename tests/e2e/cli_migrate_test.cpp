@@ -113,6 +113,21 @@ TEST_CASE("mediactl migrate: what cannot be is one clear sentence") {
   CHECK_FALSE(fs::exists(house.folder / "in/catalog.db"));
 }
 
+TEST_CASE("mediactl migrate: where the switch cannot be noted it says so, and programs go on with the former catalog") {
+  const House house;
+  const auto listed = house.mediactl({"--store", house.store(), "ls", "--json"}).out;
+  // The disk has no room for the note's name.
+  const auto there = run({"strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=rename:error=ENOSPC:when=1", House::program(), "migrate",
+                          house.store(), house.dsn(), "--switch"},
+                         house.environment());
+  INFO(there.err << there.out);
+  CHECK(there.exit_code == 5);
+  CHECK(there.err.find("migrated, but not switched over, so that programs go on with the former catalog: ") != std::string::npos);
+  CHECK(house.rows() == "40");
+  CHECK(fs::exists(house.folder / "store/catalog.db"));
+  CHECK(house.mediactl({"--store", house.store(), "ls", "--json"}).out == listed);
+}
+
 TEST_CASE("mediactl migrate: killed at random moments the source is as it was, and the destination has nothing or everything") {
   const House house;
   // Enough that it takes a while.

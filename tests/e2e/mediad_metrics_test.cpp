@@ -250,3 +250,35 @@ TEST_CASE("mediad: what rots in the store is found in the background, counted, n
   REQUIRE(refused);
   CHECK(refused->status >= 500);
 }
+
+TEST_CASE("mediad: collections are counted, and one that cannot wipe what an erasure left says so") {
+  using namespace std::chrono_literals;
+  const std::string done = R"(media_collections_total{outcome="done"})";
+  const std::string failed = R"(media_collections_total{outcome="failed"})";
+  Mediad mediad({"MEDIA_SERVICE_STORAGE_COLLECT_INTERVAL_SECONDS=1"});
+  auto client = std::make_unique<Client>(mediad.port);
+  const auto answer = client->post_raw(text_of(png(8, 8, [](std::uint32_t, std::uint32_t) { return Rgba{7}; })), "image/png", "a.png");
+  REQUIRE(answer);
+  const auto media = nlohmann::json::parse(answer->body)["media_id"].get<int>();
+  const auto wait_for = [&](const std::string& series) {
+    const auto until = std::chrono::steady_clock::now() + 20s;
+    while (scrape(client->http()).at(series) < 1 && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(50ms);
+    return scrape(client->http());
+  };
+  const auto well = wait_for(done);
+  CHECK(well.at(done) >= 1);
+  CHECK(well.at(failed) == 0);
+  CHECK(client->http().Delete((kApi + "/media/" + std::to_string(media)).c_str())->status == 204);
+  CHECK(mediad.stop() == 0);
+  // As one that died leaves it, in a place where what was set aside cannot be looked for.
+  const std::string claimed = "UPDATE blob SET state = 2, condemned_at = 1";
+  REQUIRE(run({"python3", "-c", "import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as catalog: catalog.execute(sys.argv[2])",
+               (mediad.store() / "catalog.db").string(), claimed})
+              .exit_code == 0);
+  std::filesystem::remove_all(mediad.store() / "quarantine");
+  write_file(mediad.store() / "quarantine", "in the way");
+  mediad.start();
+  client = std::make_unique<Client>(mediad.port);
+  CHECK(wait_for(failed).at(failed) >= 1);
+  CHECK(read_text(mediad.log()).find("removed blobs cannot be wiped") != std::string::npos);
+}

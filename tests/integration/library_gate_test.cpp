@@ -1,5 +1,6 @@
 // Bans, and what the scanner says; what clamd itself says is in clamd_test.cpp.
 #include <deque>
+#include <set>
 
 #include "library_fixture.hpp"
 
@@ -376,6 +377,34 @@ TEST_CASE("gate: what cannot be read is not scanned for ever, and stays away") {
   CHECK(fixture.find(damaged.media.id).status == MediaStatus::complete);
 }
 
+TEST_CASE("gate: a scanner that was down for long costs no attempt at reading, and bytes that cannot be read are given up after five") {
+  ScannedLibrary fixture(UnscannedRule::hold);
+  fixture.scanner->says = kDown;
+  const auto held = fixture.ingest(test::png(1));
+  const auto try_once = [&] {
+    fixture.clock->advance(std::chrono::minutes(2));
+    fixture.work();
+  };
+  for (int i = 0; i < 10; ++i) try_once();
+  fixture.scanner->says = Error{Errc::io, "read a blob: Input/output error"};
+  for (int i = 0; i < 4; ++i) {
+    try_once();
+    CHECK(fixture.find(held.media.id).status == MediaStatus::processing);
+    CHECK(fixture.library->list_jobs(std::nullopt, 10).value().at(0).last_error.find("Input/output error") != std::string::npos);
+  }
+  SECTION("the disk recovers") {
+    fixture.scanner->says = Scan{};
+    try_once();
+    CHECK(fixture.find(held.media.id).held == Hold::none);
+  }
+  SECTION("it does not") {
+    try_once();
+    CHECK(fixture.find(held.media.id).status == MediaStatus::failed);
+    CHECK(fixture.find(held.media.id).held == Hold::unscanned);
+    CHECK(fixture.library->list_jobs(std::nullopt, 10).value().empty());
+  }
+}
+
 TEST_CASE("gate: scans and pictures do not wait for each other's queues") {
   ScannedLibrary fixture(UnscannedRule::hold);
   SECTION("one scan behind many pictures") {
@@ -432,11 +461,20 @@ TEST_CASE("gate: putting away by looks goes on beyond a thousand, past what was 
   add(0, kMany);
   BanRequest request;
   request.perceptual_hash = PerceptualHash{0xF0F0'1234};
+  const auto told = library->gate().add_ban(request);
+  REQUIRE(told);
+  CHECK_FALSE(told->put_away);
+  CHECK(told->stored.size() == kMany);
+  CHECK(held() == 0);
+  REQUIRE(library->gate().remove_ban(told->ban.id).value());
   request.put_away = true;
   const auto report = library->gate().add_ban(request);
   REQUIRE(report);
   CHECK(report->put_away);
-  CHECK(report->stored.size() == 1'000);
+  std::set<MediaId> named;
+  for (const Media& media : report->stored) named.insert(media.id);
+  CHECK(named.size() == kMany);
+  CHECK(report->stored.size() == kMany);
   CHECK(held() == kMany);
   // Nobody finds them by how they look.
   CHECK(library->similar({.perceptual_hash = *request.perceptual_hash}).value().empty());

@@ -20,6 +20,8 @@ struct Script {
   std::function<void()> after_open;
   std::function<void(std::span<const Digest>)> on_wipe;
   bool fail_wipe = false;
+  std::set<Digest> unwipeable;
+  std::optional<Error> fail_open;
 
   /// False for a tier that is down.
   Result<void> answers() const {
@@ -48,6 +50,7 @@ class ScriptedStore final : public BlobStore {
   }
   Result<std::unique_ptr<ByteReader>> open(const Digest& digest) const override {
     MEDIA_TRY(script_.step("open"));
+    if (script_.fail_open) return *script_.fail_open;
     auto opened = inner_->open(digest);
     if (script_.after_open) script_.after_open();
     return opened;
@@ -68,6 +71,9 @@ class ScriptedStore final : public BlobStore {
   Result<void> wipe(std::span<const Digest> removed, const std::stop_token& stop) override {
     if (script_.on_wipe) script_.on_wipe(removed);
     if (script_.fail_wipe) return Error{Errc::unavailable, "wipe fails"};
+    for (const Digest& each : removed) {
+      if (script_.unwipeable.contains(each)) return Error{Errc::io, "wipe fails for ever"};
+    }
     return inner_->wipe(removed, stop);
   }
   Result<void> check() override {
@@ -135,7 +141,10 @@ struct Folders {
   void open(bool read_only = false) {
     library.reset();
     std::vector<Tier> tiers;
-    for (const char* const name : {"hot", "cold"}) tiers.push_back({name, open_filesystem_store(at(name)).value(), {}});
+    for (const char* const name : {"hot", "cold"}) {
+      std::shared_ptr<BlobStore> store = open_filesystem_store(at(name)).value();
+      tiers.push_back({name, std::make_unique<ScriptedStore>(std::move(store), scripts[tiers.size()]), {}});
+    }
     LibraryOptions options;
     options.store = make_tiered_store(std::move(tiers)).value();
     SqliteRepositoryOptions catalog;
@@ -177,6 +186,7 @@ struct Folders {
 
   std::uint64_t pack_below_bytes;
   test::TempFolder folder;
+  std::array<Script, 2> scripts;
   std::shared_ptr<test::ManualClock> clock = std::make_shared<test::ManualClock>();
   std::unique_ptr<Library> library;
 };
@@ -510,6 +520,56 @@ TEST_CASE("tiers: where the hot copy has rotted the whole one below answers, and
   CHECK(f.library->gate().find_quarantined(other.digest).value()->reason == Hold::damaged);
 }
 
+TEST_CASE("tiers: where the hot copy cannot be opened the one below is hashed before anybody gets it") {
+  Folders f;
+  const auto content = test::noise(1'000, 1);
+  const auto stored = f.ingest(content);
+  test::damage_blob(f.folder / "cold", stored.digest.to_hex(), 6);
+  // It is still there to be found, with the identity that was verified.
+  f.scripts[0].fail_open = Error{Errc::unavailable, "open: too many open files"};
+  f.open();
+  CHECK(f.library->read(stored.media.id).error().code == Errc::unavailable);
+  f.scripts[0].fail_open.reset();
+  f.open();
+  CHECK(f.read(stored.media.id).value() == content);
+
+  const auto other = test::noise(1'000, 2);
+  const auto whole = f.ingest(other);
+  f.scripts[0].fail_open = Error{Errc::io, "open: Input/output error"};
+  f.open();
+  CHECK(f.read(whole.media.id).value() == other);
+}
+
+TEST_CASE("tiers: of many who read a rotted blob at once one puts the whole copy in its place") {
+  Folders f;
+  const auto content = test::noise(200'000, 1);
+  const auto stored = f.ingest(content);
+  test::damage_blob(f.folder / "hot", stored.digest.to_hex(), 5);
+  f.open();
+  std::atomic<int> begun = 0;
+  f.scripts[0].before = [&](const char* name) {
+    if (std::string_view(name) != "begin") return;
+    ++begun;
+    // So that the others come to it meanwhile.
+    std::this_thread::sleep_for(300ms);
+  };
+  std::atomic<int> whole = 0;
+  {
+    std::vector<std::jthread> readers;
+    for (int i = 0; i < 8; ++i) {
+      readers.emplace_back([&] {
+        const auto read = f.read(stored.media.id);
+        whole += read && *read == content ? 1 : 0;
+      });
+    }
+  }
+  f.scripts[0].before = nullptr;
+  CHECK(whole == 8);
+  CHECK(begun == 1);
+  CHECK(f.in("hot", stored.digest) == content);
+  CHECK(test::count_files(f.folder / "hot/quarantine") == 1);
+}
+
 TEST_CASE("tiers: a library that is open for reading only answers from the whole copy, and changes nothing") {
   Folders f;
   const auto content = test::noise(1'000, 1);
@@ -702,6 +762,108 @@ TEST_CASE("tiers: an erasure whose wiping fails leaves what the next collection 
   CHECK(t.library->collect(0s));
   CHECK(wiped.contains(stored.digest));
   CHECK_FALSE(t.repository->find_blob(stored.digest).value());
+}
+
+namespace {
+
+/// As an erasure leaves them that died before it wiped what it had removed.
+void claim(Tiers& t, std::span<const Digest> digests) {
+  t.repository
+      ->write([&](Transaction& transaction) -> Result<void> {
+        for (const Digest& digest : digests) {
+          MEDIA_TRY_ASSIGN(auto row, transaction.find_blob(digest));
+          row->state = BlobState::deleting;
+          row->condemned_at = t.clock->now();
+          MEDIA_TRY(transaction.put_blob(*row));
+        }
+        return {};
+      })
+      .value();
+  t.clock->advance(61s);
+}
+
+}  // namespace
+
+TEST_CASE("tiers: what can never be wiped is tried again with growing pauses, is told of, and holds up nothing else") {
+  Tiers t;
+  std::vector<Digest> digests;
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    const auto stored = t.ingest(test::noise(1'000, i));
+    CHECK(t.library->remove(stored.media.id).value());
+    digests.push_back(stored.digest);
+  }
+  claim(t, digests);
+  const Digest stuck = digests[1];
+  int tries = 0;
+  t.scripts[1].unwipeable = {stuck};
+  t.scripts[1].on_wipe = [&](std::span<const Digest> removed) {
+    tries += std::find(removed.begin(), removed.end(), stuck) != removed.end() ? 1 : 0;
+  };
+  const auto collect = [&] { return t.library->collect(0s); };
+  const auto refused = collect();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::io);
+  CHECK(refused.error().message.find("3 removed blobs cannot be wiped") != std::string::npos);
+  CHECK(refused.error().message.find("wipe fails for ever") != std::string::npos);
+  t.clock->advance(61s);
+  // Those that were claimed with it go; it stays, and is told of.
+  CHECK(collect().error().message.find("1 removed blobs cannot be wiped, such as " + stuck.to_hex() + " (tried 2 times") !=
+        std::string::npos);
+  CHECK_FALSE(t.repository->find_blob(digests[0]).value());
+  CHECK_FALSE(t.repository->find_blob(digests[2]).value());
+  CHECK(t.repository->find_blob(stuck).value()->state == BlobState::deleting);
+  // Its pause is two minutes by now, and for as long it is only told of.
+  t.clock->advance(61s);
+  CHECK_FALSE(collect());
+  CHECK(tries == 2);
+  t.clock->advance(61s);
+  CHECK_FALSE(collect());
+  CHECK(tries == 3);
+
+  const auto other = t.ingest(test::noise(1'000, 9));
+  CHECK(t.library->remove(other.media.id).value());
+  CHECK_FALSE(collect());
+  CHECK_FALSE(t.repository->find_blob(other.digest).value());
+
+  // A month of collections: once a day in the end.
+  for (int hour = 0; hour < 30 * 24; ++hour) {
+    t.clock->advance(1h);
+    CHECK_FALSE(collect());
+  }
+  CHECK(tries < 50);
+  CHECK(tries > 30);
+  // The clock is put back by more than the longest pause: nothing waits for it to catch up.
+  const int before = tries;
+  t.clock->advance(-48h);
+  CHECK_FALSE(collect());
+  CHECK(tries == before);  // what was claimed in the future is nobody's yet
+  t.clock->advance(72h + 61s);
+  t.scripts[1].unwipeable.clear();
+  CHECK(collect());
+  CHECK_FALSE(t.repository->find_blob(stuck).value());
+}
+
+TEST_CASE("tiers: where the place is down one try in a collection is enough, and all of it goes once it is back") {
+  Tiers t;
+  std::vector<Digest> digests;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    const auto stored = t.ingest(test::noise(1'000, i));
+    CHECK(t.library->remove(stored.media.id).value());
+    digests.push_back(stored.digest);
+  }
+  claim(t, digests);
+  int tries = 0;
+  t.scripts[2].fail_wipe = true;
+  t.scripts[2].on_wipe = [&](std::span<const Digest>) { ++tries; };
+  for (int i = 1; i <= 4; ++i) {
+    CHECK(t.library->collect(0s).error().code == Errc::unavailable);
+    CHECK(tries == i);
+    t.clock->advance(61s);
+  }
+  t.scripts[2].fail_wipe = false;
+  t.clock->advance(1h);
+  CHECK(t.library->collect(0s).value().removed == 100);
+  for (const Digest& digest : digests) CHECK_FALSE(t.repository->find_blob(digest).value());
 }
 
 TEST_CASE("tiers: what is erased and sent again before its hotter copy goes keeps the new one") {

@@ -339,10 +339,9 @@ TEST_CASE("migrate: nobody writes to either side meanwhile") {
   MigrateOptions how;
   how.progress = [&](const std::string&, std::uint64_t) {
     if (std::exchange(tried, true)) return;
-    const auto late = test::open(hasty);
-    const auto written = test::insert(*late, test::a_media());
-    REQUIRE_FALSE(written);
-    CHECK(written.error().code == Errc::unavailable);
+    const auto late = open_postgres_repository(hasty);
+    REQUIRE_FALSE(late);
+    CHECK(late.error().code == Errc::unavailable);
     const auto source = SQLite::Database((folder / "a.db").string(), SQLite::OPEN_READWRITE).tryExec("DELETE FROM link");
     CHECK(source == SQLITE_BUSY);
   };
@@ -350,7 +349,9 @@ TEST_CASE("migrate: nobody writes to either side meanwhile") {
   how.on_committed = [&] {
     committed = true;
     // What was committed is there, and still nobody can write to what was read.
-    const auto media = test::open(hasty)->find_media(1);
+    auto reading = hasty;
+    reading.read_only = true;
+    const auto media = test::open(reading)->find_media(1);
     CHECK((media && *media));
     CHECK(SQLite::Database((folder / "a.db").string(), SQLite::OPEN_READWRITE).tryExec("DELETE FROM link") == SQLITE_BUSY);
   };
@@ -359,6 +360,63 @@ TEST_CASE("migrate: nobody writes to either side meanwhile") {
   CHECK(committed);
   how.on_committed = [] { FAIL("nothing was committed"); };
   CHECK(migrate_catalog(in_file(folder / "a.db"), in_postgres(options), how).error().code == Errc::already_exists);
+}
+
+TEST_CASE("migrate: whoever opens PostgreSQL's catalog while it is migrated away comes after what says whose the bytes are") {
+  auto& server = test::PostgresServer::shared();
+  const test::TempFolder folder;
+  const auto options = server.fresh_catalog();
+  test::insert(*test::open(options), test::a_media()).value();
+  std::atomic<bool> is_told = false;
+  std::atomic<bool> was_told = false;
+  std::thread late;
+  MigrateOptions how;
+  how.progress = [&](const std::string&, std::uint64_t) {
+    if (late.joinable()) return;
+    late = std::thread([&] {
+      const auto opened = open_postgres_repository(options);
+      CHECK(opened);
+      was_told = is_told.load();
+    });
+    // As long as it takes to open one that nobody has locked, and more.
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  };
+  how.on_committed = [&] { is_told = true; };
+  CHECK(migrate_catalog(in_postgres(options), in_file(folder / "a.db"), how));
+  late.join();
+  CHECK(was_told);
+}
+
+TEST_CASE("migrate: whoever opens a catalog between the count of those who have it open and its lock is seen") {
+  auto& server = test::PostgresServer::shared();
+  const test::TempFolder folder;
+  const auto options = server.fresh_catalog();
+  test::insert(*test::open(options), test::a_media()).value();
+  // Keeps the migration waiting for its lock, as a program of another name that it does not count.
+  std::thread holder(
+      [&] { server.ask("BEGIN; LOCK TABLE " + options.schema + ".media_turn IN ROW SHARE MODE; SELECT pg_sleep(1.5); COMMIT"); });
+  const auto waiting_for_lock = [&] {
+    return server.ask("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '" + options.schema + ".media_turn'::regclass") !=
+           "0";
+  };
+  const auto holds_lock = [&] {
+    return server.ask("SELECT count(*) FROM pg_locks WHERE granted AND relation = '" + options.schema + ".media_turn'::regclass") != "0";
+  };
+  for (int i = 0; i < 100 && !holds_lock(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  std::unique_ptr<Repository> reader;
+  std::thread late([&] {
+    for (int i = 0; i < 100 && !waiting_for_lock(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    auto reading = options;
+    reading.read_only = true;  // Opened, and not behind the lock: as one that came just before it.
+    reader = test::open(reading);
+    CHECK(reader->find_media(1));
+  });
+  const auto refused = migrate_catalog(in_postgres(options), in_file(folder / "a.db"), {});
+  holder.join();
+  late.join();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::unavailable);
+  CHECK(refused.error().message.find("stop every mediad") != std::string::npos);
 }
 
 TEST_CASE("migrate: a catalog is set aside only where nobody has it open") {

@@ -1,6 +1,7 @@
 """Reads what fault_injector logged, and says what was not yet on stable storage when somebody was told that it was.
 
-A file is durable once it was synced after its last write; a name, once its folder was synced after it was given. A sync that failed proves
+A file is durable once it was synced after its last write; a name, once its folder was synced after it was given; a removal, which only an erasure
+promises, likewise. A sync that failed proves
 nothing, and neither does the next one of the same file, unless that was written anew: the kernel may have forgotten what it could not write. A
 folder is another matter: the library gives the name anew and syncs the folder by another descriptor, and that is believed.
 """
@@ -18,6 +19,7 @@ class Ledger:
         self.store = store
         self.files = {}  # path -> "written" or "failed to sync"
         self.folders = {}  # the same of entries
+        self.removed = {}  # folder -> what was removed from it and may come back
         self.acknowledged = 0
         self.faults = []
 
@@ -50,6 +52,7 @@ class Ledger:
                     known[first] = "failed to sync"
         elif call in SYNCS and ok:
             self.folders.pop(first, None)
+            self.removed.pop(first, None)
             if self.files.get(first) != "failed to sync":
                 self.files.pop(first, None)
         elif not ok:
@@ -67,11 +70,15 @@ class Ledger:
             self.name_given(second)
         elif call in ("unlink", "unlinkat"):
             self.files.pop(first, None)
+            if self.counts(first):
+                self.removed[os.path.dirname(first)] = first
         if ok and self.is_acknowledgement(first, said):
             self.acknowledged += 1
             for path, state in [*self.files.items(), *self.folders.items()]:
                 if self.concerns(os.path.relpath(path, self.store), said):
                     self.faults.append(f"acknowledged, and {os.path.relpath(path, self.store)} was {state} only")
+            if self.is_erasure(first, said):
+                self.faults += [f"said to be erased, and {os.path.relpath(path, self.store)} may come back" for path in self.removed.values()]
 
     @staticmethod
     def concerns(path, said):
@@ -83,9 +90,13 @@ class Ledger:
         return not named or any(f"{each[:2]}/{each[2:4]}/{each[4:6]}/{each}".startswith(path) for each in named)
 
     @staticmethod
-    def is_acknowledgement(target, said):
+    def is_erasure(target, said):
+        return target == "stdout" and '"complete":true' in said
+
+    @classmethod
+    def is_acknowledgement(cls, target, said):
         if target == "stdout":
-            return '"status":"stored"' in said or '"status":"removed"' in said
+            return '"status":"stored"' in said or '"status":"removed"' in said or cls.is_erasure(target, said)
         return target.startswith("socket:") and said.startswith("HTTP/1.1 2")
 
     @classmethod

@@ -11,7 +11,7 @@ import tempfile
 import time
 
 from rig import noise
-from scenarios import CliIngest, HttpPost
+from scenarios import LAPSE, CliCollect, CliErase, CliIngest, CliRemove, HttpPost
 
 
 class Postgres:
@@ -51,9 +51,9 @@ class Postgres:
         self.process.send_signal(signal.SIGQUIT)
         self.process.wait(30)
 
-    def ask(self, *statements):
+    def ask(self, *statements, database="postgres"):
         commands = [part for statement in statements for part in ("-c", statement)]
-        subprocess.run([f"{self.bin}/psql", "-q", "-h", self.folder, "-p", str(self.port), "-U", "postgres", "-d", "postgres", *commands], check=True, stderr=subprocess.DEVNULL, cwd="/")
+        subprocess.run([f"{self.bin}/psql", "-q", "-h", self.folder, "-p", str(self.port), "-U", "postgres", "-d", database, *commands], check=True, stderr=subprocess.DEVNULL, cwd="/")
 
     def stop(self):
         self.process.terminate()
@@ -103,8 +103,38 @@ class PostgresPost(OnPostgres, HttpPost):
         self.server = server
 
 
-NAMES = ("postgres-ingest", "postgres-post")
+class PostgresRemove(OnPostgres, CliRemove):
+    name = "postgres-remove"
+
+    def __init__(self, programs, server):
+        super().__init__(programs)
+        self.server = server
+
+
+class PostgresCollect(OnPostgres, CliCollect):
+    name = "postgres-collect"
+
+    def __init__(self, programs, server):
+        super().__init__(programs)
+        self.server = server
+
+
+class PostgresErase(OnPostgres, CliErase):
+    """Of the rows PostgreSQL keeps what it has not vacuumed yet: it is the store's files that are looked through."""
+
+    name = "postgres-erase"
+
+    def __init__(self, programs, server):
+        super().__init__(programs)
+        self.server = server
+
+    def let_claims_lapse(self, folder):
+        self.server.ask(LAPSE, database=self.database(folder))
+
+
+KINDS = (PostgresPost, PostgresRemove, PostgresCollect, PostgresErase)
+NAMES = ("postgres-ingest", *(kind.name for kind in KINDS))
 
 
 def postgres_scenarios(programs, server):
-    return {each.name: each for each in (PostgresIngest(programs, server), PostgresPost(programs, server))}
+    return {each.name: each for each in (PostgresIngest(programs, server), *(kind(programs, server) for kind in KINDS))}

@@ -1,9 +1,15 @@
 """The ways in and out of a store that the sweeps go through. Each is done while faults are injected, checked, and then done to its end."""
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 
 from rig import Mediad, Violation, digest, json_lines, noise, png
+
+
+# Claims of blobs that are being removed (their state is 2) lapse after a minute; their times are in milliseconds.
+LAPSE = "UPDATE blob SET condemned_at = condemned_at - 61000 WHERE state = 2"
 
 
 class Outcome:
@@ -111,9 +117,9 @@ class CliCollect(Scenario):
         write_files(os.path.join(folder, "before"), {f"{i}.bin": noise(3000 + 7 * i, f"collect{i}") for i in range(24)})
         self.before = self.ingest(folder, "before")
         removed = sorted(self.before)[::2] + sorted(self.before)[1::4]
-        store = self.store(folder)
-        self.programs.must(store, "rm", *map(str, removed[:-1]))
-        self.programs.must(store, "gc", "--grace", "0s")
+        store, catalog = self.store(folder), self.catalog(folder)
+        self.programs.must(store, *catalog, "rm", *map(str, removed[:-1]))
+        self.programs.must(store, *catalog, "gc", "--grace", "0s")
         self.last = removed[-1]
         self.before = {media: content for media, content in self.before.items() if media not in removed}
         self.removed = set(removed[:-1])
@@ -125,7 +131,8 @@ class CliCollect(Scenario):
         prefix = [*inject, "--under", self.store(folder)] if inject else []
         outcome.complete = True
         for number, arguments in enumerate((("--json", "rm", str(self.last)), ("--json", "gc", "--grace", "0s"))):
-            code, out, err = self.programs.mediactl_run(self.store(folder), *arguments, prefix=prefix if number == self.injected else ())
+            hit = prefix if number == self.injected else ()
+            code, out, err = self.programs.mediactl_run(self.store(folder), *self.catalog(folder), *arguments, prefix=hit)
             if number == 0 and any(line.get("status") == "removed" for line in json_lines(out)):
                 outcome.gone.add(self.last)
             if code != 0:
@@ -141,8 +148,8 @@ class CliCollect(Scenario):
         again.promised = dict(outcome.promised)
         again.gone = outcome.gone | {self.last}
         if self.last not in outcome.gone:
-            self.programs.mediactl_run(self.store(folder), "rm", str(self.last))
-        self.programs.must(self.store(folder), "gc", "--grace", "0s")
+            self.programs.mediactl_run(self.store(folder), *self.catalog(folder), "rm", str(self.last))
+        self.programs.must(self.store(folder), *self.catalog(folder), "gc", "--grace", "0s")
         again.complete = True
         return again
 
@@ -150,6 +157,92 @@ class CliCollect(Scenario):
 class CliRemove(CliCollect):
     name = "remove"
     injected = 0
+
+
+class CliErase(Scenario):
+    """What an owner has, of which somebody else has some too. Where it says that it is complete, nothing of it is left in the store."""
+
+    name = "erase"
+
+    def make(self, folder):
+        shared = {f"shared{i}.bin": noise(2500 + i, f"shared{i}") for i in range(3)}
+        own = {f"own{i}.bin": noise(3000 + 7 * i, f"own{i}") for i in range(6)} | {"large.bin": noise(300_000, "own large")}
+        write_files(os.path.join(folder, "others"), shared | {f"other{i}.bin": noise(2800 + i, f"other{i}") for i in range(3)})
+        write_files(os.path.join(folder, "in"), shared | own)
+        self.before = self.ingest(folder, "others")
+        self.erased = self.ingest_for(folder, "in", "ada.lovelace")
+        # Short enough to be on one block, and nothing else has it.
+        self.traces = [content[at : at + 48] for content in own.values() for at in (0, len(content) // 2, len(content) - 48)]
+        self.traces.append(b"ada.lovelace")
+        if not self.traces_in(folder):
+            raise Violation("what is to be erased is not found before: this rig cannot tell")
+
+    def ingest_for(self, folder, name, owner):
+        out = self.programs.must(
+            self.store(folder), "--json", *self.catalog(folder), "ingest", "--any", "--jobs", "1", "--owner", owner, os.path.join(folder, name)
+        )
+        return {line["id"]: line["digest"] for line in json_lines(out)[:-1]}
+
+    def traces_in(self, folder):
+        """The files of the store that have a piece of what was to be erased."""
+        found = []
+        for at, _, names in os.walk(self.store(folder)):
+            for name in names:
+                with open(os.path.join(at, name), "rb") as file:
+                    content = file.read()
+                if any(trace in content for trace in self.traces):
+                    found.append(os.path.relpath(os.path.join(at, name), self.store(folder)))
+        return found
+
+    def erase(self, folder, number, prefix):
+        """Exit code, what was said, and whether it said that nothing is left."""
+        receipt = os.path.join(folder, f"receipt{number}.json")
+        arguments = ("--json", *self.catalog(folder), "erase", "--owner", "ada.lovelace", "--receipt", receipt)
+        code, out, err = self.programs.mediactl_run(self.store(folder), *arguments, prefix=prefix)
+        said = [line["summary"] for line in json_lines(out) if "summary" in line]
+        complete = bool(said) and said[-1]["complete"] and said[-1]["left"] == 0
+        if code == 0 and not complete and not (said and said[-1]["left"]):
+            raise Violation(f"exit code 0, and it is not complete: {out[-300:]}")
+        if complete:
+            left = self.traces_in(folder)
+            if left:
+                raise Violation(f"said to be erased, and there is some of it in {left}")
+            if code == 0:
+                self.programs.must(self.store(folder), *self.catalog(folder), "receipt", "verify", receipt)
+        return code, err.strip(), complete
+
+    def run(self, folder, inject):
+        outcome = Outcome()
+        outcome.promised = dict(self.before)
+        prefix = [*inject, "--under", self.store(folder)] if inject else []
+        code, said, outcome.complete = self.erase(folder, 1, prefix)
+        if outcome.complete:
+            outcome.gone = set(self.erased)
+        if code != 0:
+            outcome.refusals.append((code, said))
+        if code >= 128 or code == 70:
+            outcome.crashed = f"exit code {code}: {said[-300:]}"
+        return outcome
+
+    def let_claims_lapse(self, folder):
+        """As if a minute had passed: whoever claimed something is taken for dead."""
+        with contextlib.closing(sqlite3.connect(os.path.join(self.store(folder), "catalog.db"))) as catalog, catalog:
+            catalog.execute(LAPSE)
+
+    def finish(self, folder, outcome):
+        again = Outcome()
+        again.promised = dict(outcome.promised)
+        again.gone = set(self.erased)
+        code, said, _ = self.erase(folder, 2, ())
+        if code != 0:
+            raise Violation(f"the second erasure does not complete: exit code {code}: {said}")
+        self.let_claims_lapse(folder)
+        self.programs.must(self.store(folder), *self.catalog(folder), "gc", "--grace", "0s")
+        left = self.traces_in(folder)
+        if left:
+            raise Violation(f"after the second erasure and a collection there is some of it in {left}")
+        again.complete = True
+        return again
 
 
 class Http(Scenario):
@@ -319,5 +412,6 @@ def all_scenarios(programs):
             HttpTus(programs),
             CliRemove(programs),
             CliCollect(programs),
+            CliErase(programs),
         )
     }

@@ -33,7 +33,7 @@ class Soak:
         self.over = threading.Event()
         self.servers = []
         self.commands = {}  # name -> process
-        self.counts = {"uploads": 0, "resumed": 0, "reads": 0, "removals": 0, "ingested": 0, "collections": 0, "kills": 0, "refused": 0}
+        self.counts = {"uploads": 0, "resumed": 0, "reads": 0, "removals": 0, "ingested": 0, "collections": 0, "rewritten": 0, "kills": 0, "refused": 0}
 
     def count(self, what, number=1):
         with self.lock:
@@ -154,7 +154,9 @@ class Soak:
                 self.count("ingested")
 
     def collect(self, _, __, ___):
-        self.command("gc", "--json", "gc", "--grace", "0s")
+        said = json_lines(self.command("gc", "--json", "gc", "--grace", "0s"))
+        if said:
+            self.count("rewritten", said[-1]["summary"]["segments_rewritten"])
         self.count("collections")
         time.sleep(0.2)
 
@@ -232,7 +234,8 @@ def main():
         try:
             soak.run(seconds, every)
             soak.check()
-            if not all(soak.counts[what] for what in ("uploads", "ingested", "collections", "kills")):
+            wanted = ["uploads", "ingested", "collections", "kills"] + (["rewritten"] if seconds >= 60 else [])
+            if not all(soak.counts[what] for what in wanted):
                 raise Violation(f"too little was done to tell anything: {soak.counts}")
         except Violation as broken:
             sys.exit(f"seed {seed}: {broken} ({soak.counts})")

@@ -49,7 +49,7 @@ struct BanRequest {
 
 struct BanReport {
   Ban ban{};
-  std::vector<Media> stored{};  ///< What is in the library and banned by it, the first thousand at most.
+  std::vector<Media> stored{};  ///< All that is in the library and banned by it.
   bool put_away = false;
 };
 

@@ -24,6 +24,33 @@ Result<Digest> read_and_hash(const ByteReader& reader, std::vector<std::byte>& b
   return Digest::of(bytes);
 }
 
+struct OpenedBlob {
+  std::shared_ptr<const ByteReader> reader;
+  std::optional<BlobStat> stat;  ///< Of the copy that is open.
+};
+
+/// The stat of another tier's copy would vouch for bytes that nobody looked at: a file that can be found and not opened is passed over.
+Result<OpenedBlob> open_with_stat(const BlobStore& store, const Digest& digest) {
+  const TieredStore* const tiers = store.tiered();
+  for (std::size_t i = 0; tiers != nullptr && i < tiers->tier_count(); ++i) {
+    const auto tier = tiers->tier(i);
+    if (!tier) continue;
+    auto reader = (*tier)->open(digest);
+    if (!reader) continue;
+    OpenedBlob opened{std::move(reader).value(), {}};
+    if (auto stat = (*tier)->stat(digest); stat && *stat) {
+      opened.stat = std::move(*stat);
+      if (!opened.stat->identity.empty()) opened.stat->identity = tiers->tier_name(i) + '/' + opened.stat->identity;
+    }
+    return opened;
+  }
+  MEDIA_TRY_ASSIGN(auto reader, store.open(digest));
+  OpenedBlob opened{std::move(reader), {}};
+  if (tiers != nullptr) return opened;
+  MEDIA_TRY_ASSIGN(opened.stat, store.stat(digest));
+  return opened;
+}
+
 }  // namespace
 
 Result<bool> LibraryImpl::holds(const Digest& digest, std::uint64_t size_bytes) const {
@@ -187,7 +214,7 @@ Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Diges
     note_read(digest);
     return cached;
   }
-  auto opened = store_->open(digest);
+  auto opened = open_with_stat(*store_, digest);
   if (!opened) {
     if (opened.error().code == Errc::not_found) {
       note_damage(digest, Hold::missing, "the catalog has it, the store has not");
@@ -195,8 +222,8 @@ Result<std::shared_ptr<const ByteReader>> LibraryImpl::open_verified(const Diges
     }
     return std::move(opened).error();
   }
-  std::shared_ptr<const ByteReader> reader = std::move(opened).value();
-  MEDIA_TRY_ASSIGN(const auto stat, store_->stat(digest));
+  std::shared_ptr<const ByteReader> reader = std::move(opened->reader);
+  const std::optional<BlobStat> stat = std::move(opened->stat);
   const Timestamp now = clock_->now();
   // Without an identity nothing tells whether the bytes are those that were verified; such blobs are small.
   const bool same = stat && !stat->identity.empty() && row->identity == stat->identity;

@@ -1,6 +1,9 @@
 // Garbage collection: condemn, wait, claim, delete. A blob that is referred to again before it is claimed lives on; once
 // claimed (`deleting`), nobody may rely on it, so its bytes can go without a lock held over the unlink.
 
+#include <algorithm>
+#include <set>
+
 #include "library/library_impl.hpp"
 
 namespace media {
@@ -11,6 +14,15 @@ constexpr std::size_t kBatch = 256;
 constexpr std::size_t kClaims = 64;
 /// One that lives renews its claims before a removal could outlast them.
 constexpr std::chrono::seconds kRenewAfter{15};
+/// After the first failure to wipe what was claimed, twice as long after each that follows, up to the longest.
+constexpr std::chrono::milliseconds kFirstWipePause{std::chrono::minutes(1)};
+constexpr std::chrono::milliseconds kLongestWipePause{std::chrono::hours(24)};
+/// In one collection, before what is left waits for the next one.
+constexpr std::size_t kMostWipeFailures = 8;
+
+std::chrono::milliseconds wipe_pause(std::uint32_t failures) noexcept {
+  return std::min(kLongestWipePause, kFirstWipePause * (1U << std::min(failures - 1, 16U)));
+}
 
 }  // namespace
 
@@ -84,6 +96,73 @@ Result<std::uint64_t> LibraryImpl::wipe_claimed(std::vector<Blob> claims) const 
   MEDIA_TRY(store_->wipe(digests, {}));
   MEDIA_TRY(forget_claimed(removed));
   return freed;
+}
+
+/// A place that cannot be wiped must not keep everything else from being collected.
+Result<bool> LibraryImpl::wipe_abandoned(CollectReport& report) {
+  auto unwiped = [&] {
+    const std::lock_guard lock(unwiped_mutex_);
+    return unwiped_;
+  }();
+  const auto is_due = [&](const Blob& claim) {
+    const auto known = unwiped.find(claim.digest);
+    if (known == unwiped.end()) return true;
+    const auto wait = known->second.again_at - clock_->now();
+    // Longer than any pause: the clock was put back.
+    return wait <= std::chrono::milliseconds(0) || wait > kLongestWipePause;
+  };
+  bool any = false;
+  std::size_t failures = 0;
+  const auto wipe_some = [&]() -> Result<bool> {
+    // Those that wait for their time are listed, too, and must not fill the page.
+    MEDIA_TRY_ASSIGN(auto abandoned,
+                     repository_->list_blobs_in_state(BlobState::deleting, clock_->now() - kClaimLease, kClaims + unwiped.size()));
+    std::erase_if(abandoned, [&](const Blob& each) { return !is_due(each); });
+    if (abandoned.empty()) return false;
+    any = true;
+    // What has failed before goes by itself: one that can never be wiped must not hold up those that were claimed with it.
+    const auto fresh =
+        std::stable_partition(abandoned.begin(), abandoned.end(), [&](const Blob& each) { return !unwiped.contains(each.digest); });
+    const auto count = static_cast<std::size_t>(fresh - abandoned.begin());
+    abandoned.resize(count == 0 ? 1 : std::min(count, kClaims));
+    // Two collections may find them at once; one of the two gets each.
+    MEDIA_TRY_ASSIGN(const auto taken_over, renew_claims(abandoned));
+    const auto freed = wipe_claimed(taken_over);
+    if (freed) {
+      report.removed += taken_over.size();
+      report.removed_bytes += *freed;
+      return true;
+    }
+    for (const Blob& each : taken_over) {
+      Unwiped& noted = unwiped[each.digest];
+      ++noted.failures;
+      noted.again_at = clock_->now() + wipe_pause(noted.failures);
+      noted.reason = freed.error();
+    }
+    // Where the place is down the others would not fare better.
+    return !is_retryable(freed.error().code) && ++failures < kMostWipeFailures;
+  };
+  for (bool more = true; more;) {
+    MEDIA_TRY_ASSIGN(more, wipe_some());
+  }
+  for (auto each = unwiped.begin(); each != unwiped.end();) {
+    MEDIA_TRY_ASSIGN(const auto row, repository_->find_blob(each->first));
+    // Gone by now, through this call or somebody else's.
+    each = row && row->state == BlobState::deleting ? std::next(each) : unwiped.erase(each);
+  }
+  const std::lock_guard lock(unwiped_mutex_);
+  unwiped_ = std::move(unwiped);
+  return any;
+}
+
+Result<void> LibraryImpl::tell_unwiped() const {
+  const std::lock_guard lock(unwiped_mutex_);
+  if (unwiped_.empty()) return {};
+  const auto& [digest, noted] = *std::max_element(
+      unwiped_.begin(), unwiped_.end(), [](const auto& one, const auto& other) { return one.second.failures < other.second.failures; });
+  return Error{noted.reason.code, "collect: " + std::to_string(unwiped_.size()) + " removed blobs cannot be wiped, such as " +
+                                      digest.to_hex() + " (tried " + std::to_string(noted.failures) + " times, again after " +
+                                      to_rfc3339(noted.again_at) + "): " + noted.reason.message};
 }
 
 Result<std::uint64_t> LibraryImpl::condemn(std::span<const Blob> candidates) {
@@ -167,23 +246,7 @@ Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> g
   };
 
   // What a collection that died had claimed, or an erasure. Which of the two nothing tells, so that of these nothing stays at all.
-  bool any_abandoned = false;
-  std::optional<Error> not_wiped;
-  while (!not_wiped) {
-    MEDIA_TRY_ASSIGN(const auto abandoned, repository_->list_blobs_in_state(BlobState::deleting, clock_->now() - kClaimLease, kClaims));
-    if (abandoned.empty()) break;
-    // Two collections may find them at once; one of the two gets each.
-    MEDIA_TRY_ASSIGN(const auto taken_over, renew_claims(abandoned));
-    report.removed += taken_over.size();
-    any_abandoned = true;
-    // A place that cannot be wiped must not keep everything else from being collected; its claims wait for the next time.
-    const auto freed = wipe_claimed(taken_over);
-    if (freed) {
-      report.removed_bytes += *freed;
-    } else {
-      not_wiped = freed.error();
-    }
-  }
+  MEDIA_TRY_ASSIGN(const bool any_abandoned, wipe_abandoned(report));
   // Where somebody reads from the catalog's log at this moment, it is written back later, as ever.
   if (any_abandoned) static_cast<void>(repository_->wipe());
 
@@ -226,7 +289,7 @@ Result<CollectReport> LibraryImpl::collect(std::optional<std::chrono::seconds> g
     compact.bytes_per_second = options_.compact_bytes_per_second;
     MEDIA_TRY_ASSIGN(report.compacted, segments->compact(compact));
   }
-  if (not_wiped) return std::move(*not_wiped);
+  MEDIA_TRY(tell_unwiped());
   return report;
 }
 

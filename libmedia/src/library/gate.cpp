@@ -10,7 +10,8 @@
 namespace media {
 namespace {
 
-constexpr std::size_t kMostStored = 1000;
+/// Put away in one go.
+constexpr std::size_t kPutAwayAtOnce = 1000;
 constexpr std::size_t kLongestReason = 255;
 
 std::string limit_text(const std::optional<std::uint64_t>& limit, std::string_view unit) {
@@ -223,20 +224,24 @@ Result<BanReport> LibraryImpl::add_ban(const BanRequest& request) {
   } else if (!inserted) {
     return inserted.error();
   }
-  const auto list_stored = [&]() -> Result<std::vector<Media>> {
+  const auto list_stored = [&](std::size_t limit) -> Result<std::vector<Media>> {
     if (ban.digest) return repository_->list_media_of_blob(*ban.digest);
     SimilarQuery query;
     query.perceptual_hash = *ban.perceptual_hash;
     query.max_distance = ban.max_distance;
-    query.limit = kMostStored;
+    query.limit = limit;
     MEDIA_TRY_ASSIGN(auto similar, repository_->list_similar_media(query));
     std::vector<Media> stored;
     for (SimilarMedia& each : similar) stored.push_back(std::move(each.media));
     return stored;
   };
-  MEDIA_TRY_ASSIGN(report.stored, list_stored());
-  if (!request.put_away) return report;
-  for (auto found = report.stored; !found.empty();) {
+  if (!request.put_away) {
+    MEDIA_TRY_ASSIGN(report.stored, list_stored(SIZE_MAX));
+    return report;
+  }
+  for (;;) {
+    MEDIA_TRY_ASSIGN(const auto found, list_stored(kPutAwayAtOnce));
+    report.stored.insert(report.stored.end(), found.begin(), found.end());
     std::set<Digest> digests;
     for (const Media& media : found) {
       if (media.digest) digests.insert(*media.digest);
@@ -246,9 +251,8 @@ Result<BanReport> LibraryImpl::add_ban(const BanRequest& request) {
       // Removed by its owner since it was found.
       if (!done && done.error().code != Errc::not_found) return done.error();
     }
+    // What is kept back is found no more: what is found next are the others.
     if (ban.digest || digests.empty()) break;
-    // What is kept back is found no more: these are the next ones.
-    MEDIA_TRY_ASSIGN(found, list_stored());
   }
   report.put_away = true;
   return report;

@@ -4,8 +4,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <limits>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -241,6 +243,11 @@ class LibraryImpl final : public Library, public Gate {
   Result<void> forget_claimed(std::span<const Blob> removed) const;
   /// Both, and between them the bytes of what was removed are wiped, too.
   Result<std::uint64_t> wipe_claimed(std::vector<Blob> claims) const;
+  /// What a collection or an erasure that died had claimed; says whether there was any of it. What cannot be wiped is tried again by later
+  /// calls, with growing pauses.
+  Result<bool> wipe_abandoned(CollectReport& report);
+  /// An error as long as there is any.
+  Result<void> tell_unwiped() const;
   /// Claims anew for another lease; those that are no longer this caller's are left out.
   Result<std::vector<Blob>> renew_claims(std::span<const Blob> claims) const;
 
@@ -254,7 +261,9 @@ class LibraryImpl final : public Library, public Gate {
   /// Reads every tier's copy. Where one is whole, those that are not are set aside and replaced from it, except in a library that is open
   /// for reading only. `unavailable` where no copy is whole, and a tier that may have one does not answer; `not_found` where the blob was
   /// removed meanwhile.
+  /// Of those who look for the same blob at once one does, and the others get what it has found.
   Result<WholeCopy> find_whole_copy(const Digest& digest) const;
+  Result<WholeCopy> search_whole_copy(const Digest& digest) const;
   /// Copies into a tier, and settles it; false where there was nothing to copy, or it was removed meanwhile.
   Result<bool> bring(const BlobStore& from, BlobStore& to, const Digest& digest) const;
   /// After a blob was copied into a tier: false where it was removed meanwhile, and then the copy is, too. What fails is settled by
@@ -349,6 +358,23 @@ class LibraryImpl final : public Library, public Gate {
   mutable RenditionUses uses_;
   const bool counts_reads_;  ///< Where there are tiers to choose by them.
   mutable ReadCounts read_counts_;
+  /// Searches for whole copies that are under way; `found` is absent until the one who searches is through.
+  struct CopySearch {
+    std::optional<Result<WholeCopy>> found;
+  };
+  mutable std::mutex searches_mutex_;
+  mutable std::condition_variable search_ended_;
+  mutable std::map<Digest, std::shared_ptr<CopySearch>> searches_;
+
+  /// A claim that could not be wiped.
+  struct Unwiped {
+    std::uint32_t failures = 0;
+    Timestamp again_at{};
+    Error reason;
+  };
+  mutable std::mutex unwiped_mutex_;
+  std::unordered_map<Digest, Unwiped> unwiped_;
+
   mutable std::mutex unsettled_mutex_;
   mutable std::set<Digest> unsettled_;  ///< Copies that may have come too late for a removal.
   std::mutex budget_mutex_;

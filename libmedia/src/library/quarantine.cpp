@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -18,7 +19,7 @@ namespace {
 constexpr std::size_t kLongestNote = 255;
 constexpr std::chrono::milliseconds kFirstScanPause{1000};
 constexpr std::chrono::milliseconds kLongestScanPause{60'000};
-/// Of bytes that cannot be read; a scanner that is down is waited for, however long that takes.
+/// Of bytes that cannot be read, one after another.
 constexpr std::uint32_t kMaxReadAttempts = 5;
 constexpr std::chrono::seconds kRenewEvery{2};
 
@@ -45,9 +46,19 @@ class LeaseKeeper {
   std::jthread thread_;  // last: it ends before what it uses goes
 };
 
-bool is_worth_waiting(const Error& error, std::uint32_t attempts) noexcept {
-  if (is_retryable(error.code) || error.code == Errc::cancelled) return true;
-  return (error.code == Errc::io || error.code == Errc::no_space) && attempts < kMaxReadAttempts;
+/// A scanner that is down is, however long that takes.
+bool is_worth_waiting(const Error& error) noexcept { return is_retryable(error.code) || error.code == Errc::cancelled; }
+
+constexpr std::string_view kUnread = "unread ";
+
+/// How often its bytes could not be read, one time after another, by what was noted the last time. The attempts of the job count a scanner
+/// that was down as well.
+std::uint32_t failed_reads(const Job& job) noexcept {
+  std::uint32_t times = 0;
+  if (job.last_error.starts_with(kUnread)) {
+    std::from_chars(job.last_error.data() + kUnread.size(), job.last_error.data() + job.last_error.size(), times);
+  }
+  return times;
 }
 
 bool is_damage(Hold reason) noexcept { return reason == Hold::damaged || reason == Hold::missing; }
@@ -347,12 +358,18 @@ Result<void> LibraryImpl::run_scan(const Job& job) {
       MEDIA_TRY_ASSIGN(const auto content, open_verified(*media->digest));
       return scan(*content);
     }();
-    if (!found && !is_worth_waiting(found.error(), job.attempts)) return end_scan_failed(job, *media->digest, found.error());
     if (!found) {
       // However long it is down: what was not scanned is not let go.
+      std::string why = found.error().message;
+      if (!is_worth_waiting(found.error())) {
+        const std::uint32_t times = failed_reads(job) + 1;
+        const bool may_pass = found.error().code == Errc::io || found.error().code == Errc::no_space;
+        if (!may_pass || times >= kMaxReadAttempts) return end_scan_failed(job, *media->digest, found.error());
+        why = std::string(kUnread) + std::to_string(times) + " times: " + why;
+      }
       const auto pause = std::min(kLongestScanPause, kFirstScanPause * (1U << std::min(job.attempts, 6U)));
       return repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
-        MEDIA_TRY(transaction.release_job(job.id, job.lease_owner, clock_->now() + pause, found.error().message));
+        MEDIA_TRY(transaction.release_job(job.id, job.lease_owner, clock_->now() + pause, why));
         return {};
       });
     }

@@ -30,6 +30,8 @@ namespace {
 constexpr std::size_t kPage = 500;
 /// While somebody else removes the same blob. Longer than its claim lives without being renewed: one that was abandoned is taken over.
 constexpr std::chrono::seconds kRemovalPatience = kClaimLease + std::chrono::seconds{30};
+/// While somebody else reads all copies of a blob, and replaces those that are damaged: 5 GB from a slow place.
+constexpr std::chrono::minutes kSearchPatience{2};
 
 }  // namespace
 
@@ -162,6 +164,37 @@ class LibraryImpl::Arrangement {
 };
 
 Result<LibraryImpl::WholeCopy> LibraryImpl::find_whole_copy(const Digest& digest) const {
+  std::shared_ptr<CopySearch> search;
+  {
+    std::unique_lock lock(searches_mutex_);
+    if (const auto running = searches_.find(digest); running != searches_.end()) {
+      search = running->second;
+      if (search_ended_.wait_for(lock, kSearchPatience, [&] { return search->found.has_value(); })) return *search->found;
+      return Error{Errc::unavailable, "blob " + digest.to_hex() + " is being mended; try again"};
+    }
+    search = std::make_shared<CopySearch>();
+    searches_.emplace(digest, search);
+  }
+  /// Whatever is thrown on the way: nobody must wait for one who is gone.
+  struct End {
+    const LibraryImpl& library;
+    const Digest& digest;
+    CopySearch& search;
+    ~End() {
+      const std::lock_guard lock(library.searches_mutex_);
+      if (!search.found) search.found = Error{Errc::unavailable, "out of memory"};
+      library.searches_.erase(digest);
+      library.search_ended_.notify_all();
+    }
+  };
+  const End end{*this, digest, *search};
+  auto found = search_whole_copy(digest);
+  const std::lock_guard lock(searches_mutex_);
+  search->found = found;
+  return found;
+}
+
+Result<LibraryImpl::WholeCopy> LibraryImpl::search_whole_copy(const Digest& digest) const {
   WholeCopy found;
   const TieredStore* const tiers = store_->tiered();
   if (tiers == nullptr) return found;

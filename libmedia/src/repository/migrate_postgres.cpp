@@ -101,18 +101,21 @@ class PostgresSide final : public Side {
       MEDIA_TRY_ASSIGN(const std::int64_t others, count_others());
       if (others == 0) break;
       if (std::chrono::steady_clock::now() >= until) {
-        return Error{Errc::unavailable, "migrate: " + std::to_string(others) + " other connections have the catalog in the schema \"" +
-                                            options_.schema + "\" open; stop every mediad and mediactl that uses it"};
+        return in_use(others);
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
-    return run("migrate", [&]() -> Result<void> {
+    MEDIA_TRY(run("migrate", [&]() -> Result<void> {
       // Every write of any program locks this table in a weaker mode: from here on there is none.
       connection_->run_script(
           "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; "
           "LOCK TABLE media_turn IN EXCLUSIVE MODE");
       return {};
-    });
+    }));
+    // Who came between the count and the lock believes that the catalog is still the one that counts. Who comes from here on waits for the
+    // lock while opening it, and looks at that afterwards.
+    MEDIA_TRY_ASSIGN(const std::int64_t others, count_others());
+    return others == 0 ? Result<void>() : in_use(others);
   }
 
   Result<std::vector<Table>> tables() override {
@@ -214,6 +217,11 @@ class PostgresSide final : public Side {
   auto run(std::string_view what, const Work& work) -> std::invoke_result_t<const Work&> {
     connection_->wait_until(std::chrono::steady_clock::now() + kPatience);
     return guarded(*connection_, what, work);
+  }
+
+  [[nodiscard]] Error in_use(std::int64_t others) const {
+    return {Errc::unavailable, "migrate: " + std::to_string(others) + " other connections have the catalog in the schema \"" +
+                                   options_.schema + "\" open; stop every mediad and mediactl that uses it"};
   }
 
   Result<std::int64_t> count_others() {

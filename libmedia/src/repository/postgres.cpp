@@ -110,6 +110,8 @@ Result<std::unique_ptr<Repository>> open_postgres_repository(const PostgresRepos
   if (options.max_connections == 0) return Error{Errc::invalid_argument, "open catalog: at least one connection is needed"};
   auto repository = std::make_unique<postgres::PostgresRepository>(options);
   MEDIA_TRY(repository->prepare());
+  // Nothing, behind a migration that has the catalog locked: once that is through, whoever opened it can read whose the bytes are now.
+  if (!options.read_only) MEDIA_TRY(repository->write([](Transaction&) -> Result<void> { return {}; }));
   return repository;
 }
 

@@ -253,7 +253,8 @@ Result<std::optional<BlobStat>> FilesystemStore::stat(const Digest& digest) cons
   std::optional<BlobStat> found;
   MEDIA_TRY(look_again(*packed_, [&]() -> Result<bool> {
     auto packed = packed_->find(digest);
-    if (packed && *packed) {
+    // Uploads are answered on the strength of this. What cannot be made durable is as good as absent: they bring bytes of their own.
+    if (packed && *packed && packed_->settle(**packed)) {
       found = BlobStat{(*packed)->length, {}};
       return true;
     }
@@ -294,7 +295,8 @@ Result<bool> FilesystemStore::remove(const Digest& digest) {
 
 Result<bool> FilesystemStore::remove_file(const Digest& digest) {
   // No sync of the folder: a removal that a power cut undoes leaves a blob that nothing refers to, and the next
-  // collection takes it again. The folders stay, so that nobody who is publishing loses the one under a rename.
+  // collection takes it again; an erasure syncs it in `wipe`. The folders stay, so that nobody who is publishing loses the one under a
+  // rename.
   if (::unlinkat(base_.get(), blob_path(digest).c_str(), 0) == 0) return true;
   if (is_absence(errno)) return false;
   return errno_error(errno, "remove blob " + digest.to_hex());
@@ -428,6 +430,14 @@ Result<bool> FilesystemStore::quarantine_file(const Digest& digest) {
 Result<void> FilesystemStore::wipe(std::span<const Digest> removed, const std::stop_token& stop) {
   MEDIA_TRY(writable("wipe removed blobs"));
   MEDIA_TRY(packed_->wipe_dead(stop));
+  // Files of their own were removed without a sync: a power cut must not bring back what was said to be erased.
+  std::set<std::string> folders;
+  for (const Digest& digest : removed) folders.insert(folder_path(kFanOutDepth, folder_index(digest, kFanOutDepth)));
+  for (const std::string& each : folders) {
+    if (stop.stop_requested()) return Error{Errc::cancelled, "wipe removed blobs: stopped"};
+    const auto synced = sync_folder(base_.get(), each.c_str(), each);
+    if (!synced && synced.error().code != Errc::not_found) return synced;  // no folder: it was never in a file of its own
+  }
   const FolderStream folder = open_folder_stream(base_.get(), kQuarantine);
   if (!folder && errno == ENOENT) return {};
   if (!folder) return errno_error(errno, "open the quarantine folder");

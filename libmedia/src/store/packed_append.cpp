@@ -88,6 +88,7 @@ Result<PackedBlobs::Appended> PackedBlobs::append(std::span<const PackedContent>
 
 Result<void> PackedBlobs::sync(const Appended& appended) {
   auto synced = appended.writer->sync(appended.end());
+  note_synced(appended.segment, appended.end(), synced.has_value());
   if (!synced) {
     const std::lock_guard lock(append_mutex_);
     retire_writer(appended.writer);
@@ -283,7 +284,9 @@ Result<void> PackedBlobs::checkpoint(std::uint32_t segment) const {
   const auto write = [&]() -> Result<void> {
     MEDIA_TRY_ASSIGN(const auto file, open_segment(segment, index.id));
     // An index that outlived the entries that it names would be believed.
-    MEDIA_TRY(sync_data_once(file->descriptor.get(), "sync a segment"));
+    const auto synced = sync_data_once(file->descriptor.get(), "sync a segment");
+    note_synced(segment, index.covered, synced.has_value());
+    MEDIA_TRY(synced);
     return write_segment_index(folder_, index);
   };
   auto written = write();

@@ -65,7 +65,7 @@ Result<std::optional<FoundPacked>> PackedBlobs::find(const Digest& digest) const
       place = *known;
       id = segments_[place.segment].id;
       rescanned = segments_[place.segment].rescanned;
-      found = {nullptr, place.offset + kSegmentBlock, place.length};
+      found = {nullptr, place.offset + kSegmentBlock, place.length, place.segment};
     }
     auto file = open_segment(place.segment, id);
     if (!file && file.error().code != Errc::not_found) return std::move(file).error();
@@ -104,6 +104,35 @@ Result<std::optional<FoundPacked>> PackedBlobs::find(const Digest& digest) const
     }
     return Error{Errc::corrupt, "the header of blob " + digest.to_hex() + " is damaged in " + segment_name(id)};
   }
+}
+
+void PackedBlobs::note_synced(std::uint32_t segment, std::uint64_t end, bool synced) const {
+  const std::lock_guard lock(index_mutex_);
+  Segment& each = segments_[segment];
+  if (!synced) each.doubtful = true;
+  if (synced && !each.doubtful) each.durable = std::max(each.durable, end);
+}
+
+bool PackedBlobs::settle(const FoundPacked& found) const {
+  // Whoever may not write promises nothing to anybody.
+  if (options_.read_only) return true;
+  enum class Known : std::uint8_t { durable, doubtful, unknown };
+  const auto look = [&] {
+    const std::shared_lock lock(index_mutex_);
+    const Segment& segment = segments_[found.number];
+    if (found.offset + found.length <= segment.durable) return Known::durable;
+    return segment.doubtful ? Known::doubtful : Known::unknown;
+  };
+  Known known = look();
+  if (known != Known::unknown) return known == Known::durable;
+  const std::lock_guard settling(settle_mutex_);
+  known = look();
+  if (known != Known::unknown) return known == Known::durable;
+  struct stat status{};
+  if (::fstat(found.segment->descriptor.get(), &status) != 0) return false;
+  const bool synced = sync_data_once(found.segment->descriptor.get(), "sync a segment").has_value();
+  note_synced(found.number, static_cast<std::uint64_t>(status.st_size), synced);
+  return synced;
 }
 
 /// Reads a whole segment because its index was wrong about an entry. What the index has and a good header confirms stays, damaged or not,

@@ -38,6 +38,7 @@ struct FoundPacked {
   std::shared_ptr<const OpenSegment> segment;
   std::uint64_t offset = 0;  ///< Of the content.
   std::uint64_t length = 0;
+  std::uint32_t number = 0;  ///< Of the segment, in this process.
 };
 
 /// Every process appends to a segment of its own and learns of the others' by looking at the folder. The index in memory may be behind
@@ -78,6 +79,9 @@ class PackedBlobs {
   void abandon(const Appended& appended) noexcept;
   /// Looks into the index alone, not at what other processes have done since the last `refresh`. `corrupt` where the entry is damaged.
   Result<std::optional<FoundPacked>> find(const Digest& digest) const;
+  /// Sees to it that what was found outlives a power cut; false where that cannot be had. Entries of this process are found once they are
+  /// durable, but those of another may have been appended a moment ago, or by one that died before it synced them.
+  bool settle(const FoundPacked& found) const;
   /// Learns what other processes have appended, moved and removed; false where there was nothing new.
   Result<bool> refresh() const;
   /// Marks every entry of the blob dead; false where there was none.
@@ -108,6 +112,8 @@ class PackedBlobs {
     std::uint64_t scanned = 0;     ///< Up to here the index knows all of it.
     std::uint64_t live_bytes = 0;  ///< Spans of the entries that the index has.
     std::uint64_t checkpoint = 0;  ///< What its index on the disk covers.
+    std::uint64_t durable = 0;     ///< Up to here all of it is known to be on stable storage.
+    bool doubtful = false;         ///< A sync of it failed: what lies behind `durable` may be gone for all that a later sync says.
     bool index_stale = false;      ///< Entries that its index on the disk names have died or moved.
     bool ours = false;             ///< This process appends to it, and takes its entries in itself.
     bool given_up = false;         ///< Not to be appended to by this process: a write or a sync failed.
@@ -147,6 +153,8 @@ class PackedBlobs {
   static void note_known(Segment& segment, std::uint64_t from, std::uint64_t to);
   Result<void> ensure_writer();
   Result<void> sync(const Appended& appended);
+  /// After a sync of the segment that began when it had so many bytes, all of them written.
+  void note_synced(std::uint32_t segment, std::uint64_t end, bool synced) const;
   void take_in(const Appended& appended);
   void retire_writer(const std::shared_ptr<SegmentWriter>& writer);
   Result<bool> mark_dead(const Digest& digest, const PackedPlace& place);
@@ -181,6 +189,9 @@ class PackedBlobs {
   mutable std::deque<Segment> segments_;
   mutable std::map<SegmentId, std::uint32_t> numbers_;
   mutable std::unordered_multimap<Digest, PackedPlace> other_copies_;
+
+  /// One at a time syncs what others have appended: those who wait find that done. Taken before `index_mutex_`.
+  mutable std::mutex settle_mutex_;
 
   mutable std::mutex files_mutex_;
   mutable std::unordered_map<std::uint32_t, Reading> files_;

@@ -232,6 +232,7 @@ Result<PackedBlobs::Loaded> PackedBlobs::load_segment(const SegmentId& id, bool 
     const std::lock_guard lock(index_mutex_);
     segments_[number].scanned = std::max(index->covered, kFirstEntry);
     segments_[number].checkpoint = index->covered;
+    segments_[number].durable = index->covered;  // It was synced before the index was written.
     segments_[number].index_stale = !dead.empty();
   }
   if (segment_at(number).scanned == size) return Loaded::taken_in;

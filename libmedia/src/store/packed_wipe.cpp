@@ -36,6 +36,8 @@ Result<void> PackedBlobs::wipe_dead(const std::stop_token& stop) {
     if (stop.stop_requested()) return Error{Errc::cancelled, "overwrite removed blobs: stopped"};
     if (!segment_at(number).gone) MEDIA_TRY(wipe_segment(number, stop));
   }
+  // Of a segment that was rewritten the old file went without a sync: it must not come back with what was dead in it.
+  if (folder_ >= 0) return sync_folder(folder_, ".", "of the segments");
   return {};
 }
 

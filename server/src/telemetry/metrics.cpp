@@ -356,6 +356,9 @@ struct Metrics::State {
       counters("media_scrub_findings_total", "Damaged and missing blobs that were found by that, anew in each round.");
   Counter& found_damaged = scrub_findings.Add({{"problem", "damaged"}});
   Counter& found_missing = scrub_findings.Add({{"problem", "missing"}});
+  Family<Counter>& collections = counters("media_collections_total", "Garbage collections, by whether they got to their end.");
+  Counter& collections_done = collections.Add({{"outcome", "done"}});
+  Counter& collections_failed = collections.Add({{"outcome", "failed"}});
 
   Counter& auth_attempts = counters("auth_attempts_total", "Requests that brought a credential.").Add({});
   Family<Counter>& auth_failures = counters("auth_failures_total", "Of these, those whose credential did not do.");
@@ -396,6 +399,7 @@ void Metrics::count_scrubbed(std::uint64_t blobs, std::uint64_t bytes) {
 void Metrics::count_scrub_finding(Fault::Problem problem) {
   (problem == Fault::Problem::missing ? state_->found_missing : state_->found_damaged).Increment();
 }
+void Metrics::count_collection(bool done) { (done ? state_->collections_done : state_->collections_failed).Increment(); }
 
 std::string Metrics::text() {
   const auto checks = state_->sources.health ? state_->sources.health() : std::vector<Check>();  // may wait: outside the lock

@@ -82,6 +82,7 @@ class Metrics {
   void count_rate_limited(RateTier tier);
   void count_scrubbed(std::uint64_t blobs, std::uint64_t bytes);
   void count_scrub_finding(Fault::Problem problem);
+  void count_collection(bool done);
 
   /// Everything in the text format 0.0.4 (`kMediaType`).
   std::string text();
