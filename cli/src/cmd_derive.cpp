@@ -196,7 +196,15 @@ class DeriveRun {
         missing_paths.push_back(work.paths[i]);
         continue;
       }
-      MEDIA_TRY_ASSIGN(const media::Picture picture, library_->derive(*work.id, transforms_[i], stop_));
+      auto found = library_->derive(*work.id, transforms_[i], stop_);
+      if (!found && found.error().code == media::Errc::not_found) {
+        // A video that was encoded for another media of the same bytes.
+        missing.push_back(transforms_[i]);
+        missing_paths.push_back(work.paths[i]);
+        continue;
+      }
+      if (!found) return std::move(found).error();
+      const media::Picture picture = std::move(*found);
       Picture stored_one{picture.rendition.width, picture.rendition.height, {}};
       stored_one.content = picture.content;
       MEDIA_TRY(keep(work, work.paths[i], transforms_[i].format, stored_one));

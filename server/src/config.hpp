@@ -81,6 +81,7 @@ struct Config {
   unsigned job_threads = 2;
   std::chrono::seconds deadline{30};
   unsigned encodings = 1;  ///< 0: left to another process.
+  std::size_t encoding_queue = media::LibraryOptions{}.encoding_queue;
   std::chrono::seconds video_deadline{3600};
   std::uint64_t video_max_bytes = media::ProcessingBudget{}.max_video_bytes;
   unsigned derivations_at_once = 0;  ///< 0: as many as workers.

@@ -214,7 +214,7 @@ const std::vector<Setting>& server_settings() {
        [](Config& c, const std::string& text) { return read_number(text, c.pack_below_bytes, 0, 16ULL << 20U); },
        [](const Config& c) { return std::to_string(c.pack_below_bytes); }},
       {"MEDIA_SERVICE_STORAGE_RENDITION_BUDGET",
-       "bytes of the pictures that were made on the fly, and of MP4s that were arranged anew; those that nobody asked for the longest go "
+       "bytes of the pictures that were made on the fly; those that nobody asked for the longest go "
        "first. The presets' renditions and encoded videos neither count nor go",
        "bytes, 0 (no limit) to 1125899906842624",
        [](Config& c, const std::string& text) { return read_number(text, c.rendition_budget_bytes, 0, 1ULL << 50U); },
@@ -334,6 +334,10 @@ const std::vector<Setting>& server_settings() {
       {"MEDIA_SERVICE_PROCESSING_ENCODINGS", "videos that are encoded at one time; 0 leaves them to another process on the same store",
        "0 to 64", [](Config& c, const std::string& text) { return read_number(text, c.encodings, 0, 64); },
        [](const Config& c) { return std::to_string(c.encodings); }},
+      {"MEDIA_SERVICE_PROCESSING_ENCODING_QUEUE",
+       "videos that are ordered and not there yet, of all owners; nobody has more in it than is free for others, and beyond it 503",
+       "1 to 100000", [](Config& c, const std::string& text) { return read_number(text, c.encoding_queue, 1, 100'000); },
+       [](const Config& c) { return std::to_string(c.encoding_queue); }},
       {"MEDIA_SERVICE_PROCESSING_VIDEO_DEADLINE_SECONDS", "wall time of encoding one video", "10 to 86400",
        [](Config& c, const std::string& text) { return read_seconds(text, c.video_deadline, 10, 86'400); },
        [](const Config& c) { return std::to_string(c.video_deadline.count()); }},

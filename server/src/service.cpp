@@ -381,6 +381,7 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   options.budget.deadline = config.deadline;
   options.budget.video_deadline = config.video_deadline;
   options.budget.max_video_bytes = config.video_max_bytes;
+  options.encoding_queue = config.encoding_queue;
   options.encodings_at_once = std::max(config.encodings, 1U);
   options.isolation = config.isolation;
   options.workers = config.workers;
@@ -498,7 +499,10 @@ Result<std::unique_ptr<Service>> Service::start(const Config& config, Log& log) 
   for (unsigned i = 0; i < config.job_threads; ++i) {
     parts->threads.emplace_back([self](const std::stop_token& stop) { self->work_off(stop, &Library::run_jobs, "job thread"); });
   }
-  for (unsigned i = 0; i < config.encodings; ++i) {
+  if (config.encodings > 0 && !library.encodes()) {
+    log.write(LogLevel::info, "no videos are encoded here", {{"reason", "media-video-worker is not installed"}});
+  }
+  for (unsigned i = 0; library.encodes() && i < config.encodings; ++i) {
     parts->threads.emplace_back([self](const std::stop_token& stop) { self->work_off(stop, &Library::run_encodings, "encoding thread"); });
   }
   parts->threads.emplace_back([self](const std::stop_token& stop) { self->collect(stop); });

@@ -39,6 +39,8 @@ void check_quarantine(const MakeRepository& make);
 // Transactions, jobs, threads: repository_contract_work.cpp.
 void check_removal_cascades(const MakeRepository& make);
 void check_jobs(const MakeRepository& make);
+void check_video_orders(const MakeRepository& make);
+void check_returned_job(const MakeRepository& make);
 void check_finishing_several(const MakeRepository& make);
 void check_transactions(const MakeRepository& make);
 void check_concurrency(const MakeRepository& make);

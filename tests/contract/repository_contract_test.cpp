@@ -66,6 +66,8 @@ TEST_CASE("repository: an owner's usage is what its media come to, whatever chan
 TEST_CASE("repository: bans are found by digest and by nearness") { on_each(test::check_bans); }
 TEST_CASE("repository: quarantine is kept by digest, and media say that they are held") { on_each(test::check_quarantine); }
 TEST_CASE("repository: removing a media takes its links, jobs and upload along") { on_each(test::check_removal_cascades); }
+TEST_CASE("repository: video orders are a media's own, and their owners take turns") { on_each(test::check_video_orders); }
+TEST_CASE("repository: a job that is given back as if untouched has as many attempts as before") { on_each(test::check_returned_job); }
 TEST_CASE("repository: a job is leased to one owner at a time") { on_each(test::check_jobs); }
 TEST_CASE("repository: a transaction is whole or nothing") { on_each(test::check_transactions); }
 TEST_CASE("repository: sixteen threads write and read at once") { on_each(test::check_concurrency); }

@@ -89,6 +89,101 @@ void check_removal_cascades(const MakeRepository& make) {
   CHECK(repository->find_upload("token-" + std::to_string(stays)).value().has_value());
 }
 
+void check_video_orders(const MakeRepository& make) {
+  const auto repository = make();
+  Media film = a_media("anna");
+  film.digest = digest_of("film");
+  const MediaId hers = insert(*repository, film);
+  film.owner = "bert";
+  film.idempotency_key.clear();
+  const MediaId his = insert(*repository, film);
+  const auto order = [&](MediaId media, const std::string& owner, const std::string& transform, std::int64_t turn, std::int64_t due) {
+    Job job = a_job(media, due);
+    job.kind = "encode";
+    job.payload = transform;
+    VideoOrder row{media, transform, owner, insert_job(*repository, job), turn, 0, "", at(due)};
+    do_write(*repository, [&](Transaction& transaction) { return transaction.put_video_order(row); });
+    return row;
+  };
+  CHECK(repository->job_queue("encode", "anna").value() == JobQueue{});
+  VideoOrder late = order(hers, "anna", "w=2,format=mp4", 7, 1);
+  const VideoOrder first = order(hers, "anna", "format=mp4", 5, 2);
+  const VideoOrder other = order(his, "bert", "format=mp4", 5, 3);
+  CHECK(repository->list_video_orders(hers).value() == std::vector{first, late});
+  CHECK(repository->list_video_orders(his).value() == std::vector{other});
+  CHECK(repository->job_queue("encode", "anna").value() == JobQueue{3, 2, 5, 7});
+  CHECK(repository->job_queue("encode", "cora").value() == JobQueue{3, 0, 5, std::nullopt});
+  CHECK(repository->job_queue("derive", "anna").value() == JobQueue{});
+  late.deaths = 1;
+  late.remark = std::string("\0\xFF", 2);
+  do_write(*repository, [&](Transaction& transaction) { return transaction.put_video_order(late); });
+  CHECK(repository->list_video_orders(hers).value() == std::vector{first, late});
+  CHECK(repository->write([](Transaction& transaction) { return transaction.put_video_order({.media_id = 999}); }).error().code ==
+        Errc::not_found);
+
+  // By turn, of those that are due; of one turn the one that is due the longest.
+  const auto claim_next = [&](std::int64_t now) {
+    std::optional<Job> job;
+    do_write(*repository, [&](Transaction& transaction) -> Result<void> {
+      MEDIA_TRY_ASSIGN(job, transaction.claim_job_in_turn("encode", at(now), "x", at(1000)));
+      return {};
+    });
+    return job ? job->id : 0;
+  };
+  CHECK(claim_next(0) == 0);
+  CHECK(claim_next(1) == late.job_id);
+  CHECK(claim_next(10) == first.job_id);
+  CHECK(claim_next(10) == other.job_id);
+  CHECK(claim_next(10) == 0);
+  CHECK(claim_next(1000) == first.job_id);  // whose lease ran out
+  CHECK(repository->job_queue("encode", "bert").value() == JobQueue{3, 1, 5, 5});
+
+  // What was made of them, for whomever.
+  CHECK(repository->ordered_video_bytes("anna").value() == 0);
+  Rendition made;
+  made.source = digest_of("film");
+  made.transform = "format=mp4";
+  made.encoder = "e";
+  made.digest = digest_of("made");
+  made.format = Format::mp4;
+  made.size_bytes = 1000;
+  do_write(*repository, [&](Transaction& transaction) { return transaction.put_rendition(made); });
+  CHECK(repository->ordered_video_bytes("anna").value() == 1000);
+  CHECK(repository->ordered_video_bytes("bert").value() == 1000);
+  CHECK(repository->ordered_video_bytes("cora").value() == 0);
+
+  // They go with their media.
+  CHECK(in_write(*repository, [&](Transaction& transaction) { return transaction.remove_media(hers); }));
+  CHECK(repository->list_video_orders(hers).value().empty());
+  CHECK(repository->ordered_video_bytes("anna").value() == 0);
+  CHECK(repository->list_video_orders(his).value() == std::vector{other});
+}
+
+void check_returned_job(const MakeRepository& make) {
+  const auto repository = make();
+  Job job = a_job(0, 50);
+  job.attempts = 2;
+  job.progress = 0.25;
+  job.id = insert_job(*repository, job);
+  const auto returned = [&](const std::string& owner) {
+    return in_write(*repository, [&](Transaction& transaction) { return transaction.return_job(job.id, owner, at(200), "stopped"); });
+  };
+  CHECK_FALSE(returned("a"));  // nobody has it
+  REQUIRE(ids_of(claim(*repository, 100, "a", 500)) == std::vector{job.id});
+  CHECK_FALSE(returned("b"));
+  CHECK(returned("a"));
+  const Job back = repository->list_jobs(std::nullopt, 10).value().at(0);
+  CHECK(back.attempts == 2);
+  CHECK(back.state == JobState::queued);
+  CHECK(back.run_after == at(200));
+  CHECK(back.lease_owner.empty());
+  CHECK_FALSE(back.lease_until.has_value());
+  CHECK(back.last_error == "stopped");
+  CHECK(back.progress == 0.25);
+  CHECK(claim(*repository, 199, "a", 500).empty());
+  CHECK(claim(*repository, 200, "a", 500).at(0).attempts == 3);
+}
+
 void check_jobs(const MakeRepository& make) {
   const auto repository = make();
   const MediaId one = insert(*repository, a_media("owner"));

@@ -5,6 +5,7 @@ media_test(test_library TIMEOUT 300
   ${CMAKE_CURRENT_LIST_DIR}/library_collect_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_derivations_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_distant_store_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/library_encodings_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_entrance_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_erase_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_expiry_test.cpp

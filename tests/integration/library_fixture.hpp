@@ -49,6 +49,8 @@ class ScriptedProcessor final : public media::Processor {
     return media::is_video(format) ? shows_videos : media::Processor::handles(format);
   }
 
+  [[nodiscard]] bool encodes() const noexcept override { return encodes_videos; }
+
   /// The same for the same content, and never near that of another one.
   static media::Appearance appearance_of(std::span<const std::byte> content) {
     const media::Digest digest = media::Digest::of(content);
@@ -59,6 +61,7 @@ class ScriptedProcessor final : public media::Processor {
 
   std::atomic<int> calls{0};
   bool shows_videos = false;
+  bool encodes_videos = true;
   std::string salt;  ///< Stands behind every output: what another encoder under the same name would do.
   std::function<media::Result<void>(const media::DeriveOptions&)> before;
 };
@@ -84,6 +87,7 @@ struct LibraryFixture {
     options.pack_below_bytes = pack_below_bytes;
     options.derivations_at_once = derivations_at_once;
     options.derivation_queue = derivation_queue;
+    options.encoding_queue = encoding_queue;
     options.rendition_budget_bytes = rendition_budget_bytes;
     options.read_cache_bytes = read_cache_bytes;
     options.budget.deadline = deadline;
@@ -123,6 +127,7 @@ struct LibraryFixture {
   /// Of the next `open`.
   unsigned derivations_at_once = 4;
   std::size_t derivation_queue = media::LibraryOptions{}.derivation_queue;
+  std::size_t encoding_queue = media::LibraryOptions{}.encoding_queue;
   std::uint64_t rendition_budget_bytes = 0;
   std::uint64_t read_cache_bytes = 0;
   std::chrono::milliseconds deadline = media::ProcessingBudget{}.deadline;

@@ -84,6 +84,7 @@ void fill(Repository& repository) {
     MEDIA_TRY_ASSIGN(const auto claimed, transaction.claim_jobs("derive", at(100), "lease", at(200), 3, 0));
     MEDIA_TRY(transaction.renew_job(claimed[0].id, "lease", at(300), 0.1));
     MEDIA_TRY(transaction.release_job(claimed[1].id, "lease", std::nullopt, kAnyBytes));
+    MEDIA_TRY(transaction.put_video_order({50, "format=mp4", "owner", 7, 3, 1, kAnyBytes, at(4)}));
     UploadSession upload{"token-1", 50, "owner", kAnyBytes, "image/png", 12, digest_of("promised"), UploadState::receiving, at(1), at(2)};
     MEDIA_TRY(transaction.put_upload(upload));
     upload.token = "token-2";
@@ -163,12 +164,13 @@ CatalogPlace in_postgres(const PostgresRepositoryOptions& options) {
 /// Rows of all tables that migrations fill.
 std::string rows_in(test::PostgresServer& server, const std::string& schema) {
   std::string all;
-  for (const char* const table : {"item", "blob", "rendition", "job", "upload", "resumable_upload", "link", "api_key", "blob_read"}) {
+  for (const char* const table :
+       {"item", "blob", "rendition", "job", "upload", "resumable_upload", "link", "api_key", "blob_read", "video_order"}) {
     all += server.ask("SELECT count(*) FROM " + schema + ".media_" + table) + " ";
   }
   return all;
 }
-const std::string kNoRows = "0 0 0 0 0 0 0 0 0 ";
+const std::string kNoRows = "0 0 0 0 0 0 0 0 0 0 ";
 
 }  // namespace
 

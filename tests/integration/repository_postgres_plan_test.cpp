@@ -40,6 +40,8 @@ void fill(test::PostgresServer& server, const std::string& schema) {
     INSERT INTO media_job (kind, media_id, state, attempts, run_after, lease_owner, progress, last_error, created_at, payload)
       SELECT 'derive', i, CASE WHEN i % 1000 = 0 THEN 2 ELSE 0 END, 0, i, '', 0, '', i, '' FROM generate_series(1, )" +
              rows + R"() AS i;
+    INSERT INTO media_video_order SELECT i, 'format=mp4', 'owner-' || i % 50, i, i, 0, '', i FROM generate_series(1, )" +
+             rows + R"() AS i;
     INSERT INTO media_upload SELECT 't' || i, i, 'owner', '', '', 1, NULL, 0, i, i FROM generate_series(1, )" +
              rows + R"() AS i;
     INSERT INTO media_resumable_upload SELECT 'r' || i, 'owner', 0, '', '', '', '', 1, NULL, i, i FROM generate_series(1, )" +

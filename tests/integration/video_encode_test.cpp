@@ -1,5 +1,7 @@
 // Videos for browsers: MP4s that are arranged anew, and what is encoded by the real media-video-worker. ffprobe says what came of it.
 #include <bit>
+#include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -87,6 +89,33 @@ const Json& stream(const Json& facts, const std::string& kind) {
   }
   FAIL("no " << kind);
   return facts;
+}
+
+double seconds_of(const Json& stream) { return std::stod(stream.at("duration").get<std::string>()); }
+
+/// When something is first heard, by the file's clock and decoded by somebody else: what comes before is silence, or nothing.
+double first_heard(const std::vector<std::byte>& content) {
+  const test::TempFolder folder;
+  test::write_file(folder / "a", content);
+  const auto told = test::run({"ffmpeg", "-v", "error", "-i", (folder / "a").string(), "-map", "0:a", "-af",
+                               "aresample=async=1:first_pts=0", "-f", "s16le", "-ac", "1", "-ar", "48000", (folder / "s").string()});
+  INFO(told.err);
+  REQUIRE(told.exit_code == 0);
+  const std::string samples = test::read_text(folder / "s");
+  for (std::size_t i = 0; i + 1 < samples.size(); i += 2) {
+    std::int16_t value = 0;
+    std::memcpy(&value, samples.data() + i, sizeof value);
+    if (std::abs(value) > 3000) return static_cast<double>(i / 2) / 48'000;
+  }
+  return -1;
+}
+
+/// The times of all packets of a stream, in their order, and which of them are key frames.
+std::vector<std::pair<double, bool>> packets(const std::vector<std::byte>& content, const std::string& kind) {
+  std::istringstream lines(ffprobe(content, {"-of", "csv=p=0", "-select_streams", kind, "-show_entries", "packet=pts_time,flags"}));
+  std::vector<std::pair<double, bool>> all;
+  for (std::string line; std::getline(lines, line);) all.emplace_back(std::stod(line), line.find('K') != std::string::npos);
+  return all;
 }
 
 double seconds(const Json& facts) { return std::stod(facts.at("format").at("duration").get<std::string>()); }
@@ -267,9 +296,16 @@ TEST_CASE("video: bad input is refused, or made of what is there, in bounded tim
     cut.resize(good.size() * 2 / 3);
     const MemoryReader reader(cut);
     const auto part = processor->derive(reader, std::vector{*parse_transform(transform)}, options);
-    if (part) CHECK_FALSE(bytes_of(part->outputs.at(0)).empty());
-    if (!part) CHECK(part.error().code == Errc::corrupt);
-    if (encodes) CHECK(part.has_value());
+    REQUIRE(part.has_value());
+    const auto came = bytes_of(part->outputs.at(0));
+    if (encodes) {
+      const Json told = facts(came);
+      const int of_cut = std::stoi(stream(told, "video").at("nb_read_frames").get<std::string>());
+      CHECK(of_cut > 20);
+      CHECK(of_cut < 75);
+    } else {
+      CHECK(came == cut);
+    }
     // Cut in the middle of its index.
     auto head = good;
     head.resize(find(good, "moov") + 200);
@@ -288,16 +324,17 @@ TEST_CASE("video: bad input is refused, or made of what is there, in bounded tim
     // Frames in another file.
     auto elsewhere = good;
     elsewhere.at(find(good, "dref") + 4 + 8 + 11) = std::byte{0};
-    // The other file is not looked for: what is here is taken, or nothing.
-    const auto of_here = processor->derive(MemoryReader(elsewhere), std::vector{*parse_transform(transform)}, options);
-    if (!encodes) REQUIRE_FALSE(of_here.has_value());
-    if (!of_here) CHECK(of_here.error().code == Errc::unsupported);
+    // The other file is not looked for, and nothing else is shown in its place.
+    const Error of_here = refusal(*processor, elsewhere, transform, options);
+    CHECK(of_here.code == Errc::unsupported);
+    CHECK(of_here.message.find("another file") != std::string::npos);
   }
   // No time goes by between its frames: one is left.
   const auto standing = test::film("a.mkv", {"-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=1", "-vf", "setpts=0", "-vsync", "passthrough",
                                              "-c:v", "libx264", "-bf", "0"});
   const auto of_one = processor->derive(MemoryReader(standing), std::vector{*parse_transform("format=mp4")}, options);
-  if (of_one) CHECK(stream(facts(bytes_of(of_one->outputs.at(0))), "video").at("nb_read_frames") == "1");
+  REQUIRE(of_one.has_value());
+  CHECK(stream(facts(bytes_of(of_one->outputs.at(0))), "video").at("nb_read_frames") == "1");
   CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(90));
 }
 
@@ -322,4 +359,129 @@ TEST_CASE("video: the encoders open nothing and connect to nothing") {
     }
   }
   CHECK(at_work);
+}
+
+TEST_CASE("video: after a picture that stands for more than ten minutes sound and picture are still together") {
+  // Half a second of pictures, a gap to 700 s, and a tone with the first picture behind it.
+  const auto source = test::film(
+      "a.mkv", {"-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=2", "-f", "lavfi", "-i",
+                "aevalsrc='if(between(t,700.5,701),sin(2*PI*1000*t),0)':s=8000:d=702", "-vf", "setpts='if(gt(N,4),PTS+699.5/TB,PTS)'",
+                "-vsync", "passthrough", "-c:v", "libx264", "-bf", "0", "-c:a", "pcm_s16le"});
+  DeriveOptions options;
+  const auto made = workers()->derive(MemoryReader(source), std::vector{*parse_transform("format=mp4")}, options);
+  if (!made) FAIL(made.error().message);
+  const auto content = bytes_of(made->outputs.at(0));
+  const auto pictures = packets(content, "v");
+  REQUIRE(pictures.size() == 20);
+  // The picture at 0.4 s stands for 600 s; the one of 700 s, and the tone half a second later, come then.
+  CHECK(std::abs(pictures.at(5).first - 600.4) < 0.05);
+  CHECK(std::abs(first_heard(content) - 600.9) < 0.15);
+  CHECK(seconds(facts(content)) < 604);
+}
+
+TEST_CASE("video: sound that begins late begins as late, to the sample, and sound before the first picture is left out") {
+  const auto processor = workers();
+  for (const double offset : {0.02, 0.08, 0.3}) {
+    CAPTURE(offset);
+    const auto late = test::film("a.mkv", {"-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=2", "-itsoffset", std::to_string(offset), "-f",
+                                           "lavfi", "-i", "sine=d=1.5", "-c:v", "libx264", "-bf", "0", "-c:a", "pcm_s16le"});
+    for (const std::string format : {"mp4", "webm"}) {
+      CAPTURE(format);
+      CHECK(std::abs(first_heard(derived(*processor, late, "format=" + format)) - offset) < 0.015);
+    }
+  }
+  // Pictures that begin half a second after the sound, whose tone begins with the first of them.
+  const auto early =
+      test::film("a.mkv", {"-itsoffset", "0.5", "-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=2", "-f", "lavfi", "-i",
+                           "aevalsrc='if(gt(t,1),sin(2*PI*1000*t),0)':s=48000:d=2.5", "-c:v", "libx264", "-bf", "0", "-c:a", "pcm_s16le"});
+  CHECK(std::abs(first_heard(derived(*processor, early, "format=mp4")) - 0.5) < 0.03);
+}
+
+TEST_CASE("video: sound of old cameras is heard, and what cannot be decoded is left out without the video") {
+  const auto processor = workers();
+  for (const std::string codec : {"pcm_mulaw", "pcm_alaw", "pcm_u8", "mp2", "pcm_s32le"}) {
+    CAPTURE(codec);
+    const auto source = film("a.mkv", {"-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", codec, "-ar", "44100"});
+    CHECK(stream(facts(derived(*processor, source, "format=mp4,w=64")), "audio").at("codec_name") == "aac");
+  }
+  // Its pictures, and nothing instead of the sound.
+  const auto source = film("a.mkv", {"-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "wmav2"});
+  for (const std::string format : {"mp4", "webm"}) {
+    const Json told = facts(derived(*processor, source, "w=64,format=" + format));
+    CHECK(told.at("streams").size() == 1);
+    CHECK(stream(told, "video").at("nb_read_frames") == "75");
+  }
+}
+
+TEST_CASE("video: a clock that is set back does not end the film") {
+  const auto source = test::film("a.mkv", {"-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=4", "-vf", "setpts='if(gte(N,50),PTS-2/TB,PTS)'",
+                                           "-vsync", "passthrough", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-copyts"});
+  const auto made = derived(*workers(), source, "format=mp4");
+  const auto pictures = packets(made, "v");
+  CHECK(pictures.size() >= 98);
+  CHECK(std::abs(seconds(facts(made)) - 4) < 0.1);
+}
+
+TEST_CASE("video: a slideshow has a key frame wherever two seconds have gone by") {
+  const auto source = test::film("a.mkv", {"-f", "lavfi", "-i", "testsrc2=s=64x48:r=1:d=20", "-vf", "setpts=3*PTS", "-vsync", "passthrough",
+                                           "-c:v", "libx264", "-bf", "0"});
+  for (const std::string format : {"mp4", "webm"}) {
+    CAPTURE(format);
+    const auto all = packets(derived(*workers(), source, "format=" + format), "v");
+    REQUIRE(all.size() == 20);
+    CHECK(std::all_of(all.begin(), all.end(), [](const auto& packet) { return packet.second; }));
+  }
+}
+
+TEST_CASE("video: progress of a film that lies about its length rises to its end") {
+  for (const std::uint32_t said : {100U, 86'400'000U}) {
+    CAPTURE(said);
+    auto source = film("a.mp4", {"-c:v", "libx264", "-pix_fmt", "yuv420p"}, "testsrc2=s=640x360:r=25:d=3");
+    for (const char* const box : {"mvhd", "tkhd", "mdhd"}) {
+      for (std::size_t at = 0;
+           (at = std::string_view(reinterpret_cast<const char*>(source.data()), source.size()).find(box, at)) != std::string::npos; ++at) {
+        const std::size_t place = at + 4 + (std::string_view(box) == "tkhd" ? 20 : 16);
+        for (std::size_t i = 0; i < 4; ++i) source.at(place + i) = static_cast<std::byte>(said >> (24 - 8 * i));
+      }
+    }
+    DeriveOptions options;
+    std::vector<double> progress;
+    options.progress = [&](double share) { progress.push_back(share); };
+    const auto made = workers()->derive(MemoryReader(source), std::vector{*parse_transform("format=mp4")}, options);
+    if (!made) FAIL(made.error().message);
+    REQUIRE_FALSE(progress.empty());
+    CHECK(std::is_sorted(progress.begin(), progress.end()));
+    CHECK(progress.back() == 1);
+    CHECK(stream(facts(bytes_of(made->outputs.at(0))), "video").at("nb_read_frames") == "75");
+  }
+}
+
+TEST_CASE("video: HDR, a size that changes in the middle, and times below zero are encoded") {
+  const auto processor = workers();
+  const auto hdr = film("a.mkv",
+                        {"-c:v", "libx265", "-x265-params", "log-level=none", "-pix_fmt", "yuv420p10le", "-color_primaries", "bt2020",
+                         "-color_trc", "smpte2084", "-colorspace", "bt2020nc", "-c:a", "aac"},
+                        "testsrc2=s=320x180:r=10:d=1");
+  const Json bright = facts(derived(*processor, hdr, "format=mp4"));
+  CHECK(stream(bright, "video").at("color_transfer") == "bt709");
+  CHECK(stream(bright, "video").at("pix_fmt") == "yuv420p");
+  // Two sizes, one after the other: all come out in the first one's.
+  const test::TempFolder folder;
+  test::write_file(folder / "1.m2v", test::film("1.m2v", {"-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1", "-c:v", "mpeg2video"}));
+  test::write_file(folder / "2.m2v", test::film("2.m2v", {"-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=1", "-c:v", "mpeg2video"}));
+  const std::string both = test::read_text(folder / "1.m2v") + test::read_text(folder / "2.m2v");
+  test::write_file(folder / "b.m2v", both);
+  const auto joined =
+      test::run({"ffmpeg", "-v", "error", "-r", "25", "-i", (folder / "b.m2v").string(), "-c", "copy", (folder / "b.mkv").string()});
+  INFO(joined.err);
+  REQUIRE(joined.exit_code == 0);
+  const std::string changed = test::read_text(folder / "b.mkv");
+  const Json sizes = facts(derived(*processor, test::bytes(changed), "format=mp4"));
+  CHECK(stream(sizes, "video").at("width") == 320);
+  CHECK(std::stoi(stream(sizes, "video").at("nb_read_frames").get<std::string>()) > 40);
+  const auto below =
+      test::film("a.mkv", {"-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=2", "-f", "lavfi", "-i", "sine=d=2", "-output_ts_offset", "-1",
+                           "-avoid_negative_ts", "disabled", "-c:v", "libx264", "-bf", "0", "-c:a", "aac"});
+  const Json negative = facts(derived(*processor, below, "format=webm"));
+  CHECK(std::abs(seconds(negative) - 2) < 0.15);
 }

@@ -33,6 +33,7 @@ struct GateOptions {
 struct QuotaState {
   Quota quota{};
   bool is_own = false;  ///< False: everybody's (`GateOptions::default_quota`).
+  /// The bytes are those of the media and of the videos that were encoded of them.
   OwnerUsage usage{};
 };
 

@@ -68,6 +68,9 @@ struct LibraryOptions {
   unsigned derivations_at_once = 0;
   /// Videos that are encoded at one time, by processes of their own: `run_encodings` runs one on each thread that calls it.
   unsigned encodings_at_once = 1;
+  /// Videos that are ordered and not yet there, of all owners; beyond it `order_video` is `unavailable`. Nobody has more in it than is free
+  /// for others.
+  std::size_t encoding_queue = 1000;
   /// Pictures that callers of `derive` have asked for and that wait for their turn; beyond it `unavailable`.
   std::size_t derivation_queue = 256;
   /// Bytes of renditions that were made on demand (`Rendition::on_demand`): beyond it the least recently used ones are dropped, some
@@ -232,7 +235,8 @@ struct JoinOutcome {
   IngestOutcome outcome{};
 };
 
-/// Renditions are disposable: a `Picture` is one with its bytes opened.
+/// Renditions are disposable: a `Picture` is one with its bytes opened. An MP4 that is only arranged anew (`Transform::keep_codecs`) is
+/// arranged while it is read: there is no blob of it, and `rendition.digest` names it as if there were one.
 struct Picture {
   Rendition rendition{};
   std::shared_ptr<const ByteReader> content{};
@@ -265,12 +269,14 @@ struct Derivation {
   std::unique_ptr<PendingPicture> pending{};  ///< It is on its way.
 };
 
-/// A video that is made of a media: `makes_video`. Stored, or the job that makes it, whose progress only rises; where that was given up
+/// A video that was ordered of a media: `encodes_video`. Stored, or the job that makes it, whose progress only rises; where that was given
+/// up
 /// (`JobState::dead`), its last error says why.
 struct Video {
   std::string transform{};  ///< `to_string(Transform)`.
   std::optional<Rendition> rendition{};
   std::optional<Job> job{};
+  std::string remark{};  ///< What is missing in it; empty: nothing.
 };
 
 /// How the making of pictures goes, since the library was opened.
@@ -491,19 +497,21 @@ class MEDIA_EXPORT Library {
 
   /// The rendition of a media by a transform: the stored one, or made and stored now. Calls for the same one share the work; different ones
   /// are made in the order of the calls, `LibraryOptions::derivations_at_once` at a time. Waits for its turn up to the deadline of the
-  /// budget, and for the making. A video that has to be encoded (`encodes_video`) is made by `order_video` only; before that it is
-  /// `not_found`. Errors: `not_found`, `unavailable` (too many wait, or its turn did not come), `cancelled`, those of
+  /// budget, and for the making. A video that has to be encoded (`encodes_video`) is made by `order_video` only; until it was ordered of
+  /// this very media it is `not_found`. Errors: `not_found`, `unavailable` (too many wait, or its turn did not come), `cancelled`, those of
   /// `read` (`denied` too), those of Processor::derive.
   Result<Picture> derive(MediaId id, const Transform& transform, std::stop_token stop = {});
   /// As above without waiting, of a media that was found a moment ago. `on_ready` (may be empty) is called once there is something to tell,
   /// from a thread of the library: it must be quick, and must not call the library.
   virtual Result<Derivation> begin_derive(const Media& media, const Transform& transform, std::function<void()> on_ready) = 0;
   [[nodiscard]] virtual DerivationStats derivation_stats() const = 0;
-  /// Has a video encoded (`encodes_video`) by `run_encodings`, here or elsewhere: queues a job, unless it is stored, or a job is on its
-  /// way. One that was given up is tried again. `invalid_argument` for another transform, `unsupported` where no video comes of such a
-  /// media, `not_found`, `denied` (kept back), `conflict` (16 of this media are on their way).
+  /// Has a video encoded (`encodes_video`) by `run_encodings`, here or elsewhere: queues a job, unless it was ordered of this media before
+  /// and is stored, or a job is on its way. Where the same was made for somebody else the job only finds it. One that was given up is tried
+  /// again. Owners take turns. `invalid_argument` for another transform, `unsupported` where no video comes of such a media or nothing
+  /// encodes here (`encodes`), `not_found`, `denied` (kept back), `conflict` (16 of this media are on their way), `too_large` (the owner's
+  /// quota, against which videos count), `unavailable` (LibraryOptions::encoding_queue).
   virtual Result<Video> order_video(const Media& media, const Transform& transform) = 0;
-  /// What videos there are of a media, or are being made, by this build's encoders.
+  /// What was ordered of a media and is there, by this build's encoders, or is being made.
   virtual Result<std::vector<Video>> videos(const Media& media) const = 0;
   /// Pictures from a content that is not, and will not be, in the library.
   virtual Result<Derived> derive_from(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options) = 0;
@@ -578,7 +586,10 @@ class MEDIA_EXPORT Library {
   virtual Result<std::size_t> run_jobs(const RunJobsOptions& options) = 0;
   /// As above, but does nothing else than describe such media.
   virtual Result<std::size_t> describe_old_media(const RunJobsOptions& options) = 0;
-  /// Encodes the videos that were ordered, one after the other; otherwise as `run_jobs`, which leaves them alone: they take minutes.
+  /// True where the processor encodes videos.
+  [[nodiscard]] virtual bool encodes() const noexcept = 0;
+  /// Encodes the videos that were ordered, one after the other, owner by owner; otherwise as `run_jobs`, which leaves them alone: they take
+  /// minutes. `unsupported` where the processor encodes none: the orders are left to others.
   virtual Result<std::size_t> run_encodings(const RunJobsOptions& options) = 0;
   /// Hands what waits to `send` on the calling thread, in the order of the changes as long as nothing fails; says how many were told or
   /// given up. At least once each. Several threads and processes may run it.

@@ -96,6 +96,8 @@ class MEDIA_EXPORT Processor {
   virtual Result<Derived> derive(const ByteReader& source, std::span<const Transform> transforms, const DeriveOptions& options) = 0;
   /// True where it can make pictures of this format. Videos need media-video-worker, also to be made of pictures.
   [[nodiscard]] virtual bool handles(Format format) const noexcept;
+  /// True where it can encode videos.
+  [[nodiscard]] virtual bool encodes() const noexcept;
 
  protected:
   Processor() = default;

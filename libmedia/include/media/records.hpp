@@ -146,6 +146,31 @@ struct JobCount {
   friend bool operator==(const JobCount&, const JobCount&) = default;
 };
 
+/// A video that was ordered of a media. What was encoded of the same bytes for somebody else is nobody's business.
+struct VideoOrder {
+  MediaId media_id = 0;
+  std::string transform{};  ///< `to_string(Transform)`.
+  std::string owner{};      ///< The media's.
+  std::int64_t job_id = 0;  ///< That makes it, or made it.
+  /// Among the jobs that wait, the lowest first: an owner's next order comes one turn after the last, so that owners take turns.
+  std::int64_t turn = 0;
+  std::uint32_t deaths = 0;  ///< Of workers, over it.
+  std::string remark{};      ///< What is missing in it, in words for people; empty: nothing.
+  Timestamp ordered_at{};
+
+  friend bool operator==(const VideoOrder&, const VideoOrder&) = default;
+};
+
+/// The jobs of one kind that are queued or running, as whoever queues another one has to know them.
+struct JobQueue {
+  std::uint64_t jobs = 0;
+  std::uint64_t of_owner = 0;
+  std::int64_t first_turn = 0;                       ///< 0 where there is none.
+  std::optional<std::int64_t> last_turn_of_owner{};  ///< Absent where the owner has none.
+
+  friend bool operator==(const JobQueue&, const JobQueue&) = default;
+};
+
 enum class UploadState : std::uint8_t { open, receiving, complete };
 
 /// A promised upload: who may send which bytes until when.

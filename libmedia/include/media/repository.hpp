@@ -137,6 +137,13 @@ class MEDIA_EXPORT RepositoryReader {
   /// Ascending by kind and state; those of which there are none are left out. Reads through all jobs.
   virtual Result<std::vector<JobCount>> count_jobs() const = 0;
 
+  /// Ascending by transform.
+  virtual Result<std::vector<VideoOrder>> list_video_orders(MediaId id) const = 0;
+  /// By the turns of video orders. Reads through the jobs of that kind.
+  virtual Result<JobQueue> job_queue(const std::string& kind, const std::string& owner) const = 0;
+  /// Bytes of the renditions that an owner's video orders came to, each order by itself. Reads through the orders of the owner.
+  virtual Result<std::uint64_t> ordered_video_bytes(const std::string& owner) const = 0;
+
   virtual Result<std::optional<UploadSession>> find_upload(const std::string& token) const = 0;
   /// The newest promise that a media waits for, or came by.
   virtual Result<std::optional<UploadSession>> find_upload_of_media(MediaId id) const = 0;
@@ -182,7 +189,7 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   virtual Result<MediaId> insert_media(const Media& media) = 0;
   /// Replaces every field of the row with this id. `not_found`.
   virtual Result<void> update_media(const Media& media) = 0;
-  /// With its links, jobs, upload session and resumable uploads. False where there was none.
+  /// With its links, jobs, video orders, upload session and resumable uploads. False where there was none.
   virtual Result<bool> remove_media(MediaId id) = 0;
 
   /// Inserts or replaces.
@@ -207,6 +214,9 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   /// `lease_owner` until `lease_until` and counts the attempt. Progress stays what an attempt before came to. `media_id` 0: any.
   virtual Result<std::vector<Job>> claim_jobs(const std::string& kind, Timestamp now, const std::string& lease_owner, Timestamp lease_until,
                                               std::size_t limit, MediaId media_id) = 0;
+  /// As above, one job, and of those that are due the one with the lowest turn by its video order.
+  virtual Result<std::optional<Job>> claim_job_in_turn(const std::string& kind, Timestamp now, const std::string& lease_owner,
+                                                       Timestamp lease_until) = 0;
   /// Prolongs a lease and notes progress. False where the lease is no longer this owner's.
   virtual Result<bool> renew_job(std::int64_t id, const std::string& lease_owner, Timestamp lease_until, double progress) = 0;
   /// Ends a job: deletes it. False where the lease is no longer this owner's.
@@ -216,8 +226,13 @@ class MEDIA_EXPORT Transaction : public RepositoryReader {
   /// Gives a job back: queued again from `run_after` on, or dead where that is absent. False as above.
   virtual Result<bool> release_job(std::int64_t id, const std::string& lease_owner, std::optional<Timestamp> run_after,
                                    const std::string& error) = 0;
+  /// Gives a job back as if it had not been claimed: the attempt does not count. False as above.
+  virtual Result<bool> return_job(std::int64_t id, const std::string& lease_owner, Timestamp run_after, const std::string& error) = 0;
   /// Queues a dead job again, due at `run_after`, without progress, as if it had never been tried. False where there is no such dead job.
   virtual Result<bool> retry_job(std::int64_t id, Timestamp run_after) = 0;
+
+  /// Inserts or replaces by media and transform. `not_found` where there is no such media.
+  virtual Result<void> put_video_order(const VideoOrder& order) = 0;
 
   /// Inserts or replaces by token. `not_found` where there is no such media.
   virtual Result<void> put_upload(const UploadSession& session) = 0;

@@ -25,6 +25,9 @@ constexpr auto kDyingPatience = std::chrono::milliseconds(1000);
 /// A worker's lasting limit is made for this many outputs, so that a probe's worker can serve the derive that follows.
 constexpr std::size_t kUsualOutputs = 16;
 
+/// Bytes of a video that are written over: a head, a length, an index whose room was kept.
+constexpr std::uint64_t kMostOverwritten = 1ULL << 20U;
+
 std::string seconds_text(std::chrono::milliseconds time) {
   const auto tenths = (time.count() + 50) / 100;
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
@@ -176,6 +179,7 @@ Result<Answer> WorkerPool::converse(Worker& worker, const Call& call, MessageKin
   request.budget.deadline = left;
   if (auto sent = channel.send(kind, write_request(request), source); !sent) return broken(worker, call, sent.error());
   double done = 0;
+  std::uint64_t overwritten = 0;
   for (;;) {
     const auto message = channel.receive(call.patience);
     if (!message) return broken(worker, call, message.error());
@@ -193,6 +197,11 @@ Result<Answer> WorkerPool::converse(Worker& worker, const Call& call, MessageKin
       const auto piece = call.video != nullptr ? parse_piece(message->payload, std::numeric_limits<std::int64_t>::max())
                                                : Result<Piece>(Error{Errc::corrupt, "nobody asked for a piece"});
       if (!piece) return broken(worker, call, Trouble::failed);
+      // Muxers go back to fill in what they did not know, and leave nothing out: whoever does is none of ours, or means ill.
+      const std::uint64_t size = call.video->size();
+      if (piece->offset > size) return broken(worker, call, Trouble::failed);
+      overwritten += std::min<std::uint64_t>(size - piece->offset, piece->bytes.size());
+      if (overwritten > kMostOverwritten) return broken(worker, call, Trouble::failed);
       if (piece->offset > most || piece->bytes.size() > most - piece->offset) {
         return Error{Errc::too_large, "the video has more than " + std::to_string(most) + " bytes, which is the budget's limit"};
       }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "cage/check_encoded.hpp"
 #include "cage/deaths.hpp"
 #include "cage/pool.hpp"
 #include "cage/source_file.hpp"
@@ -154,6 +155,7 @@ class Workers final : public Processor, public cage::TellsDeaths {
   [[nodiscard]] bool handles(Format format) const noexcept override {
     return is_video(format) ? videos_.has_value() : Processor::handles(format);
   }
+  [[nodiscard]] bool encodes() const noexcept override { return encodings_.has_value(); }
   [[nodiscard]] WorkerDeaths picture_worker_deaths() const noexcept override { return pictures_.deaths(); }
   [[nodiscard]] WorkerDeaths video_worker_deaths() const noexcept override {
     WorkerDeaths deaths;
@@ -173,6 +175,7 @@ class Workers final : public Processor, public cage::TellsDeaths {
   Result<Derived> encode(const ByteReader& source, const Transform& transform, const DeriveOptions& options) {
     if (!encodings_) return no_video(why_no_videos_);
     MEDIA_TRY_ASSIGN(Derived derived, encodings_->encode(source, transform, options));
+    MEDIA_TRY(cage::check_encoded(source, transform, derived.outputs.front()));
     if (transform.format != Format::mp4) return derived;
     // An MP4's index is known when its frames are written: it comes behind them, and is moved by the same hands as anybody's.
     Encoded& output = derived.outputs.front();
@@ -236,6 +239,7 @@ Result<fs::path> program_at(const fs::path& given, const Program& program) {
 }  // namespace
 
 bool Processor::handles(Format format) const noexcept { return can_decode(format); }
+bool Processor::encodes() const noexcept { return false; }
 
 std::unique_ptr<Processor> make_in_process_processor() { return std::make_unique<InProcess>(); }
 

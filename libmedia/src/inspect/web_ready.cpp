@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "inspect/boxes.hpp"
+#include "inspect/web_ready.hpp"
 #include "media/details.hpp"
 #include "media/inspect.hpp"
 #include "media/video.hpp"
@@ -96,6 +98,65 @@ Result<Layout> find_layout(const ByteReader& source) {
   }
 }
 
+/// ISO/IEC 14496-12, section 8.7.2: the lowest flag says that the frames lie in this file.
+Result<void> check_references(Bytes body) {
+  if (body.size() < kTableHeadBytes) return damaged("a list of files is too short");
+  Bytes entries = body.subspan(kTableHeadBytes);
+  while (entries.size() >= kHeadBytes + 4) {
+    const std::uint32_t size = be32(entries, 0);
+    if (size < kHeadBytes + 4 || size > entries.size()) return damaged("a list of files has an entry that does not fit");
+    if ((be32(entries, kHeadBytes) & 1U) == 0)
+      return Error{Errc::unsupported, "the video's frames lie in another file, which was not sent along"};
+    entries = entries.subspan(size);
+  }
+  return {};
+}
+
+/// moov, trak, mdia, minf, stbl, and nothing deeper.
+constexpr int kDeepest = 5;
+constexpr auto kHolders =
+    std::to_array<std::uint32_t>({code("moov"), code("trak"), code("mdia"), code("minf"), code("stbl"), code("dinf")});
+
+bool holds_boxes(std::uint32_t type, int depth) {
+  return depth < kDeepest && std::find(kHolders.begin(), kHolders.end(), type) != kHolders.end();
+}
+
+/// A box in memory, and what is behind it.
+struct Part {
+  std::uint32_t type = 0;
+  Bytes whole;
+  Bytes body;
+};
+/// Nothing where the first box does not fit. `bytes` has a head at least.
+std::optional<Part> first_part(Bytes bytes) {
+  std::uint64_t size = be32(bytes, 0);
+  std::size_t head = kHeadBytes;
+  if (size == 1 && bytes.size() >= kWideHeadBytes) {
+    size = be64(bytes, kHeadBytes);
+    head = kWideHeadBytes;
+  } else if (size == 0) {
+    size = bytes.size();
+  }
+  if (size < head || size > bytes.size()) return std::nullopt;
+  const Bytes whole = bytes.first(static_cast<std::size_t>(size));
+  return Part{be32(bytes, 4), whole, whole.subspan(head)};
+}
+
+/// Of what is damaged only as much is looked at as can be.
+Result<void> check_all_references(Bytes bytes, int depth) {
+  while (bytes.size() >= kHeadBytes) {
+    const auto part = first_part(bytes);
+    if (!part) return {};
+    if (part->type == code("dref")) {
+      auto checked = check_references(part->body);
+      if (!checked && checked.error().code == Errc::unsupported) return checked;
+    }
+    if (holds_boxes(part->type, depth)) MEDIA_TRY(check_all_references(part->body, depth + 1));
+    bytes = bytes.subspan(part->whole.size());
+  }
+  return {};
+}
+
 /// Writes an index anew, in which every place of a frame is moved.
 class IndexWriter {
  public:
@@ -121,11 +182,6 @@ class IndexWriter {
   [[nodiscard]] std::uint64_t growth() const noexcept { return growth_; }
 
  private:
-  /// moov, trak, mdia, minf, stbl, and nothing deeper.
-  static constexpr int kDeepest = 5;
-  static constexpr auto kHolders =
-      std::to_array<std::uint32_t>({code("moov"), code("trak"), code("mdia"), code("minf"), code("stbl"), code("dinf")});
-
   void put(std::uint64_t value, std::size_t bytes) {
     for (std::size_t i = bytes; i > 0; --i) out_.push_back(static_cast<std::byte>(value >> (8 * (i - 1))));
   }
@@ -133,32 +189,24 @@ class IndexWriter {
 
   Result<void> copy_boxes(Bytes bytes, int depth) {
     while (bytes.size() >= kHeadBytes) {
-      std::uint64_t size = be32(bytes, 0);
-      std::size_t head = kHeadBytes;
-      if (size == 1 && bytes.size() >= kWideHeadBytes) {
-        size = be64(bytes, kHeadBytes);
-        head = kWideHeadBytes;
-      } else if (size == 0) {
-        size = bytes.size();
-      }
-      if (size < head || size > bytes.size()) return damaged("a box does not fit into what holds it");
-      MEDIA_TRY(copy_box(be32(bytes, 4), bytes.first(static_cast<std::size_t>(size)), head, depth));
-      bytes = bytes.subspan(static_cast<std::size_t>(size));
+      const auto part = first_part(bytes);
+      if (!part) return damaged("a box does not fit into what holds it");
+      MEDIA_TRY(copy_box(*part, depth));
+      bytes = bytes.subspan(part->whole.size());
     }
     put(bytes);  // QuickTime ends some containers with four zero bytes.
     return {};
   }
 
-  Result<void> copy_box(std::uint32_t type, Bytes box, std::size_t head, int depth) {
-    const Bytes body = box.subspan(head);
+  Result<void> copy_box(const Part& part, int depth) {
+    const auto& [type, box, body] = part;
     if (type == code("cmov")) return not_movable("its index is compressed");
     if (type == code("meta") && depth <= 2 && lists_items(body)) return not_movable("it lists items by their places");
     if (type == code("dref")) MEDIA_TRY(check_references(body));
     const bool narrow = type == code("stco");
     if (narrow || type == code("co64")) return copy_places(body, narrow);
     if (type == code("saio")) return copy_auxiliary_places(box, body);
-    const bool holds = depth < kDeepest && std::find(kHolders.begin(), kHolders.end(), type) != kHolders.end();
-    if (!holds) {
+    if (!holds_boxes(type, depth)) {
       put(box);
       return {};
     }
@@ -169,20 +217,6 @@ class IndexWriter {
     const std::size_t size = out_.size() - begin;
     if (size > kMaxNarrow) return damaged("it is too large");
     for (std::size_t i = 0; i < 4; ++i) out_[begin + i] = static_cast<std::byte>(size >> (8 * (3 - i)));
-    return {};
-  }
-
-  /// ISO/IEC 14496-12, section 8.7.2: the lowest flag says that the frames lie in this file.
-  static Result<void> check_references(Bytes body) {
-    if (body.size() < kTableHeadBytes) return damaged("a list of files is too short");
-    Bytes entries = body.subspan(kTableHeadBytes);
-    while (entries.size() >= kHeadBytes + 4) {
-      const std::uint32_t size = be32(entries, 0);
-      if (size < kHeadBytes + 4 || size > entries.size()) return damaged("a list of files has an entry that does not fit");
-      if ((be32(entries, kHeadBytes) & 1U) == 0)
-        return Error{Errc::unsupported, "the video's frames lie in another file, which was not sent along"};
-      entries = entries.subspan(size);
-    }
     return {};
   }
 
@@ -246,15 +280,10 @@ class IndexWriter {
 /// Thread-safety: as ByteReader's; nothing changes.
 class Rearranged final : public ByteReader {
  public:
-  /// The source as it is.
-  explicit Rearranged(const ByteReader& source) : source_(source), size_(source.size()), front_(size_), begin_(size_), end_(size_) {}
-  Rearranged(const ByteReader& source, std::vector<std::byte> index, std::uint64_t front, const inspect::Box& moved)
-      : source_(source),
-        index_(std::move(index)),
-        size_(source.size() - (moved.end - moved.begin) + index_.size()),
-        front_(front),
-        begin_(moved.begin),
-        end_(moved.end) {}
+  Rearranged(std::shared_ptr<const ByteReader> source, std::shared_ptr<const inspect::Arrangement> arrangement)
+      : source_(std::move(source)),
+        arrangement_(std::move(arrangement)),
+        size_(source_->size() - (arrangement_->end - arrangement_->begin) + arrangement_->index.size()) {}
 
   [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const override {
@@ -271,24 +300,22 @@ class Rearranged final : public ByteReader {
   /// Of the one of the four pieces that `at` lies in: the beginning, the index, what was before it, what was behind it.
   Result<std::size_t> read_piece(std::uint64_t at, std::span<std::byte> into) const {
     const auto part = [&](std::uint64_t left) { return into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), left))); };
-    if (at < front_) return source_.read_at(at, part(front_ - at));
-    if (at - front_ < index_.size()) {
-      const std::size_t from = static_cast<std::size_t>(at - front_);
-      const auto wanted = part(index_.size() - from);
-      std::copy_n(index_.begin() + static_cast<std::ptrdiff_t>(from), wanted.size(), wanted.begin());
+    const auto& [moves, index, front, begin, end] = *arrangement_;
+    if (at < front) return source_->read_at(at, part(front - at));
+    if (at - front < index.size()) {
+      const std::size_t from = static_cast<std::size_t>(at - front);
+      const auto wanted = part(index.size() - from);
+      std::copy_n(index.begin() + static_cast<std::ptrdiff_t>(from), wanted.size(), wanted.begin());
       return wanted.size();
     }
-    const std::uint64_t before = at - index_.size();
-    if (before < begin_) return source_.read_at(before, part(begin_ - before));
-    return source_.read_at(before + (end_ - begin_), into);
+    const std::uint64_t before = at - index.size();
+    if (before < begin) return source_->read_at(before, part(begin - before));
+    return source_->read_at(before + (end - begin), into);
   }
 
-  const ByteReader& source_;
-  std::vector<std::byte> index_;
+  std::shared_ptr<const ByteReader> source_;
+  std::shared_ptr<const inspect::Arrangement> arrangement_;
   std::uint64_t size_;
-  std::uint64_t front_;
-  std::uint64_t begin_;
-  std::uint64_t end_;
 };
 
 Result<void> check_tracks(const ByteReader& source) {
@@ -311,9 +338,18 @@ Result<void> check_tracks(const ByteReader& source) {
   return {};
 }
 
+Result<std::vector<std::byte>> read_index(const ByteReader& source, const inspect::Box& box) {
+  std::vector<std::byte> index(static_cast<std::size_t>(box.end - box.begin));
+  MEDIA_TRY_ASSIGN(const std::size_t got, source.read_at(box.begin, index));
+  if (got != index.size()) return Error{Errc::corrupt, "the source got shorter while it was read"};
+  return index;
+}
+
 }  // namespace
 
-Result<std::shared_ptr<const ByteReader>> open_web_ready(const ByteReader& source) {
+namespace inspect {
+
+Result<Arrangement> arrange_for_web(const ByteReader& source) {
   MEDIA_TRY(check_tracks(source));
   MEDIA_TRY_ASSIGN(const Layout layout, find_layout(source));
   if (!layout.has_index) return damaged("there is none");
@@ -323,9 +359,7 @@ Result<std::shared_ptr<const ByteReader>> open_web_ready(const ByteReader& sourc
     return Error{Errc::too_large,
                  "the index of the video has " + std::to_string(old_bytes) + " bytes, more than " + std::to_string(kMaxIndexBytes)};
   }
-  std::vector<std::byte> index(static_cast<std::size_t>(old_bytes));
-  MEDIA_TRY_ASSIGN(const std::size_t got, source.read_at(box.begin, index));
-  if (got != index.size()) return Error{Errc::corrupt, "the source got shorter while it was read"};
+  MEDIA_TRY_ASSIGN(const std::vector<std::byte> index, read_index(source, box));
 
   const bool moves = layout.frames < box.begin;
   if (moves && layout.front > layout.frames) return not_movable("what says its type is not in front of its frames");
@@ -337,7 +371,7 @@ Result<std::shared_ptr<const ByteReader>> open_web_ready(const ByteReader& sourc
   IndexWriter narrow(move);
   // A head of 64 bits, which nobody needs below 4 GiB, is written as one of 32.
   MEDIA_TRY_ASSIGN(std::vector<std::byte> written, narrow.write(index));
-  if (!moves) return std::shared_ptr<const ByteReader>(std::make_shared<Rearranged>(source));
+  if (!moves) return Arrangement{};
   if (written.size() != old_bytes || narrow.needs_width()) {
     move.wide = narrow.needs_width();
     move.size = written.size() + (move.wide ? narrow.growth() : 0);
@@ -345,7 +379,32 @@ Result<std::shared_ptr<const ByteReader>> open_web_ready(const ByteReader& sourc
     MEDIA_TRY_ASSIGN(written, again.write(index));
     if (written.size() != move.size || again.needs_width()) return not_movable("its places do not fit");
   }
-  return std::shared_ptr<const ByteReader>(std::make_shared<Rearranged>(source, std::move(written), layout.front, box));
+  return Arrangement{true, std::move(written), layout.front, box.begin, box.end};
+}
+
+std::shared_ptr<const ByteReader> arranged(std::shared_ptr<const ByteReader> source, std::shared_ptr<const Arrangement> arrangement) {
+  if (!arrangement->moves) return source;
+  return std::make_shared<Rearranged>(std::move(source), std::move(arrangement));
+}
+
+Result<void> refuse_other_files(const ByteReader& source) {
+  std::array<std::byte, kSniffBytes> head{};
+  MEDIA_TRY_ASSIGN(const std::size_t got, source.read_at(0, head));
+  const Format format = sniff(std::span(head).first(got));
+  if (format != Format::mp4 && format != Format::mov) return {};
+  const auto layout = find_layout(source);
+  if (!layout || !layout->has_index || layout->index.end - layout->index.begin > kMaxIndexBytes) return {};
+  MEDIA_TRY_ASSIGN(const std::vector<std::byte> index, read_index(source, layout->index));
+  return check_all_references(index, 0);
+}
+
+}  // namespace inspect
+
+Result<std::shared_ptr<const ByteReader>> open_web_ready(const ByteReader& source) {
+  MEDIA_TRY_ASSIGN(inspect::Arrangement arrangement, inspect::arrange_for_web(source));
+  // The source is the caller's.
+  const std::shared_ptr<const ByteReader> borrowed(std::shared_ptr<const ByteReader>(), &source);
+  return inspect::arranged(borrowed, std::make_shared<const inspect::Arrangement>(std::move(arrangement)));
 }
 
 }  // namespace media

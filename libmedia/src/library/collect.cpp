@@ -57,6 +57,7 @@ Result<std::vector<Blob>> LibraryImpl::remove_claimed(std::vector<Blob> claims, 
     const Blob& blob = claims[at];
     open_blobs_.forget(blob.digest);
     blob_cache_.forget(blob.digest);
+    arrangements_.forget(blob.digest);
     MEDIA_TRY_ASSIGN(const bool was_there, store_->remove(blob.digest));
     if (was_there) freed += blob.size_bytes;
     removed.push_back(blob);

@@ -98,6 +98,40 @@ Result<void> LibraryImpl::keep_outputs(std::span<StagedOutput> outputs, Format s
   return kept;
 }
 
+Result<Picture> LibraryImpl::view_arranged(const Media& media, const Transform& transform, const std::string& encoder,
+                                           std::shared_ptr<const inspect::Arrangement> arrangement) const {
+  MEDIA_TRY_ASSIGN(auto source, read(media));
+  Picture picture;
+  Rendition& rendition = picture.rendition;
+  rendition.source = *media.digest;
+  rendition.transform = to_string(transform);
+  rendition.encoder = encoder;
+  rendition.format = transform.format;
+  rendition.width = media.info.display_width();
+  rendition.height = media.info.display_height();
+  rendition.created_at = media.uploaded_at;
+  rendition.used_at = clock_->now();
+  rendition.on_demand = true;
+  rendition.digest = *media.digest;
+  if (arrangement->moves) {
+    const std::string name = rendition.source.to_hex() + " " + rendition.transform + " " + encoder;
+    rendition.digest = Digest::of(std::as_bytes(std::span(name)));
+  }
+  picture.content = inspect::arranged(std::move(source), std::move(arrangement));
+  rendition.size_bytes = picture.content->size();
+  return picture;
+}
+
+Result<Picture> LibraryImpl::arrange(const Media& media, const Transform& transform, const std::string& encoder) {
+  auto arrangement = arrangements_.find(*media.digest);
+  if (!arrangement) {
+    MEDIA_TRY_ASSIGN(const auto source, read(media));
+    MEDIA_TRY_ASSIGN(inspect::Arrangement made, inspect::arrange_for_web(*source));
+    MEDIA_TRY_ASSIGN(arrangement, arrangements_.keep(*media.digest, std::move(made)));
+  }
+  return view_arranged(media, transform, encoder, std::move(arrangement));
+}
+
 Result<Picture> LibraryImpl::make_picture(const Media& media, const Transform& transform, const std::string& encoder,
                                           DerivationQueue::Making& making) {
   const Digest& source = *media.digest;
@@ -140,13 +174,28 @@ Result<Derivation> LibraryImpl::begin_derive(const Media& media, const Transform
   const std::string spelling = to_string(transform);
   MEDIA_TRY_ASSIGN(std::string encoder, encoder_version(transform.format));
   Derivation derivation;
-  MEDIA_TRY_ASSIGN(derivation.picture, find_picture(*media.digest, spelling, encoder));
+  if (makes_video(transform) && !encodes_video(transform)) {
+    // What is large is read through by another thread; a name is enough to share it.
+    if (auto known = arrangements_.find(*media.digest)) {
+      MEDIA_TRY_ASSIGN(derivation.picture, view_arranged(media, transform, encoder, std::move(known)));
+      return derivation;
+    }
+    auto work = [this, media, transform, encoder](DerivationQueue::Making&) { return arrange(media, transform, encoder); };
+    MEDIA_TRY_ASSIGN(derivation.pending, derivations_.join(media.digest->to_hex() + ' ' + spelling, std::move(work), std::move(on_ready)));
+    return derivation;
+  }
+  const bool is_encoded = encodes_video(transform);
+  // Others may have had it made of the same bytes: that is no business of this media's.
+  MEDIA_TRY_ASSIGN(const bool may_have, is_encoded ? has_ordered(media, spelling) : Result<bool>(true));
+  if (may_have) {
+    MEDIA_TRY_ASSIGN(derivation.picture, find_picture(*media.digest, spelling, encoder));
+  }
   if (derivation.picture) return derivation;
-  if (encodes_video(transform)) {
+  if (is_encoded) {
     return Error{Errc::not_found, "there is no such video of media " + std::to_string(media.id) + " yet: it has to be ordered first"};
   }
   // What another process made of it is handed out all the same.
-  if (!makes_video(transform) && !processor_->handles(media.info.format)) {
+  if (!processor_->handles(media.info.format)) {
     return Error{Errc::unsupported, "no picture can be made of media " + std::to_string(media.id) + " (" + media.media_type + ")"};
   }
   if (options_.read_only) return Error{Errc::denied, "derive: the library is open for reading only"};

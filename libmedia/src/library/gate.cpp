@@ -28,13 +28,30 @@ std::optional<std::string> excess(const Quota& quota, const OwnerUsage& usage, s
          media + (media.empty() || bytes.empty() ? "" : " of ") + bytes;
 }
 
+/// What was encoded at an owner's wish takes as much of the disk as what was uploaded, and can be any number of sizes of one media.
+Result<void> add_videos(const RepositoryReader& reader, const std::string& owner, OwnerUsage& usage) {
+  MEDIA_TRY_ASSIGN(const std::uint64_t videos, reader.ordered_video_bytes(owner));
+  usage.size_bytes += videos;
+  return {};
+}
+
 }  // namespace
+
+Result<std::optional<LibraryImpl::ByteUse>> LibraryImpl::byte_use(const RepositoryReader& reader, const std::string& owner) const {
+  MEDIA_TRY_ASSIGN(const auto own, reader.find_quota(owner));
+  const Quota quota = own.value_or(options_.gate.default_quota);
+  if (!quota.max_bytes) return std::optional<ByteUse>();
+  MEDIA_TRY_ASSIGN(auto usage, reader.owner_usage(owner));
+  MEDIA_TRY(add_videos(reader, owner, usage));
+  return std::optional(ByteUse{usage.size_bytes, *quota.max_bytes});
+}
 
 Result<std::optional<std::string>> LibraryImpl::find_excess(const std::string& owner, std::uint64_t size_bytes) const {
   MEDIA_TRY_ASSIGN(const auto own, repository_->find_quota(owner));
   const Quota quota = own.value_or(options_.gate.default_quota);
   if (!quota.limits()) return std::optional<std::string>();
-  MEDIA_TRY_ASSIGN(const auto usage, repository_->owner_usage(owner));
+  MEDIA_TRY_ASSIGN(auto usage, repository_->owner_usage(owner));
+  if (quota.max_bytes) MEDIA_TRY(add_videos(*repository_, owner, usage));
   return excess(quota, usage, size_bytes);
 }
 
@@ -42,7 +59,8 @@ Result<std::optional<std::string>> LibraryImpl::find_excess(Transaction& transac
                                                             const std::optional<Quota>& own, std::uint64_t size_bytes) const {
   const Quota quota = own.value_or(options_.gate.default_quota);
   if (!quota.limits()) return std::optional<std::string>();
-  MEDIA_TRY_ASSIGN(const auto usage, transaction.keep_owner_usage(owner));
+  MEDIA_TRY_ASSIGN(auto usage, transaction.keep_owner_usage(owner));
+  if (quota.max_bytes) MEDIA_TRY(add_videos(transaction, owner, usage));
   return excess(quota, usage, size_bytes);
 }
 
@@ -52,6 +70,7 @@ Result<QuotaState> LibraryImpl::quota(const std::string& owner) const {
   state.is_own = own.has_value();
   state.quota = own.value_or(options_.gate.default_quota);
   MEDIA_TRY_ASSIGN(state.usage, repository_->owner_usage(owner));
+  MEDIA_TRY(add_videos(*repository_, owner, state.usage));
   return state;
 }
 

@@ -259,7 +259,7 @@ void LibraryImpl::wake_workers() {
 }
 
 Result<std::size_t> LibraryImpl::work_off(std::span<const Kinds> orders, std::chrono::milliseconds lease, const RunJobsOptions& options,
-                                          const std::function<Result<void>(const Job&)>& run) {
+                                          const std::function<Result<void>(const Job&)>& run, Order order) {
   std::size_t ended = 0;
   std::size_t turn = 0;
   if (!options.until_idle) std::call_once(watching_jobs_, [&] { repository_->watch_jobs([this] { wake_workers(); }); });
@@ -278,7 +278,12 @@ Result<std::size_t> LibraryImpl::work_off(std::span<const Kinds> orders, std::ch
       claimed.clear();
       for (const std::string& kind : orders[turn]) {
         if (!claimed.empty()) break;
-        MEDIA_TRY_ASSIGN(claimed, transaction.claim_jobs(kind, now, owner, now + lease, 1, 0));
+        if (order == Order::by_time) {
+          MEDIA_TRY_ASSIGN(claimed, transaction.claim_jobs(kind, now, owner, now + lease, 1, 0));
+          continue;
+        }
+        MEDIA_TRY_ASSIGN(const auto job, transaction.claim_job_in_turn(kind, now, owner, now + lease));
+        if (job) claimed.push_back(*job);
       }
       return {};
     });

@@ -1,6 +1,7 @@
 /// The built-in Library: areas combined. One class, one .cpp for each of its capabilities.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <limits>
@@ -14,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "library/arrangements.hpp"
 #include "library/blob_cache.hpp"
 #include "library/derivation_queue.hpp"
 #include "library/entrance.hpp"
@@ -117,6 +119,7 @@ class LibraryImpl final : public Library, public Gate {
   Result<CollectReport> collect(std::optional<std::chrono::seconds> grace, std::stop_token stop) override;
   Result<std::size_t> run_jobs(const RunJobsOptions& options) override;
   Result<std::size_t> describe_old_media(const RunJobsOptions& options) override;
+  [[nodiscard]] bool encodes() const noexcept override { return processor_->encodes(); }
   Result<std::size_t> run_encodings(const RunJobsOptions& options) override;
   Result<std::size_t> send_notifications(const NotificationSender& send, const RunJobsOptions& options) override;
   Result<Media> process(MediaId id, std::stop_token stop) override;
@@ -207,6 +210,10 @@ class LibraryImpl final : public Library, public Gate {
   Result<std::optional<Picture>> find_picture(const Digest& source, const std::string& transform, const std::string& encoder) const;
   /// What a caller of `derive` gets, made in a place of the queue, which is given back once there is no more to compute.
   Result<Picture> make_picture(const Media& media, const Transform& transform, const std::string& encoder, DerivationQueue::Making& making);
+  /// An MP4 that is only arranged anew: read out of the source's blob, and nothing is stored.
+  Result<Picture> view_arranged(const Media& media, const Transform& transform, const std::string& encoder,
+                                std::shared_ptr<const inspect::Arrangement> arrangement) const;
+  Result<Picture> arrange(const Media& media, const Transform& transform, const std::string& encoder);
   [[nodiscard]] bool is_preset(const Transform& transform) const;
   /// As Processor::derive, in a place of the queue, on this thread. `while_waiting` is called about once a second until there is a place.
   Result<Derived> derive_in_turn(const ByteReader& content, std::span<const Transform> transforms, const DeriveOptions& options,
@@ -282,7 +289,10 @@ class LibraryImpl final : public Library, public Gate {
   Result<std::uint64_t> erase_uploads(const std::string& owner);
 
   // encodings.cpp
+  /// Why another video of this owner's cannot be taken now. Nothing where it can.
+  Result<std::optional<Error>> refuse_order(Transaction& transaction, const std::string& owner, const JobQueue& queue) const;
   Result<void> run_encoding(const Job& job, std::stop_token stop);
+  Result<bool> has_ordered(const Media& media, const std::string& transform) const;
 
   // jobs.cpp
   Result<void> run_job(const Job& job, std::stop_token stop);
@@ -292,9 +302,11 @@ class LibraryImpl final : public Library, public Gate {
   [[nodiscard]] std::chrono::milliseconds lease() const;
   using Kinds = std::vector<std::string>;
   /// What every loop over a queue has in common: `run` gets each claimed job of the kinds, of a later kind only where no earlier one is
-  /// due. The orders take turns, job by job: a kind that is first in one of them waits for no other.
+  /// due. The orders take turns, job by job: a kind that is first in one of them waits for no other. Within a kind the one that is due the
+  /// longest comes first, or the one whose turn it is.
+  enum class Order : std::uint8_t { by_time, by_turn };
   Result<std::size_t> work_off(std::span<const Kinds> orders, std::chrono::milliseconds lease, const RunJobsOptions& options,
-                               const std::function<Result<void>(const Job&)>& run);
+                               const std::function<Result<void>(const Job&)>& run, Order order = Order::by_time);
   /// Wakes the loops of this process.
   void wake_workers();
 
@@ -302,6 +314,15 @@ class LibraryImpl final : public Library, public Gate {
   /// Why so many more bytes in one more media would be beyond the owner's quota. Nothing where they would not. Outside a transaction an
   /// early answer, that counts for nothing where it is good.
   Result<std::optional<std::string>> find_excess(const std::string& owner, std::uint64_t size_bytes) const;
+  /// What an owner has and may have.
+  struct ByteUse {
+    std::uint64_t used = 0;
+    std::uint64_t most = 0;
+
+    [[nodiscard]] std::uint64_t left() const noexcept { return most - std::min(most, used); }
+  };
+  /// Nothing where there is no limit.
+  Result<std::optional<ByteUse>> byte_use(const RepositoryReader& reader, const std::string& owner) const;
   /// The same within the transaction that adds the media: of two senders at once one is told.
   Result<std::optional<std::string>> find_excess(Transaction& transaction, const std::string& owner, const std::optional<Quota>& own,
                                                  std::uint64_t size_bytes) const;
@@ -389,6 +410,7 @@ class LibraryImpl final : public Library, public Gate {
   Entrance entrance_;
   mutable OpenBlobs open_blobs_;
   mutable BlobCache blob_cache_;
+  mutable Arrangements arrangements_;
 
   /// Woken when jobs were queued by this process.
   std::mutex jobs_mutex_;

@@ -39,9 +39,11 @@ class MemoryTransaction final : public Reads<Transaction> {
     const auto jobs = copy_of(tables_.jobs_by_media, id);
     const auto uploads = copy_of(tables_.uploads_by_media, id);
     const auto resumable = copy_of(tables_.resumable_uploads_by_media, id);
+    MEDIA_TRY_ASSIGN(const auto orders, list_video_orders(id));
     const auto subjects = copy_of(tables_.links_by_media, id);
     if (!tables_.erase(tables_.media, id)) return false;
     for (const std::int64_t job : jobs) tables_.erase(tables_.jobs, job);
+    for (const VideoOrder& order : orders) tables_.erase(tables_.video_orders, VideoOrderKey(id, order.transform));
     for (const std::string& token : uploads) tables_.erase(tables_.uploads, token);
     for (const std::string& upload : resumable) tables_.erase(tables_.resumable_uploads, upload);
     for (const std::string& subject : subjects) tables_.erase(tables_.links, LinkKey(subject, id));
@@ -130,6 +132,28 @@ class MemoryTransaction final : public Reads<Transaction> {
     return claimed;
   }
 
+  Result<std::optional<Job>> claim_job_in_turn(const std::string& kind, Timestamp now, const std::string& lease_owner,
+                                               Timestamp lease_until) override {
+    std::optional<Job> first;
+    std::int64_t first_turn = 0;
+    for (const auto& [due, id] : tables_.due_jobs) {
+      if (due > now) break;
+      const Job& job = tables_.jobs.at(id);
+      const VideoOrder* const order = order_of(tables_, job);
+      const std::int64_t turn = order != nullptr ? order->turn : 0;
+      if (job.kind != kind || (first && turn >= first_turn)) continue;
+      first = job;
+      first_turn = turn;
+    }
+    if (!first) return first;
+    first->state = JobState::running;
+    ++first->attempts;
+    first->lease_owner = lease_owner;
+    first->lease_until = lease_until;
+    tables_.put(*first);
+    return first;
+  }
+
   Result<bool> renew_job(std::int64_t id, const std::string& lease_owner, Timestamp lease_until, double progress) override {
     return change_job(id, lease_owner, [&](Job& job) {
       job.lease_until = lease_until;
@@ -157,6 +181,16 @@ class MemoryTransaction final : public Reads<Transaction> {
       job.last_error = error;
     });
   }
+  Result<bool> return_job(std::int64_t id, const std::string& lease_owner, Timestamp run_after, const std::string& error) override {
+    return change_job(id, lease_owner, [&](Job& job) {
+      job.state = JobState::queued;
+      --job.attempts;
+      job.run_after = run_after;
+      job.lease_owner.clear();
+      job.lease_until.reset();
+      job.last_error = error;
+    });
+  }
   Result<bool> retry_job(std::int64_t id, Timestamp run_after) override {
     const auto found = tables_.jobs.find(id);
     if (found == tables_.jobs.end() || found->second.state != JobState::dead) return false;
@@ -167,6 +201,12 @@ class MemoryTransaction final : public Reads<Transaction> {
     job.run_after = run_after;
     tables_.put(job);
     return true;
+  }
+
+  Result<void> put_video_order(const VideoOrder& order) override {
+    MEDIA_TRY(require_media("put video order", order.media_id));
+    tables_.put(order);
+    return {};
   }
 
   Result<void> put_upload(const UploadSession& session) override {

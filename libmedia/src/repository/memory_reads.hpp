@@ -89,6 +89,15 @@ inline BlobUse use_of(const Tables& tables, const Blob& blob) {
   return use;
 }
 
+/// By the video order that the job belongs to.
+inline const VideoOrder* order_of(const Tables& tables, const Job& job) {
+  for (auto at = tables.video_orders.lower_bound({job.media_id, {}}); at != tables.video_orders.end() && at->first.first == job.media_id;
+       ++at) {
+    if (at->second.job_id == job.id) return &at->second;
+  }
+  return nullptr;
+}
+
 template <class Table>
 auto find_in(const Table& table, const typename Table::key_type& key) -> Result<std::optional<typename Table::mapped_type>> {
   const auto found = table.find(key);
@@ -263,6 +272,41 @@ class Reads : public Base {
     std::vector<JobCount> rows;
     for (auto& [key, count] : counts) rows.push_back(std::move(count));
     return rows;
+  }
+
+  Result<std::vector<VideoOrder>> list_video_orders(MediaId id) const final {
+    return rows_where(view().tables.video_orders, [&](const VideoOrder& order) { return order.media_id == id; });
+  }
+  Result<JobQueue> job_queue(const std::string& kind, const std::string& owner) const final {
+    JobQueue queue;
+    const View now = view();
+    std::optional<std::int64_t> first;
+    for (const auto& [id, job] : now.tables.jobs) {
+      if (job.kind != kind || job.state == JobState::dead) continue;
+      ++queue.jobs;
+      const VideoOrder* const order = order_of(now.tables, job);
+      if (order == nullptr) continue;
+      first = std::min(first.value_or(order->turn), order->turn);
+      if (order->owner != owner) continue;
+      ++queue.of_owner;
+      queue.last_turn_of_owner = std::max(queue.last_turn_of_owner.value_or(order->turn), order->turn);
+    }
+    queue.first_turn = first.value_or(0);
+    return queue;
+  }
+  Result<std::uint64_t> ordered_video_bytes(const std::string& owner) const final {
+    const View now = view();
+    std::uint64_t sum = 0;
+    for (const auto& [key, order] : now.tables.video_orders) {
+      const Media& media = now.tables.media.at(order.media_id);
+      if (order.owner != owner || !media.digest) continue;
+      const auto& renditions = now.tables.renditions;
+      for (auto at = renditions.lower_bound({*media.digest, order.transform, {}}); at != renditions.end(); ++at) {
+        if (at->second.source != *media.digest || at->second.transform != order.transform) break;
+        sum += at->second.size_bytes;
+      }
+    }
+    return sum;
   }
 
   Result<std::optional<UploadSession>> find_upload(const std::string& token) const final { return find_in(view().tables.uploads, token); }

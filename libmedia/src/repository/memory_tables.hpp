@@ -17,6 +17,7 @@
 namespace media::memory {
 
 using RenditionKey = std::tuple<Digest, std::string, std::string>;
+using VideoOrderKey = std::pair<MediaId, std::string>;
 using LinkKey = std::pair<std::string, MediaId>;
 
 /// Rows are changed through `put` and `erase` alone, which keep the indexes and note how to undo.
@@ -28,6 +29,7 @@ struct Tables {
   std::map<Digest, BlobReads> blob_reads;  ///< They go with their blob.
   std::map<RenditionKey, Rendition> renditions;
   std::map<std::int64_t, Job> jobs;
+  std::map<VideoOrderKey, VideoOrder> video_orders;
   std::map<std::string, UploadSession> uploads;
   std::map<std::string, ResumableUpload> resumable_uploads;
   std::map<LinkKey, Link> links;
@@ -61,6 +63,7 @@ struct Tables {
   void put(const BlobReads& row) { set(blob_reads, row.digest, row); }
   void put(const Rendition& row) { set(renditions, key_of(row), row); }
   void put(const Job& row) { set(jobs, row.id, row); }
+  void put(const VideoOrder& row) { set(video_orders, VideoOrderKey(row.media_id, row.transform), row); }
   void put(const UploadSession& row) { set(uploads, row.token, row); }
   void put(const ResumableUpload& row) { set(resumable_uploads, row.id, row); }
   void put(const Link& row) { set(links, LinkKey(row.subject, row.media_id), row); }
@@ -107,6 +110,7 @@ struct Tables {
   void index(const BlobReads&, bool) {}
   void index(const Rendition& row, bool present);
   void index(const Job& row, bool present);
+  void index(const VideoOrder&, bool) {}
   void index(const UploadSession& row, bool present);
   void index(const ResumableUpload& row, bool present);
   void index(const Link& row, bool present);

@@ -12,12 +12,13 @@ namespace media::postgres {
 namespace {
 
 /// Whole words of sql.hpp, none of which is a column's name.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kNames{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kNames{{
     {"media", "media_item"},
     {"blob", "media_blob"},
     {"blob_read", "media_blob_read"},
     {"rendition", "media_rendition"},
     {"job", "media_job"},
+    {"video_order", "media_video_order"},
     {"upload", "media_upload"},
     {"resumable_upload", "media_resumable_upload"},
     {"link", "media_link"},
@@ -120,11 +121,12 @@ std::string adapted(std::string_view shared) {
     replace(text, "filename = ?3", "substring(filename FROM 1 FOR 255) = substring(CAST(?3 AS BYTEA) FROM 1 FOR 255) AND filename = ?3");
   }
   if (shared == sql::kInsertJob) return only_of_a_media(shared, "?2");
+  if (shared == sql::kPutVideoOrder) return only_of_a_media(shared, "?1");
   if (shared == sql::kPutUpload) return only_of_a_media(shared, "?2");
   if (shared == sql::kPutResumableUpload) return only_of_a_media(shared, "?9");
   if (shared == sql::kPutLink) return only_of_a_media(shared, "?2");
   if (shared == sql::kListUnreferencedBlobs) return looking_at_few(shared);
-  if (shared == sql::kClaimJobs || shared == sql::kClaimJobsOfMedia) return claim(shared);
+  if (shared == sql::kClaimJobs || shared == sql::kClaimJobsOfMedia || shared == sql::kClaimJobInTurn) return claim(shared);
   if (std::find(sql::kFindSimilarMedia.begin(), sql::kFindSimilarMedia.end(), shared) != sql::kFindSimilarMedia.end()) {
     return near_quarters(shared);
   }

@@ -24,6 +24,7 @@
 #define MEDIA_SQL_JOB_FIELDS \
   "kind, media_id, state, attempts, run_after, lease_owner, lease_until, progress, last_error, created_at, payload"
 #define MEDIA_SQL_JOB "id, " MEDIA_SQL_JOB_FIELDS
+#define MEDIA_SQL_VIDEO_ORDER "media_id, transform, owner, job_id, turn, deaths, remark, ordered_at"
 #define MEDIA_SQL_UPLOAD "token, media_id, owner, filename, media_type, size_bytes, digest, state, created_at, expires_at"
 #define MEDIA_SQL_RESUMABLE_UPLOAD "id, owner, kind, filename, media_type, metadata, parts, size_bytes, media_id, created_at, expires_at"
 #define MEDIA_SQL_LINK "subject, media_id, position"
@@ -158,6 +159,11 @@ inline constexpr std::string_view kClaimJobs =
 inline constexpr std::string_view kClaimJobsOfMedia =
     "UPDATE job SET state = 1, attempts = attempts + 1, lease_owner = ?1, lease_until = ?2 WHERE id IN "
     "(SELECT id FROM job WHERE media_id = ?6 AND kind = ?5 AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4) RETURNING " MEDIA_SQL_JOB;
+// Few of such jobs wait at a time: they are put in order whenever one is taken.
+inline constexpr std::string_view kClaimJobInTurn =
+    "UPDATE job SET state = 1, attempts = attempts + 1, lease_owner = ?1, lease_until = ?2 WHERE id IN "
+    "(SELECT id FROM job WHERE kind = ?5 AND due_at <= ?3 ORDER BY coalesce((SELECT turn FROM video_order "
+    "WHERE video_order.media_id = job.media_id AND video_order.job_id = job.id), 0), due_at, id LIMIT ?4) RETURNING " MEDIA_SQL_JOB;
 inline constexpr std::string_view kRenewJob =
     "UPDATE job SET lease_until = ?3, progress = ?4 WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
 inline constexpr std::string_view kFinishJob = "DELETE FROM job WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
@@ -168,8 +174,28 @@ inline constexpr std::string_view kRequeueJob =
     "WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
 inline constexpr std::string_view kBuryJob =
     "UPDATE job SET state = 2, lease_owner = '', lease_until = NULL, last_error = ?3 WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
+inline constexpr std::string_view kReturnJob =
+    "UPDATE job SET state = 0, attempts = attempts - 1, lease_owner = '', lease_until = NULL, last_error = ?3, run_after = ?4 "
+    "WHERE id = ?1 AND state = 1 AND lease_owner = ?2";
 inline constexpr std::string_view kRetryJob =
     "UPDATE job SET state = 0, attempts = 0, progress = 0, run_after = ?2 WHERE id = ?1 AND state = 2";
+
+// video order
+
+inline constexpr std::string_view kListVideoOrders =
+    "SELECT " MEDIA_SQL_VIDEO_ORDER " FROM video_order WHERE media_id = ?1 ORDER BY transform";
+inline constexpr std::string_view kPutVideoOrder =
+    "INSERT INTO video_order (" MEDIA_SQL_VIDEO_ORDER
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (media_id, transform) DO UPDATE SET owner = excluded.owner, "
+    "job_id = excluded.job_id, turn = excluded.turn, deaths = excluded.deaths, remark = excluded.remark, ordered_at = excluded.ordered_at";
+inline constexpr std::string_view kJobQueue =
+    "SELECT count(*), count(CASE WHEN owner = ?2 THEN 1 END), coalesce(min(turn), 0), max(CASE WHEN owner = ?2 THEN turn END) "
+    "FROM job LEFT JOIN video_order ON video_order.media_id = job.media_id AND video_order.job_id = job.id "
+    "WHERE kind = ?1 AND due_at IS NOT NULL";
+// To PostgreSQL a sum of whole numbers is no whole number.
+inline constexpr std::string_view kSumOrderedVideos =
+    "SELECT CAST(coalesce(sum(rendition.size_bytes), 0) AS BIGINT) FROM video_order JOIN media ON media.id = video_order.media_id "
+    "JOIN rendition ON rendition.source = media.digest AND rendition.transform = video_order.transform WHERE video_order.owner = ?1";
 
 // upload
 
@@ -264,6 +290,7 @@ inline constexpr std::string_view kCheck = "SELECT count(*) FROM schema_migratio
 #undef MEDIA_SQL_RENDITION
 #undef MEDIA_SQL_JOB_FIELDS
 #undef MEDIA_SQL_JOB
+#undef MEDIA_SQL_VIDEO_ORDER
 #undef MEDIA_SQL_UPLOAD
 #undef MEDIA_SQL_RESUMABLE_UPLOAD
 #undef MEDIA_SQL_LINK

@@ -46,6 +46,10 @@ class Reads : public Base {
   Result<std::vector<Job>> list_jobs(std::optional<JobState> state, std::size_t limit) const final;
   Result<std::vector<JobCount>> count_jobs() const final;
 
+  Result<std::vector<VideoOrder>> list_video_orders(MediaId id) const final;
+  Result<JobQueue> job_queue(const std::string& kind, const std::string& owner) const final;
+  Result<std::uint64_t> ordered_video_bytes(const std::string& owner) const final;
+
   Result<std::optional<UploadSession>> find_upload(const std::string& token) const final;
   Result<std::optional<UploadSession>> find_upload_of_media(MediaId id) const final;
   Result<std::vector<UploadSession>> list_expired_uploads(Timestamp now, std::size_t limit) const final;

@@ -270,6 +270,23 @@ Result<std::vector<JobCount>> Reads<Engine, Base>::count_jobs() const {
 }
 
 template <class Engine, class Base>
+Result<std::vector<VideoOrder>> Reads<Engine, Base>::list_video_orders(MediaId id) const {
+  return list("list video orders", read_video_order<typename Engine::Query>, kListVideoOrders, id);
+}
+
+template <class Engine, class Base>
+Result<JobQueue> Reads<Engine, Base>::job_queue(const std::string& kind, const std::string& owner) const {
+  MEDIA_TRY_ASSIGN(const auto queue, find("look at a queue", read_job_queue<typename Engine::Query>, kJobQueue, kind, owner));
+  return queue.value_or(JobQueue());
+}
+
+template <class Engine, class Base>
+Result<std::uint64_t> Reads<Engine, Base>::ordered_video_bytes(const std::string& owner) const {
+  MEDIA_TRY_ASSIGN(const auto sum, find("sum up ordered videos", read_bytes<typename Engine::Query>, kSumOrderedVideos, owner));
+  return sum.value_or(0);
+}
+
+template <class Engine, class Base>
 Result<std::optional<UploadSession>> Reads<Engine, Base>::find_upload(const std::string& token) const {
   return find("find upload", read_upload<typename Engine::Query>, kFindUpload, token);
 }

@@ -280,6 +280,43 @@ void bind_job(Query& query, const Job& job) {
 }
 
 template <class Query>
+VideoOrder read_video_order(Query& row) {
+  return {.media_id = row.integer(),
+          .transform = row.string(),
+          .owner = row.string(),
+          .job_id = row.integer(),
+          .turn = row.integer(),
+          .deaths = small<std::uint32_t, Query>(row.integer()),
+          .remark = row.string(),
+          .ordered_at = row.time()};
+}
+
+template <class Query>
+void bind_video_order(Query& query, const VideoOrder& order) {
+  query.add(order.media_id);
+  query.add(order.transform);
+  query.add(order.owner);
+  query.add(order.job_id);
+  query.add(order.turn);
+  query.add(std::int64_t{order.deaths});
+  query.add(Bytes{order.remark});
+  query.add(order.ordered_at);
+}
+
+template <class Query>
+JobQueue read_job_queue(Query& row) {
+  return {.jobs = static_cast<std::uint64_t>(row.integer()),
+          .of_owner = static_cast<std::uint64_t>(row.integer()),
+          .first_turn = row.integer(),
+          .last_turn_of_owner = row.optional(&Query::integer)};
+}
+
+template <class Query>
+std::uint64_t read_bytes(Query& row) {
+  return size_of(row.integer());
+}
+
+template <class Query>
 UploadSession read_upload(Query& row) {
   return {.token = row.string(),
           .media_id = row.integer(),

@@ -30,12 +30,17 @@ class SqlTransaction : public Reads<Engine, Transaction> {
   Result<std::int64_t> insert_job(const Job& job) override;
   Result<std::vector<Job>> claim_jobs(const std::string& kind, Timestamp now, const std::string& lease_owner, Timestamp lease_until,
                                       std::size_t limit, MediaId media_id) override;
+  Result<std::optional<Job>> claim_job_in_turn(const std::string& kind, Timestamp now, const std::string& lease_owner,
+                                               Timestamp lease_until) override;
   Result<bool> renew_job(std::int64_t id, const std::string& lease_owner, Timestamp lease_until, double progress) override;
   Result<bool> finish_job(std::int64_t id, const std::string& lease_owner) override;
   Result<std::size_t> finish_jobs(std::span<const std::int64_t> ids, const std::string& lease_owner) override;
   Result<bool> release_job(std::int64_t id, const std::string& lease_owner, std::optional<Timestamp> run_after,
                            const std::string& error) override;
+  Result<bool> return_job(std::int64_t id, const std::string& lease_owner, Timestamp run_after, const std::string& error) override;
   Result<bool> retry_job(std::int64_t id, Timestamp run_after) override;
+
+  Result<void> put_video_order(const VideoOrder& order) override;
 
   Result<void> put_upload(const UploadSession& session) override;
   Result<bool> change_upload_state(const std::string& token, UploadState from, UploadState to) override;

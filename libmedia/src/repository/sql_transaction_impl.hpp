@@ -151,6 +151,17 @@ Result<std::vector<Job>> SqlTransaction<Engine>::claim_jobs(const std::string& k
 }
 
 template <class Engine>
+Result<std::optional<Job>> SqlTransaction<Engine>::claim_job_in_turn(const std::string& kind, Timestamp now, const std::string& lease_owner,
+                                                                     Timestamp lease_until) {
+  return guarded(connection_, "claim job", [&]() -> Result<std::optional<Job>> {
+    typename Engine::Query query(connection_, kClaimJobInTurn, lease_owner, lease_until, now, std::int64_t{1}, kind);
+    std::optional<Job> job;
+    while (query.next()) job = read_job<typename Engine::Query>(query);
+    return job;
+  });
+}
+
+template <class Engine>
 Result<bool> SqlTransaction<Engine>::renew_job(std::int64_t id, const std::string& lease_owner, Timestamp lease_until, double progress) {
   return change_one("renew job", kRenewJob, id, lease_owner, lease_until, progress);
 }
@@ -182,8 +193,24 @@ Result<bool> SqlTransaction<Engine>::release_job(std::int64_t id, const std::str
 }
 
 template <class Engine>
+Result<bool> SqlTransaction<Engine>::return_job(std::int64_t id, const std::string& lease_owner, Timestamp run_after,
+                                                const std::string& error) {
+  return change_one("return job", kReturnJob, id, lease_owner, Bytes{error}, run_after);
+}
+
+template <class Engine>
 Result<bool> SqlTransaction<Engine>::retry_job(std::int64_t id, Timestamp run_after) {
   return change_one("retry job", kRetryJob, id, run_after);
+}
+
+template <class Engine>
+Result<void> SqlTransaction<Engine>::put_video_order(const VideoOrder& order) {
+  return guarded(connection_, "put video order", [&]() -> Result<void> {
+    typename Engine::Query query(connection_, kPutVideoOrder);
+    bind_video_order(query, order);
+    if (query.run() == 0) return no_media("put video order", order.media_id);
+    return {};
+  });
 }
 
 template <class Engine>

@@ -39,10 +39,12 @@ constexpr std::array kCodecs{AV_CODEC_ID_H264,  AV_CODEC_ID_HEVC,   AV_CODEC_ID_
                              AV_CODEC_ID_MPEG4, AV_CODEC_ID_H263,   AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_MJPEG,
                              AV_CODEC_ID_PNG,   AV_CODEC_ID_THEORA, AV_CODEC_ID_PRORES};
 
-constexpr std::array kSoundCodecs{AV_CODEC_ID_AAC,       AV_CODEC_ID_MP3,       AV_CODEC_ID_OPUS,      AV_CODEC_ID_VORBIS,
-                                  AV_CODEC_ID_FLAC,      AV_CODEC_ID_ALAC,      AV_CODEC_ID_AC3,       AV_CODEC_ID_EAC3,
-                                  AV_CODEC_ID_AMR_NB,    AV_CODEC_ID_PCM_S16LE, AV_CODEC_ID_PCM_S16BE, AV_CODEC_ID_PCM_S24LE,
-                                  AV_CODEC_ID_PCM_S24BE, AV_CODEC_ID_PCM_F32LE};
+constexpr std::array kSoundCodecs{
+    AV_CODEC_ID_AAC,       AV_CODEC_ID_MP3,       AV_CODEC_ID_OPUS,      AV_CODEC_ID_VORBIS,    AV_CODEC_ID_FLAC,
+    AV_CODEC_ID_ALAC,      AV_CODEC_ID_AC3,       AV_CODEC_ID_EAC3,      AV_CODEC_ID_AMR_NB,    AV_CODEC_ID_PCM_S16LE,
+    AV_CODEC_ID_PCM_S16BE, AV_CODEC_ID_PCM_S24LE, AV_CODEC_ID_PCM_S24BE, AV_CODEC_ID_PCM_F32LE, AV_CODEC_ID_PCM_F32BE,
+    AV_CODEC_ID_PCM_S32LE, AV_CODEC_ID_PCM_S32BE, AV_CODEC_ID_PCM_U8,    AV_CODEC_ID_PCM_S8,    AV_CODEC_ID_PCM_MULAW,
+    AV_CODEC_ID_PCM_ALAW,  AV_CODEC_ID_MP2,       AV_CODEC_ID_AMR_WB,    AV_CODEC_ID_DTS,       AV_CODEC_ID_ADPCM_IMA_QT};
 
 const char* demuxer_of(Format format) noexcept {
   switch (format) {

@@ -4,9 +4,11 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "inspect/web_ready.hpp"
 #include "video/pictures.hpp"
 #include "video/sound.hpp"
 
@@ -15,7 +17,7 @@ namespace {
 
 constexpr double kUsualRate = 25;
 /// A player that seeks decodes from the key frame before: no further away than this.
-constexpr double kKeyFrameSeconds = 2;
+constexpr std::int64_t kKeyFrameSeconds = 2;
 constexpr double kMaxRate = 62;
 /// Of 1280 x 720: above it a scene costs quality rather than bytes.
 constexpr double kMaxBits = 4'000'000;
@@ -52,7 +54,9 @@ class Encoding {
     if (!packet_) return no_memory();
     MEDIA_TRY(open_encoder());
     if (pictures_->has_sound()) {
-      MEDIA_TRY_ASSIGN(sound_, Sound::open(source_, transform_.format, pictures_->begin(), *muxer_, control_));
+      auto opened = Sound::open(source_, transform_.format, *pictures_, *muxer_, control_);
+      MEDIA_TRY(do_without(opened));
+      if (opened) sound_ = std::move(*opened);
     }
     MEDIA_TRY(muxer_->start());
     std::int64_t step = static_cast<std::int64_t>(kTicks / rate());
@@ -60,21 +64,33 @@ class Encoding {
       MEDIA_TRY_ASSIGN(auto next, pictures_->next());
       if (next) step = next->time - held->time;
       if (!next && pictures_->end() > held->time) step = pictures_->end() - held->time;
-      if (sound_) MEDIA_TRY(sound_->write_until(static_cast<double>(held->time) / kTicks));
+      if (sound_) MEDIA_TRY(do_without(sound_->write_until(static_cast<double>(held->time) / kTicks)));
       MEDIA_TRY(encode(std::move(*held), step));
       control_.report(std::min(pictures_->share_done(), kShareBeforeEnd));
       if (!next) break;
       held = std::move(next);
     }
     MEDIA_TRY(drain());
-    if (sound_) MEDIA_TRY(sound_->finish());
+    MEDIA_TRY(muxer_->end_interleaving());
+    if (sound_) MEDIA_TRY(do_without(sound_->finish()));
     MEDIA_TRY(muxer_->finish());
+    control_.report(1);
     Derived derived{pictures_->info(), {}, {}, {}};
     derived.outputs.push_back(Encoded{transform_, pictures_->size().width, pictures_->size().height});
     return derived;
   }
 
  private:
+  /// A film without its sound, or with as much of it as can be decoded, is worth more than none: whoever compares the two files knows.
+  template <class Outcome>
+  Result<void> do_without(const Outcome& outcome) {
+    if (outcome) return {};
+    const Errc code = outcome.error().code;
+    if (code != Errc::unsupported && code != Errc::corrupt) return outcome.error();
+    sound_.reset();
+    return {};
+  }
+
   [[nodiscard]] double rate() const noexcept {
     const double rate = pictures_->rate();
     return rate >= 1 && rate <= kMaxRate ? rate : kUsualRate;
@@ -96,7 +112,7 @@ class Encoding {
     describe_pixels(encoder);
     encoder.time_base = {1, kTicks};
     encoder.framerate = av_d2q(rate(), 100'000);
-    encoder.gop_size = std::max(1, static_cast<int>(std::lround(rate() * kKeyFrameSeconds)));
+    encoder.gop_size = std::max(1, static_cast<int>(std::lround(rate() * static_cast<double>(kKeyFrameSeconds))));
     // One: the same source makes the same bytes on every machine, and a job does not take another's processor.
     encoder.thread_count = 1;
     encoder.flags |= AV_CODEC_FLAG_BITEXACT;
@@ -117,6 +133,8 @@ class Encoding {
       av_dict_set(&settings, "preset", "veryfast", 0);
       av_dict_set(&settings, "crf", "23", 0);
       av_dict_set(&settings, "profile", "high", 0);
+      // A key frame that is asked for is one that a player may begin at.
+      av_dict_set(&settings, "forced-idr", "1", 0);
     }
     const int opened = avcodec_open2(&encoder, codec, &settings);
     av_dict_free(&settings);
@@ -129,7 +147,10 @@ class Encoding {
   Result<void> encode(Picture picture, std::int64_t step) {
     AVFrame& frame = *picture.frame;
     frame.pts = picture.time;
-    frame.pict_type = AV_PICTURE_TYPE_NONE;
+    // By time and not by their number: a slideshow has a frame in some seconds.
+    const bool is_key = !last_key_ || picture.time - *last_key_ >= kKeyFrameSeconds * kTicks;
+    if (is_key) last_key_ = picture.time;
+    frame.pict_type = is_key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     describe_pixels(frame);
     steps_[picture.time] = step;
     const int sent = avcodec_send_frame(encoder_.get(), &frame);
@@ -167,6 +188,7 @@ class Encoding {
   CodecHandle encoder_;
   PacketHandle packet_;
   int stream_ = -1;
+  std::optional<std::int64_t> last_key_{};
   std::map<std::int64_t, std::int64_t> steps_;  ///< Of frames that the encoder holds: how long each is shown.
 };
 
@@ -177,6 +199,8 @@ Result<Derived> encode(const ByteReader& source, const Transform& transform, con
   if (!encodes_video(transform)) return Error{Errc::invalid_argument, "transform: no video is encoded for it"};
   const Transform meant = canonical(transform);
   const image::Control control(options, decoders);
+  // FFmpeg would leave out the track, or show what happens to lie here.
+  MEDIA_TRY(inspect::refuse_other_files(source));
   MEDIA_TRY_ASSIGN(Derived derived, Encoding(source, meant, control, put).run());
   derived.outputs.front().transform = transform;
   return derived;

@@ -109,8 +109,15 @@ Result<void> Muxer::write(AVPacket& packet, int stream, AVRational time_base) {
   MEDIA_TRY(control_.check());
   packet.stream_index = stream;
   av_packet_rescale_ts(&packet, time_base, format_->streams[stream]->time_base);
-  const int written = av_interleaved_write_frame(format_.get(), &packet);
+  const int written = interleaves_ ? av_interleaved_write_frame(format_.get(), &packet) : av_write_frame(format_.get(), &packet);
   if (written < 0 || target_->error) return failure(written);
+  return {};
+}
+
+Result<void> Muxer::end_interleaving() {
+  const int written = av_interleaved_write_frame(format_.get(), nullptr);
+  if (written < 0 || target_->error) return failure(written);
+  interleaves_ = false;
   return {};
 }
 

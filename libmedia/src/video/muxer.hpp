@@ -36,6 +36,9 @@ class Muxer {
   Result<void> start();
   /// Takes the packet's bytes; its times are in the encoder's time base.
   Result<void> write(AVPacket& packet, int stream, AVRational time_base);
+  /// From now on one stream alone gets packets: they are written as they come and wait for no other's. A stream that was late already would
+  /// else be held in memory to the end.
+  Result<void> end_interleaving();
   Result<void> finish();
 
  private:
@@ -47,6 +50,7 @@ class Muxer {
   std::unique_ptr<Target> target_;  // Outlives what writes to it.
   AvioHandle avio_;
   OutputHandle format_;
+  bool interleaves_ = true;
 };
 
 }  // namespace media::video

@@ -27,9 +27,11 @@ using std::chrono::milliseconds;
 /// What a video is made to fit into, unless a size is asked for: 720p, lying or standing.
 constexpr std::uint32_t kLongSide = 1280;
 constexpr std::uint32_t kShortSide = 720;
+constexpr std::int64_t kMicroseconds = 1'000'000;
+constexpr double kUsualRate = 25;
 /// Frames that come closer than at 62 a second are left out.
 constexpr std::int64_t kLeastStep = kTicks / 62;
-/// A picture that is said to stand for longer stands for so long.
+/// A picture that is said to stand for longer stands for so long, and what is heard meanwhile goes with it.
 constexpr std::int64_t kLongestStep = 600LL * kTicks;
 /// What is shown for no longer than this, browsers show for a tenth of a second (see image/animate.cpp).
 constexpr milliseconds kTooShort{10};
@@ -167,12 +169,7 @@ class FilmPictures final : public Pictures {
     return {};
   }
 
-  [[nodiscard]] double share_done() const noexcept override {
-    const double said = info_.duration ? static_cast<double>(info_.duration->count()) : 0;
-    // What says that it is far longer than what came of it is read by its bytes.
-    const double by_time = said > 0 ? static_cast<double>(last_) * 1000 / kTicks / said : 0;
-    return std::clamp(said > 0 ? by_time : container_->share_read(), 0.0, 1.0);
-  }
+  [[nodiscard]] double share_done() const noexcept override { return share_done_; }
   [[nodiscard]] bool has_sound() const noexcept override { return container_->has_sound(); }
 
   Result<std::optional<Picture>> next() override {
@@ -183,6 +180,7 @@ class FilmPictures final : public Pictures {
       const AVFrame& frame = *timed->frame;
       const auto time = time_of(frame);
       if (!time) continue;
+      note_share();
       Picture picture;
       picture.time = *time;
       MEDIA_TRY_ASSIGN(picture.frame, convert(frame));
@@ -191,13 +189,22 @@ class FilmPictures final : public Pictures {
   }
 
  private:
+  /// By the time that the file says it takes, or by its bytes where that comes to less: some are far longer than they say.
+  void note_share() noexcept {
+    double share = container_->share_read();
+    if (const double said = info_.duration ? static_cast<double>(info_.duration->count()) : 0; said > 0) {
+      share = std::min(share, static_cast<double>(last_) * 1000 / kTicks / said);
+    }
+    share_done_ = std::clamp(share, share_done_, 1.0);
+  }
+
   /// Nothing of a frame that is to be left out.
   std::optional<std::int64_t> time_of(const AVFrame& frame) {
     const AVRational base = container_->stream().time_base;
     std::int64_t time = frame.best_effort_timestamp;
     if (time == AV_NOPTS_VALUE) {
       // Without times frames come at their rate.
-      if (!is_first_) return last_ += static_cast<std::int64_t>(kTicks / (rate_ > 1 ? rate_ : 25.0));
+      if (!is_first_) return last_ += usual_step();
       time = 0;
     }
     if (is_first_) {
@@ -206,14 +213,28 @@ class FilmPictures final : public Pictures {
       begin_ = av_rescale_q(time, base, {1, 1'000'000});
       return last_ = 0;
     }
-    const std::int64_t ticks = av_sat_sub64(av_rescale_q(time, base, {1, kTicks}), av_sat_add64(first_, skipped_));
-    std::int64_t step = av_sat_sub64(ticks, last_);
+    const std::int64_t ticks = av_sat_sub64(av_rescale_q(time, base, {1, kTicks}), first_);
+    // One frame that was out of its time, and not a clock that was set back.
+    if (before_back_ && av_sat_sub64(ticks, *before_back_) > last_) skipped_ = *before_back_;
+    before_back_.reset();
+    std::int64_t step = av_sat_sub64(av_sat_sub64(ticks, skipped_), last_);
+    if (step < 0) {
+      // Two recordings in one file, say: the second goes on where the first ended.
+      before_back_ = skipped_;
+      step = usual_step();
+      skipped_ = av_sat_sub64(ticks, last_ + step);
+    }
     if (step < kLeastStep) return std::nullopt;
     if (step > kLongestStep) {
+      const std::int64_t begin = av_sat_sub64(ticks, step - kLongestStep);
+      cuts_.add(av_rescale(begin, kMicroseconds, kTicks), av_rescale(ticks, kMicroseconds, kTicks));
       skipped_ = av_sat_add64(skipped_, step - kLongestStep);
       step = kLongestStep;
     }
     return last_ += step;
+  }
+  [[nodiscard]] std::int64_t usual_step() const noexcept {
+    return static_cast<std::int64_t>(kTicks / (rate_ > 1 && rate_ <= static_cast<double>(kTicks) / kLeastStep ? rate_ : kUsualRate));
   }
 
   Result<FrameHandle> convert(const AVFrame& frame) {
@@ -237,7 +258,9 @@ class FilmPictures final : public Pictures {
   bool is_first_ = true;
   std::int64_t first_ = 0;
   std::int64_t last_ = 0;
-  std::int64_t skipped_ = 0;
+  std::int64_t skipped_ = 0;                   ///< By which the file's clock is ahead of ours, beside `first_`.
+  std::optional<std::int64_t> before_back_{};  ///< The same before the last frame, which went back.
+  double share_done_ = 0;
 };
 
 class AnimationPictures final : public Pictures {

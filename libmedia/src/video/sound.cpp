@@ -8,6 +8,7 @@ extern "C" {
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -19,6 +20,7 @@ constexpr int kRate = 48'000;
 constexpr std::int64_t kBitsPerChannel = 64'000;
 /// Clocks that differ by less are left alone: filling up and leaving out is heard.
 constexpr std::int64_t kTolerance = kRate / 10;
+constexpr std::int64_t kMicroseconds = 1'000'000;
 constexpr int kMaxPackets = 20'000;
 constexpr int kMaxChannels = 64;
 constexpr int kMaxRate = 768'000;
@@ -29,9 +31,9 @@ Error no_memory() { return Error{Errc::too_large, "the video's sound takes more 
 
 }  // namespace
 
-Result<std::unique_ptr<Sound>> Sound::open(const ByteReader& source, Format format, std::int64_t begin, Muxer& muxer,
+Result<std::unique_ptr<Sound>> Sound::open(const ByteReader& source, Format format, const Pictures& pictures, Muxer& muxer,
                                            const image::Control& control) {
-  std::unique_ptr<Sound> sound(new Sound(begin, muxer, control));
+  std::unique_ptr<Sound> sound(new Sound(pictures, muxer, control));
   MEDIA_TRY_ASSIGN(sound->container_, Container::open(source, control, Track::sound));
   sound->packet_.reset(av_packet_alloc());
   if (!sound->packet_) return no_memory();
@@ -121,20 +123,35 @@ Result<void> Sound::prepare_resampler(const AVFrame& frame) {
   return {};
 }
 
-Result<void> Sound::settle_place(const AVFrame& frame) {
-  if (frame.best_effort_timestamp == AV_NOPTS_VALUE) return {};
-  const std::int64_t time = av_rescale_q(frame.best_effort_timestamp, container_->stream().time_base, {1, 1'000'000});
-  const std::int64_t due = av_rescale_q(av_sat_sub64(time, begin_), {1, 1'000'000}, {1, kRate});
-  const std::int64_t off = av_sat_sub64(due, av_sat_sub64(heard_, dropped_));
-  if (off > kTolerance) {
+Result<bool> Sound::settle_place(const AVFrame& frame) {
+  if (frame.best_effort_timestamp == AV_NOPTS_VALUE) return true;
+  const std::int64_t time =
+      av_sat_sub64(av_rescale_q(frame.best_effort_timestamp, container_->stream().time_base, {1, kMicroseconds}), pictures_.begin());
+  const auto place = pictures_.cuts().place_of(time);
+  if (!place) return false;
+  const std::int64_t by_clock = av_rescale(*place, kRate, kMicroseconds);
+  const std::int64_t next = av_sat_sub64(heard_, dropped_);
+  // One frame that was out of its time, and not a clock that was set back.
+  if (before_back_ && std::abs(av_sat_sub64(av_sat_add64(by_clock, *before_back_), next)) <= kTolerance) shift_ = *before_back_;
+  before_back_.reset();
+  if (last_time_ && time < *last_time_) {
+    before_back_ = shift_;
+    shift_ = av_sat_sub64(next, by_clock);
+  }
+  last_time_ = time;
+  const std::int64_t off = av_sat_sub64(av_sat_add64(by_clock, shift_), next);
+  const std::int64_t due = av_sat_add64(next, off);
+  // Where it begins nothing is heard of a clock that is set right.
+  const std::int64_t tolerance = std::exchange(is_first_, false) ? 0 : kTolerance;
+  if (off > tolerance) {
     // What was heard before the gap has to be out before the place moves.
     MEDIA_TRY(write_queue(true));
     heard_ = written_ = std::max(written_, due);
     dropped_ = 0;
-  } else if (off < -kTolerance) {
+  } else if (off < -tolerance) {
     dropped_ = av_sat_sub64(dropped_, off);
   }
-  return {};
+  return true;
 }
 
 Result<void> Sound::take_in(const AVFrame* frame) {
@@ -209,7 +226,8 @@ Result<void> Sound::write_until(double seconds) {
       return {};
     }
     MEDIA_TRY(prepare_resampler(*frame));
-    MEDIA_TRY(settle_place(*frame));
+    MEDIA_TRY_ASSIGN(const bool is_heard, settle_place(*frame));
+    if (!is_heard) continue;
     MEDIA_TRY(take_in(frame.get()));
     MEDIA_TRY(write_queue(false));
   }

@@ -11,18 +11,20 @@
 #include "video/container.hpp"
 #include "video/handles.hpp"
 #include "video/muxer.hpp"
+#include "video/pictures.hpp"
 
 namespace media::video {
 
 /// Decodes the source's sound and encodes it as AAC (mp4) or Opus (webm): 48 kHz, mono or stereo. It keeps to the source's clock: where
-/// nothing is heard for more than a tenth of a second nothing is written, and what comes twice is written once.
+/// nothing is heard for more than a tenth of a second nothing is written, and what comes twice is written once. What the pictures leave out
+/// is left out, and where the clock is set back it goes on as if it had not been.
 ///
 /// Thread-safety: none; it has a position.
 class Sound {
  public:
-  /// Adds its stream to the muxer, which is not started yet. All have to live as long. `begin` is the time of the first picture by the
-  /// file's own clock, in microseconds. Errors: `unsupported`, `corrupt`, `too_large`, `cancelled`.
-  static Result<std::unique_ptr<Sound>> open(const ByteReader& source, Format format, std::int64_t begin, Muxer& muxer,
+  /// Adds its stream to the muxer, which is not started yet; on an error nothing was added. All have to live as long. Errors:
+  /// `unsupported`, `corrupt`, `too_large`, `cancelled`.
+  static Result<std::unique_ptr<Sound>> open(const ByteReader& source, Format format, const Pictures& pictures, Muxer& muxer,
                                              const image::Control& control);
   Sound(const Sound&) = delete;
   Sound& operator=(const Sound&) = delete;
@@ -33,21 +35,21 @@ class Sound {
   Result<void> finish();
 
  private:
-  Sound(std::int64_t begin, Muxer& muxer, const image::Control& control) : begin_(begin), muxer_(muxer), control_(control) {}
+  Sound(const Pictures& pictures, Muxer& muxer, const image::Control& control) : pictures_(pictures), muxer_(muxer), control_(control) {}
   Result<void> open_decoder();
   Result<void> open_encoder(Format format);
   /// The next frame of the source; nothing at the end. Damaged packets are passed over.
   Result<FrameHandle> decode();
   Result<void> prepare_resampler(const AVFrame& frame);
-  /// Settles where the next samples are heard.
-  Result<void> settle_place(const AVFrame& frame);
+  /// Settles where the next samples are heard; false where they are left out.
+  Result<bool> settle_place(const AVFrame& frame);
   /// From the source's samples, or what the resampler has left, into the queue.
   Result<void> take_in(const AVFrame* frame);
   /// What the queue has in whole frames; `all`: the rest too, filled up with silence.
   Result<void> write_queue(bool all);
   Result<void> encode(const AVFrame* frame);
 
-  std::int64_t begin_;
+  const Pictures& pictures_;
   Muxer& muxer_;
   const image::Control& control_;
   std::unique_ptr<Container> container_;
@@ -65,6 +67,10 @@ class Sound {
   std::int64_t heard_ = 0;    ///< Where the next sample that comes into the queue is heard.
   std::int64_t written_ = 0;  ///< Where the next one that leaves it is.
   std::int64_t dropped_ = 0;  ///< So many samples are still to be left out.
+  bool is_first_ = true;
+  std::optional<std::int64_t> last_time_{};    ///< Of the frame before, by the file's clock.
+  std::int64_t shift_ = 0;                     ///< By which our clock is ahead of the file's, which was set back.
+  std::optional<std::int64_t> before_back_{};  ///< The same before the last frame, which went back.
   bool drained_ = false;
   bool ended_ = false;
 };

@@ -15,6 +15,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::chrono::hours kUrlLifetime{1};
+/// Of a queue that is worked off in minutes.
+constexpr std::string_view kRetryAfter = "60";
 
 http::Response json(int status, const Json& body) {
   return http::Response::text(status, dump(body), "application/json").with("Cache-Control", "no-cache");
@@ -50,6 +52,7 @@ Json video_json(const Video& video, const Media& media, const RouteContext& cont
   object["progress"] = progress_of(video);
   const bool failed = video.job && video.job->state == JobState::dead;
   object["error_message"] = failed ? Json(video.job->last_error) : Json(nullptr);
+  object["remark"] = video.remark.empty() ? Json(nullptr) : Json(video.remark);
   object["job_id"] = video.job ? Json(video.job->id) : Json(nullptr);
   object["width"] = video.rendition ? Json(video.rendition->width) : Json(nullptr);
   object["height"] = video.rendition ? Json(video.rendition->height) : Json(nullptr);
@@ -89,7 +92,13 @@ http::Response order(http::Request& request, RouteContext& context, const Media&
     if (auto set = set_transform_key(transform, name, text); !set) return error_response(400, set.error().message, request, {name, ""});
   }
   if (!encodes_video(transform)) return error_response(400, "format: accepts mp4 or webm", request, {"format", "mp4 or webm"});
+  if (!context.library.encodes()) return error_response(501, "no videos are encoded here", request);
   const auto video = context.library.order_video(media, transform);
+  if (!video && video.error().code == Errc::unavailable) {
+    context.log.write(LogLevel::debug, "video put off", {{"request_id", request.request_id}, {"reason", video.error().message}});
+    return error_response(503, "too many videos wait to be encoded; try again later", request)
+        .with("Retry-After", std::string(kRetryAfter));
+  }
   if (!video && video.error().code == Errc::unsupported) return error_response(422, video.error().message, request);
   if (!video && video.error().code == Errc::denied) {
     const std::string reason(to_string(media.held));

@@ -1,0 +1,42 @@
+/// Indexes of MP4s that were arranged for browsers a moment ago.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <mutex>
+
+#include "inspect/web_ready.hpp"
+#include "media/digest.hpp"
+#include "media/result.hpp"
+
+namespace media {
+
+/// A browser asks for a video in many ranges, and many browsers for the same one: its index is made once, and shared. What nobody reads any
+/// more is kept up to `kKept` bytes, the last used last; together with what is being read it is `kMost` bytes at most.
+///
+/// Thread-safety: may be called concurrently, because a mutex guards the list.
+class Arrangements {
+ public:
+  static constexpr std::size_t kKept = 32U << 20U;
+  static constexpr std::size_t kMost = 256U << 20U;
+
+  std::shared_ptr<const inspect::Arrangement> find(const Digest& digest);
+  /// `unavailable` where too much of them is being read.
+  Result<std::shared_ptr<const inspect::Arrangement>> keep(const Digest& digest, inspect::Arrangement arrangement);
+  void forget(const Digest& digest);
+
+ private:
+  struct Entry {
+    Digest digest;
+    std::shared_ptr<const inspect::Arrangement> arrangement;
+  };
+
+  /// Outlives this, in the hands of readers.
+  std::shared_ptr<std::atomic<std::size_t>> bytes_ = std::make_shared<std::atomic<std::size_t>>(0);
+  std::mutex mutex_;
+  std::list<Entry> entries_;  ///< The last used one first.
+};
+
+}  // namespace media
