@@ -138,7 +138,8 @@ TEST_CASE("cli describe: a store from before learns how its pictures look") {
     // The catalog as the version before left it.
     SQLite::Database database(gallery.store + "/catalog.db", SQLite::OPEN_READWRITE, 1000);
     for (const char* event : {"insert", "delete", "update"}) database.exec(std::string("DROP TRIGGER media_usage_of_") + event);
-    for (const char* table : {"video_order", "quarantine", "ban", "owner_usage", "quota", "blob_read"}) database.exec(std::string("DROP TABLE ") + table);
+    for (const char* table : {"video_order", "quarantine", "ban", "owner_usage", "quota", "blob_read"})
+      database.exec(std::string("DROP TABLE ") + table);
     for (int number = 0; number < 4; ++number) database.exec("DROP INDEX media_by_hash_quarter_" + std::to_string(number));
     database.exec("DROP INDEX resumable_upload_by_owner");
     database.exec("ALTER TABLE media DROP COLUMN held");
