@@ -843,6 +843,24 @@ TEST_CASE("tiers: what can never be wiped is tried again with growing pauses, is
   CHECK_FALSE(t.repository->find_blob(stuck).value());
 }
 
+TEST_CASE("tiers: who erases again after an erasure that died ends that one, too, or is told that it is not complete") {
+  Tiers t;
+  const auto stored = t.ingest(test::noise(1'000, 1), "somebody");
+  CHECK(t.library->remove(stored.media.id).value());
+  claim(t, std::span(&stored.digest, 1));
+  EraseRequest request;
+  request.owner = "somebody";
+  t.scripts[1].unwipeable = {stored.digest};
+  const auto refused = t.library->erase(request).value();
+  REQUIRE(refused.failure);
+  CHECK(refused.failure->message.find("1 removed blobs cannot be wiped") != std::string::npos);
+  t.scripts[1].unwipeable.clear();
+  t.clock->advance(61s);
+  CHECK_FALSE(t.library->erase(request).value().failure);
+  CHECK(t.places(stored.digest).empty());
+  CHECK_FALSE(t.repository->find_blob(stored.digest).value());
+}
+
 TEST_CASE("tiers: where the place is down one try in a collection is enough, and all of it goes once it is back") {
   Tiers t;
   std::vector<Digest> digests;

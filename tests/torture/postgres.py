@@ -129,7 +129,7 @@ class PostgresErase(OnPostgres, CliErase):
         self.server = server
 
     def let_claims_lapse(self, folder):
-        self.server.ask(LAPSE, database=self.database(folder))
+        self.server.ask(LAPSE.format("recipe_manager.media_blob"), database=self.database(folder))
 
 
 KINDS = (PostgresPost, PostgresRemove, PostgresCollect, PostgresErase)

@@ -8,6 +8,7 @@ is mounted again, and every blob that was acknowledged must be there and whole, 
 segments are rewritten when the power goes. The last rounds are negative controls, whose syncs are made to do nothing: a rig that finds
 nothing lost there is broken.
 """
+import contextlib
 import fcntl
 import os
 import random
@@ -75,7 +76,8 @@ def cut_during(disk, commands, folder, seconds):
     acked = [acked_in(output) for output in outputs]
     disk.cut()
     for process in processes:
-        os.killpg(process.pid, signal.SIGKILL)  # with what it traces, which would keep the mount busy
+        with contextlib.suppress(ProcessLookupError):  # one that was through, and waited for
+            os.killpg(process.pid, signal.SIGKILL)  # with what it traces, which would keep the mount busy
         process.wait()
     disk.unmount()
     disk.mount()

@@ -161,9 +161,9 @@ Result<void> LibraryImpl::tell_unwiped() const {
   if (unwiped_.empty()) return {};
   const auto& [digest, noted] = *std::max_element(
       unwiped_.begin(), unwiped_.end(), [](const auto& one, const auto& other) { return one.second.failures < other.second.failures; });
-  return Error{noted.reason.code, "collect: " + std::to_string(unwiped_.size()) + " removed blobs cannot be wiped, such as " +
-                                      digest.to_hex() + " (tried " + std::to_string(noted.failures) + " times, again after " +
-                                      to_rfc3339(noted.again_at) + "): " + noted.reason.message};
+  return Error{noted.reason.code, std::to_string(unwiped_.size()) + " removed blobs cannot be wiped, such as " + digest.to_hex() +
+                                      " (tried " + std::to_string(noted.failures) + " times, again after " + to_rfc3339(noted.again_at) +
+                                      "): " + noted.reason.message};
 }
 
 Result<std::uint64_t> LibraryImpl::condemn(std::span<const Blob> candidates) {

@@ -193,8 +193,13 @@ Result<EraseReport> LibraryImpl::erase(const EraseRequest& request) {
     MEDIA_TRY_ASSIGN(report.uploads, erase_uploads(request.owner));
     return {};
   };
+  // An erasure that died took the rows with it, so that nothing tells any more whose the bytes are that it left: they may be this owner's.
+  CollectReport of_the_dead;
+  const auto finished = wipe_abandoned(of_the_dead);
   auto done = erase_all();
   if (!done && report.media.empty()) return std::move(done).error();
+  if (done && !finished) done = finished.error();
+  if (done) done = tell_unwiped();
   // Whatever happened: of what is gone nothing stays.
   auto wiped = wipe_erased();
   auto forgotten = repository_->wipe();
