@@ -13,33 +13,26 @@ end all that was acknowledged is there and whole, every picture was processed, w
 removed is not there. The negative control is a server that is stopped (SIGSTOP): a rig that calls it fast cannot tell.
 """
 import argparse
-import contextlib
 import json
 import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from ceph_gateway import ObjectStore, free_port  # noqa: E402  (of tests/support)
 from postgres import Postgres
-from rig import Mediad, Programs, Violation, check_clean, check_store, digest, expect_violation, json_lines, png, quiet_environment, work_folder
+from rig import Mediad, Programs, Violation, check_clean, check_store, digest, expect_violation, json_lines, png, work_folder
 
 # A wait for a connection, one statement and one attempt to connect, as they are configured here, and what a busy machine adds.
 ACQUIRE, STATEMENT, CONNECT = 3, 3, 5
 LIMIT = ACQUIRE + STATEMENT + CONNECT + 4
 RETURN = 5
 SKIPPED = 77
-BUCKET = "fleet"
-
-
-def free_port():
-    with contextlib.closing(socket.socket()) as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def enter_network():
@@ -55,38 +48,13 @@ def enter_network():
     os.execvp("unshare", ["unshare", "-n", sys.executable, *sys.argv])
 
 
-class Gateway:
-    """Ceph's object gateway with a bucket in it."""
-
-    def __init__(self, folder):
-        self.port = free_port()
-        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support", "ceph_gateway.sh")
-        place = os.path.join(folder, "gateway")
-        with open(os.path.join(folder, "gateway.log"), "wb") as log:
-            self.process = subprocess.Popen([script, place, str(self.port), str(free_port()), BUCKET], stdout=log, stderr=log, cwd=folder)
-        for _ in range(600):
-            if os.path.exists(os.path.join(place, "ready")):
-                return
-            time.sleep(0.1)
-        raise Violation("the object gateway does not start")
-
-    def settings(self):
-        s3 = "MEDIA_SERVICE_STORAGE_S3_"
-        return {f"{s3}BUCKET": BUCKET, f"{s3}ENDPOINT": f"http://127.0.0.1:{self.port}", f"{s3}ACCESS_KEY_ID": "OWNERKEY", f"{s3}SECRET_ACCESS_KEY": "owner-secret"}
-
-    def stop(self):
-        self.process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(20)
-
-
 class Fleet:
     def __init__(self, programs, folder, options, seed):
         self.programs, self.folder, self.options, self.seed = programs, folder, options, seed
         self.store = os.path.join(folder, "store")
         self.port = free_port()
         self.database = Postgres(listen="127.0.0.1", port=self.port, fsync=True)
-        self.gateway = Gateway(folder) if options.bucket else None
+        self.objects = ObjectStore(os.path.join(folder, "objects")) if options.bucket else None
         self.lock = threading.Lock()
         self.promised, self.gone, self.doubtful = {}, set(), set()
         self.broken = []
@@ -102,7 +70,7 @@ class Fleet:
             "POSTGRES_ACQUIRE_TIMEOUT_SECONDS": str(ACQUIRE), "POSTGRES_STATEMENT_TIMEOUT_SECONDS": str(STATEMENT), "POSTGRES_MAX_CONNECTIONS": "10",
             "MEDIA_SERVICE_PROCESSING_JOB_THREADS": "1", "MEDIA_SERVICE_PROCESSING_WORKERS": "1",
             "MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_ENABLED": "false", "MEDIA_SERVICE_SERVER_MAX_CONNECTIONS_PER_ADDRESS": "0",
-            **(self.gateway.settings() if self.gateway else {}),
+            **(self.objects.settings() if self.objects else {}),
         }  # fmt: skip
 
     def start(self, name):
@@ -330,8 +298,8 @@ class Fleet:
         for server in self.servers.values():
             server.kill()
         self.database.stop()
-        if self.gateway:
-            self.gateway.stop()
+        if self.objects:
+            self.objects.stop()
 
 
 def main():
@@ -347,7 +315,7 @@ def main():
     programs = Programs(options.programs)
     seed = random.randrange(1 << 32)
     if options.bucket:
-        os.environ.update(AWS_ACCESS_KEY_ID="OWNERKEY", AWS_SECRET_ACCESS_KEY="owner-secret")
+        os.environ.update(AWS_ACCESS_KEY_ID=ObjectStore.ACCESS_KEY, AWS_SECRET_ACCESS_KEY=ObjectStore.SECRET_KEY)
     with work_folder() as folder:
         fleet = Fleet(programs, folder, options, seed)
         try:
