@@ -139,10 +139,21 @@ TEST_CASE("library: many threads share the cache of small contents") {
   CHECK(cache.numbers().hits + cache.numbers().misses == 8000);
 }
 
+namespace {
+
+constexpr std::uint64_t kLibraryBudget = 16U << 20U;
+
+struct CachingLibrary : test::LibraryFixture {
+  CachingLibrary() {
+    read_cache_bytes = kLibraryBudget;
+    open();
+  }
+};
+
+}  // namespace
+
 TEST_CASE("library: a small blob that was read is served from memory, until the catalog says that it may not be") {
-  test::LibraryFixture f;
-  f.read_cache_bytes = 16U << 20U;
-  f.open();
+  CachingLibrary f;
   const auto content = test::png(1);
   const auto outcome = f.ingest(content);
   CHECK(f.content_of(outcome.media.id) == content);
@@ -167,9 +178,7 @@ TEST_CASE("library: a small blob that was read is served from memory, until the 
 }
 
 TEST_CASE("library: what another process removed is not served from this one's memory") {
-  test::LibraryFixture f;
-  f.read_cache_bytes = 16U << 20U;
-  f.open();
+  CachingLibrary f;
   const auto content = test::png(2);
   const auto outcome = f.ingest(content);
   CHECK(f.content_of(outcome.media.id) == content);
@@ -225,7 +234,7 @@ TEST_CASE("library: a blob that rotted unseen does not come into memory as whole
   options.store = std::make_unique<RottingStore>(rotten);
   options.repository = make_memory_repository();
   options.processor = std::make_unique<test::ScriptedProcessor>();
-  options.read_cache_bytes = 16U << 20U;
+  options.read_cache_bytes = kLibraryBudget;
   const auto library = Library::open(std::move(options)).value();
   const auto whole = test::png(3);
   const auto other = test::png(4);

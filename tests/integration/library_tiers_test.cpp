@@ -782,17 +782,23 @@ void claim(Tiers& t, std::span<const Digest> digests) {
   t.clock->advance(61s);
 }
 
-}  // namespace
-
-TEST_CASE("tiers: what can never be wiped is tried again with growing pauses, is told of, and holds up nothing else") {
-  Tiers t;
+/// So many contents that were removed, and whose bytes are claimed by one who died.
+std::vector<Digest> claim_some(Tiers& t, std::uint64_t count) {
   std::vector<Digest> digests;
-  for (std::uint64_t i = 0; i < 3; ++i) {
+  for (std::uint64_t i = 0; i < count; ++i) {
     const auto stored = t.ingest(test::noise(1'000, i));
     CHECK(t.library->remove(stored.media.id).value());
     digests.push_back(stored.digest);
   }
   claim(t, digests);
+  return digests;
+}
+
+}  // namespace
+
+TEST_CASE("tiers: what can never be wiped is tried again with growing pauses, is told of, and holds up nothing else") {
+  Tiers t;
+  const std::vector<Digest> digests = claim_some(t, 3);
   const Digest stuck = digests[1];
   int tries = 0;
   t.scripts[1].unwipeable = {stuck};
@@ -863,13 +869,7 @@ TEST_CASE("tiers: who erases again after an erasure that died ends that one, too
 
 TEST_CASE("tiers: where the place is down one try in a collection is enough, and all of it goes once it is back") {
   Tiers t;
-  std::vector<Digest> digests;
-  for (std::uint64_t i = 0; i < 100; ++i) {
-    const auto stored = t.ingest(test::noise(1'000, i));
-    CHECK(t.library->remove(stored.media.id).value());
-    digests.push_back(stored.digest);
-  }
-  claim(t, digests);
+  const std::vector<Digest> digests = claim_some(t, 100);
   int tries = 0;
   t.scripts[2].fail_wipe = true;
   t.scripts[2].on_wipe = [&](std::span<const Digest>) { ++tries; };

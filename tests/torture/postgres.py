@@ -66,7 +66,9 @@ class Postgres:
 class OnPostgres:
     """Mixed into a scenario: a database for each place, copied from the template's as its folder is."""
 
-    server = None
+    def __init__(self, programs, server, *scenario):
+        super().__init__(programs, *scenario)
+        self.server = server
 
     def database(self, folder):
         return f"{self.name}_{os.path.basename(folder)}".replace("-", "_")
@@ -91,42 +93,25 @@ class OnPostgres:
 class PostgresIngest(OnPostgres, CliIngest):
     def __init__(self, programs, server):
         contents = {f"{i}.bin": noise(2000 + 9 * i, f"postgres{i}") for i in range(2)} | {"large.bin": noise(400_000, "postgres")}
-        super().__init__(programs, "postgres-ingest", 262144, contents, ("--any",))
-        self.server = server
+        super().__init__(programs, server, "postgres-ingest", 262144, contents, ("--any",))
 
 
 class PostgresPost(OnPostgres, HttpPost):
     name = "postgres-post"
 
-    def __init__(self, programs, server):
-        super().__init__(programs)
-        self.server = server
-
 
 class PostgresRemove(OnPostgres, CliRemove):
     name = "postgres-remove"
 
-    def __init__(self, programs, server):
-        super().__init__(programs)
-        self.server = server
-
 
 class PostgresCollect(OnPostgres, CliCollect):
     name = "postgres-collect"
-
-    def __init__(self, programs, server):
-        super().__init__(programs)
-        self.server = server
 
 
 class PostgresErase(OnPostgres, CliErase):
     """Of the rows PostgreSQL keeps what it has not vacuumed yet: it is the store's files that are looked through."""
 
     name = "postgres-erase"
-
-    def __init__(self, programs, server):
-        super().__init__(programs)
-        self.server = server
 
     def let_claims_lapse(self, folder):
         self.server.ask(LAPSE.format("recipe_manager.media_blob"), database=self.database(folder))
