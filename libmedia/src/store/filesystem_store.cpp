@@ -17,45 +17,22 @@
 #include "core/random.hpp"
 #include "core/unique_fd.hpp"
 #include "media/blob_store.hpp"
-#include "media/file_naming.hpp"
-#include "media/file_sharing.hpp"
 #include "store/blob_layout.hpp"
+#include "store/blob_readers.hpp"
 #include "store/file_ops.hpp"
-#include "store/group_publisher.hpp"
+#include "store/filesystem_store.hpp"
 #include "store/handles.hpp"
 #include "store/listing.hpp"
-#include "store/packed_blobs.hpp"
 #include "store/shared_file.hpp"
-#include "store/staged_file.hpp"
-#include "store/temp_folder.hpp"
 
 namespace media {
 namespace store {
 namespace {
 
 constexpr const char* kQuarantine = "quarantine";
-/// What is packed, or unpacked, at once.
-constexpr std::size_t kPackPage = 512;
 constexpr std::size_t kMostListed = std::size_t{1} << 20U;
-constexpr std::uint64_t kPackBatchBytes = std::uint64_t{8} << 20U;
 
 bool is_absence(int error_number) { return error_number == ENOENT || error_number == ENOTDIR; }
-
-/// A published blob. Its size is the one it had when it was opened: blobs never change.
-class BlobFile final : public ByteReader {
- public:
-  BlobFile(UniqueFd descriptor, std::uint64_t size) : descriptor_(std::move(descriptor)), size_(size) {}
-
-  [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
-  [[nodiscard]] std::optional<FileWindow> window() const override { return FileWindow{descriptor_.get(), 0, size_}; }
-  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const override {
-    return read_file(descriptor_.get(), size_, offset, into, "read a blob");
-  }
-
- private:
-  UniqueFd descriptor_;
-  std::uint64_t size_;
-};
 
 /// As the folders are walked: by their names, part for part.
 bool comes_before(std::string_view a, std::string_view b) {
@@ -89,94 +66,54 @@ std::vector<ListedBlob> packed_behind(const PackedBlobs& packed, std::string_vie
   return behind;
 }
 
-/// A blob in a segment; readers share the segment's descriptor.
-class PackedReader final : public ByteReader {
- public:
-  explicit PackedReader(FoundPacked found) : found_(std::move(found)) {}
-
-  [[nodiscard]] std::uint64_t size() const noexcept override { return found_.length; }
-  [[nodiscard]] std::optional<FileWindow> window() const override {
-    return FileWindow{found_.segment->descriptor.get(), found_.offset, found_.length};
+/// In which form a blob lies may change at any moment, also by other processes, and those append to segments that this one has not read
+/// yet: it is absent when it was not found after a look at what is new. `look` answers whether it settled the matter.
+template <class Look>
+Result<void> look_again(const PackedBlobs& packed, const Look& look) {
+  // More rounds only where something moves all the time.
+  constexpr int kRounds = 8;
+  bool more = true;
+  for (int round = 0; round < kRounds; ++round) {
+    MEDIA_TRY_ASSIGN(const bool settled, look());
+    if (settled || !more) return {};
+    MEDIA_TRY_ASSIGN(more, packed.refresh());
   }
-  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const override {
-    if (offset >= found_.length) return std::size_t{0};
-    const auto wanted = into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), found_.length - offset)));
-    return read_file(found_.segment->descriptor.get(), found_.offset + found_.length, found_.offset + offset, wanted, "read a blob");
+  return {};
+}
+
+/// Is this file not what its name says?
+Result<bool> is_damaged(int descriptor, std::uint64_t size, const Digest& digest) {
+  Sha256 hasher;
+  std::vector<std::byte> piece(static_cast<std::size_t>(std::min<std::uint64_t>(size, std::uint64_t{1} << 20U)));
+  for (std::uint64_t at = 0; at < size;) {
+    const auto got = read_file(descriptor, size, at, piece, "read a blob");
+    if (!got && got.error().code == Errc::corrupt) return true;
+    if (!got) return got.error();
+    hasher.update(std::span(piece).first(*got));
+    at += *got;
   }
+  return hasher.finish() != digest;
+}
 
- private:
-  FoundPacked found_;
-};
-
-/// Thread-safety: as `BlobStore`; the base descriptor never changes, and the parts that do have locks of their own.
-class FilesystemStore final : public BlobStore, public SegmentedStore, public FileSharingStore, public FileNamingStore {
- public:
-  FilesystemStore(UniqueFd base, std::shared_ptr<TempFolder> temp, std::unique_ptr<PackedBlobs> packed,
-                  const FilesystemStoreOptions& options)
-      : base_(std::move(base)),
-        temp_(std::move(temp)),
-        packed_(std::move(packed)),
-        buffer_bytes_(options.buffer_bytes),
-        pack_below_(options.pack_below_bytes),
-        publisher_(base_.get(), options.sync_threads) {}
-
-  Result<std::unique_ptr<BlobWriter>> begin(std::optional<std::uint64_t> expected_size) override {
-    MEDIA_TRY(writable("begin a blob"));
-    return std::unique_ptr<BlobWriter>(
-        std::make_unique<FileWriter>(temp_, early_sync_, store::SmallContents{packed_, pack_below_}, buffer_bytes_, expected_size));
+/// rename(2) works within one mount only, and is atomic only there.
+Result<void> require_same_filesystem(int base, int temp, const FilesystemStoreOptions& options, const std::filesystem::path& temp_path) {
+  struct statx base_status{};
+  struct statx temp_status{};
+  if (::statx(base, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &base_status) != 0 ||
+      ::statx(temp, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &temp_status) != 0) {
+    return errno_error(errno, "stat " + options.base_path.string() + " and " + temp_path.string());
   }
-  std::vector<Result<std::unique_ptr<Staged>>> finish_together(std::span<const std::unique_ptr<BlobWriter>> writers) override {
-    return FileWriter::finish_together(writers);
+  // Two bind mounts of one device cannot rename to each other either; old kernels do not tell them apart.
+  const bool mounts_known = (base_status.stx_mask & temp_status.stx_mask & STATX_MNT_ID) != 0;
+  if (base_status.stx_dev_major != temp_status.stx_dev_major || base_status.stx_dev_minor != temp_status.stx_dev_minor ||
+      (mounts_known && base_status.stx_mnt_id != temp_status.stx_mnt_id)) {
+    return Error{Errc::invalid_argument,
+                 "the temp folder " + temp_path.string() + " is on another filesystem than the store " + options.base_path.string()};
   }
-  Result<void> publish(std::span<const std::unique_ptr<Staged>> staged) override;
-  Result<std::unique_ptr<ByteReader>> open(const Digest& digest) const override;
-  Result<std::optional<BlobStat>> stat(const Digest& digest) const override;
-  Result<bool> remove(const Digest& digest) override;
-  Result<BlobPage> list(const std::string& cursor, std::size_t limit) const override;
-  Result<bool> quarantine(const Digest& digest) override;
-  Result<void> wipe(std::span<const Digest> removed, const std::stop_token& stop) override;
-  Result<void> check() override;
+  return {};
+}
 
-  SegmentedStore* segmented() noexcept override { return this; }
-  Result<CompactReport> compact(const CompactOptions& options) override;
-  Result<PackReport> pack(const PackOptions& options) override;
-  Result<PackReport> unpack(const PackOptions& options) override;
-  [[nodiscard]] SegmentUsage segment_usage() const override { return packed_->usage(); }
-
-  FileSharingStore* file_sharing() noexcept override { return this; }
-  Result<SharedFile> share(int descriptor, FileSharing how) override;
-
-  const FileNamingStore* file_naming() const noexcept override { return this; }
-  Result<std::optional<std::string>> file_of(const Digest& digest) const override;
-
- private:
-  /// Without a temp folder the store is open for reading only.
-  [[nodiscard]] Result<void> writable(const char* operation) const {
-    if (!temp_) return Error{Errc::denied, std::string(operation) + ": the store is open for reading only"};
-    return {};
-  }
-
-  Result<std::unique_ptr<ByteReader>> open_file(const Digest& digest) const;
-  Result<std::optional<BlobStat>> stat_file(const Digest& digest) const;
-  Result<bool> remove_file(const Digest& digest);
-  Result<bool> quarantine_file(const Digest& digest);
-  Result<bool> quarantine_packed(const Digest& digest);
-  /// A blob that is being packed, and the file that it was read from.
-  struct Packing {
-    Digest digest;
-    std::vector<std::byte> bytes;
-    std::string identity;
-  };
-  Result<void> pack_batch(std::vector<Packing>& batch, PackReport& report);
-
-  UniqueFd base_;
-  std::shared_ptr<TempFolder> temp_;
-  std::shared_ptr<PackedBlobs> packed_;
-  const std::size_t buffer_bytes_;
-  const std::uint64_t pack_below_;
-  const std::shared_ptr<EarlySync> early_sync_ = std::make_shared<EarlySync>();
-  GroupPublisher publisher_;
-};
+}  // namespace
 
 Result<void> FilesystemStore::publish(std::span<const std::unique_ptr<Staged>> staged) {
   MEDIA_TRY(writable("publish"));
@@ -205,21 +142,6 @@ Result<void> FilesystemStore::publish(std::span<const std::unique_ptr<Staged>> s
   // A copy that lies there in the other form stays: whoever removed it could not know whether somebody was about to rely on it.
   MEDIA_TRY(packed_->publish(small, std::move(appended)));
   if (!large.empty()) MEDIA_TRY(publisher_.publish(large));
-  return {};
-}
-
-/// In which form a blob lies may change at any moment, also by other processes, and those append to segments that this one has not read
-/// yet: it is absent when it was not found after a look at what is new. `look` answers whether it settled the matter.
-template <class Look>
-Result<void> look_again(const PackedBlobs& packed, const Look& look) {
-  // More rounds only where something moves all the time.
-  constexpr int kRounds = 8;
-  bool more = true;
-  for (int round = 0; round < kRounds; ++round) {
-    MEDIA_TRY_ASSIGN(const bool settled, look());
-    if (settled || !more) return {};
-    MEDIA_TRY_ASSIGN(more, packed.refresh());
-  }
   return {};
 }
 
@@ -382,20 +304,6 @@ Result<bool> FilesystemStore::quarantine_packed(const Digest& digest) {
   return set_aside > 0;
 }
 
-/// Is this file not what its name says?
-Result<bool> is_damaged(int descriptor, std::uint64_t size, const Digest& digest) {
-  Sha256 hasher;
-  std::vector<std::byte> piece(static_cast<std::size_t>(std::min<std::uint64_t>(size, std::uint64_t{1} << 20U)));
-  for (std::uint64_t at = 0; at < size;) {
-    const auto got = read_file(descriptor, size, at, piece, "read a blob");
-    if (!got && got.error().code == Errc::corrupt) return true;
-    if (!got) return got.error();
-    hasher.update(std::span(piece).first(*got));
-    at += *got;
-  }
-  return hasher.finish() != digest;
-}
-
 Result<bool> FilesystemStore::quarantine_file(const Digest& digest) {
   const std::string path = blob_path(digest);
   const UniqueFd looked_at = open_at(base_.get(), path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
@@ -460,113 +368,6 @@ Result<CompactReport> FilesystemStore::compact(const CompactOptions& options) {
   return packed_->compact(options);
 }
 
-Result<PackReport> FilesystemStore::pack(const PackOptions& options) {
-  MEDIA_TRY(writable("pack"));
-  MEDIA_TRY_ASSIGN(const UniqueFd lock, packed_->lock_moves());
-  PackReport report;
-  std::vector<Packing> batch;
-  std::uint64_t held = 0;
-  std::string cursor;
-  do {
-    MEDIA_TRY_ASSIGN(const auto page, list_blobs(base_.get(), cursor, kPackPage));
-    for (const ListedBlob& listed : page.blobs) {
-      if (options.stop.stop_requested()) return Error{Errc::cancelled, "pack: stopped"};
-      if (!listed.digest || listed.size >= pack_below_) continue;
-      const auto file = open_file(*listed.digest);
-      if (!file && file.error().code == Errc::not_found) continue;  // Collected since.
-      if (!file) return file.error();
-      auto bytes = read_all(**file, pack_below_);
-      if (!bytes || Digest::of(*bytes) != *listed.digest) {
-        ++report.damaged;
-        continue;
-      }
-      held += bytes->size();
-      batch.push_back({*listed.digest, std::move(*bytes), listed.identity});
-      if (held < kPackBatchBytes && batch.size() < kPackPage) continue;
-      MEDIA_TRY(pack_batch(batch, report));
-      held = 0;
-      if (options.progress) options.progress(report.blobs, report.bytes);
-    }
-    cursor = page.next_cursor;
-  } while (!cursor.empty());
-  MEDIA_TRY(pack_batch(batch, report));
-  return report;
-}
-
-Result<void> FilesystemStore::pack_batch(std::vector<Packing>& batch, PackReport& report) {
-  std::vector<PackedContent> contents;
-  for (const Packing& each : batch) contents.push_back({each.digest, each.bytes});
-  MEDIA_TRY(packed_->publish(contents));
-  for (const Packing& each : batch) {
-    // Only the file that was read. Where it was collected meanwhile, the packed copy is a stray, and goes with the next collection; where
-    // it was stored anew since, somebody relies on that one.
-    MEDIA_TRY_ASSIGN(const auto file, stat_file(each.digest));
-    if (!file || file->identity != each.identity) continue;
-    MEDIA_TRY_ASSIGN(const bool was_there, remove_file(each.digest));
-    report.blobs += was_there ? 1 : 0;
-    report.bytes += was_there ? each.bytes.size() : 0;
-  }
-  batch.clear();
-  return {};
-}
-
-Result<PackReport> FilesystemStore::unpack(const PackOptions& options) {
-  MEDIA_TRY(writable("unpack"));
-  MEDIA_TRY_ASSIGN(const UniqueFd lock, packed_->lock_moves());
-  MEDIA_TRY(packed_->refresh());
-  PackReport report;
-  Digest from;
-  bool beyond = false;
-  for (;;) {
-    const auto listed = packed_->list(from, beyond, kPackPage);
-    if (listed.empty()) break;
-    std::vector<std::unique_ptr<FileStaged>> owned;
-    std::vector<FileStaged*> contents;
-    std::vector<std::vector<PackedPlace>> places;
-    std::uint64_t held = 0;
-    for (const ListedBlob& blob : listed) {
-      if (held >= kPackBatchBytes) break;
-      if (options.stop.stop_requested()) return Error{Errc::cancelled, "unpack: stopped"};
-      from = *blob.digest;
-      beyond = true;
-      // Known before it is read: what is stored anew meanwhile is not removed.
-      auto copies = packed_->places_of(*blob.digest);
-      auto found = packed_->find(*blob.digest);
-      if (found && !*found) continue;  // Removed since.
-      std::vector<std::byte> bytes(static_cast<std::size_t>(blob.size));
-      bool whole = found && (*found)->length == blob.size;
-      if (whole) {
-        const auto got = PackedReader(std::move(**found)).read_at(0, bytes);
-        whole = got && *got == bytes.size() && Digest::of(bytes) == *blob.digest;
-      }
-      if (!whole) {
-        ++report.damaged;
-        continue;
-      }
-      held += bytes.size();
-      const std::uint64_t size = bytes.size();
-      std::optional<TempFile> no_file;
-      owned.push_back(std::make_unique<FileStaged>(temp_, *blob.digest, size, std::move(bytes), std::move(no_file)));
-      contents.push_back(owned.back().get());
-      places.push_back(std::move(copies));
-    }
-    if (!contents.empty()) MEDIA_TRY(publisher_.publish(contents));
-    for (std::size_t i = 0; i < contents.size(); ++i) {
-      bool was_there = false;
-      for (const PackedPlace& place : places[i]) {
-        MEDIA_TRY_ASSIGN(const bool removed, packed_->remove_at(contents[i]->digest(), place));
-        was_there = was_there || removed;
-      }
-      // Where it was collected meanwhile, the file is a stray, and goes with the next collection.
-      report.blobs += was_there ? 1 : 0;
-      report.bytes += was_there ? contents[i]->size() : 0;
-    }
-    if (options.progress) options.progress(report.blobs, report.bytes);
-  }
-  MEDIA_TRY(packed_->compact({}));
-  return report;
-}
-
 Result<SharedFile> FilesystemStore::share(int descriptor, FileSharing how) {
   MEDIA_TRY(writable("share a file"));
   struct stat status{};
@@ -594,25 +395,6 @@ Result<void> FilesystemStore::check() {
   return {};
 }
 
-/// rename(2) works within one mount only, and is atomic only there.
-Result<void> require_same_filesystem(int base, int temp, const FilesystemStoreOptions& options, const std::filesystem::path& temp_path) {
-  struct statx base_status{};
-  struct statx temp_status{};
-  if (::statx(base, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &base_status) != 0 ||
-      ::statx(temp, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &temp_status) != 0) {
-    return errno_error(errno, "stat " + options.base_path.string() + " and " + temp_path.string());
-  }
-  // Two bind mounts of one device cannot rename to each other either; old kernels do not tell them apart.
-  const bool mounts_known = (base_status.stx_mask & temp_status.stx_mask & STATX_MNT_ID) != 0;
-  if (base_status.stx_dev_major != temp_status.stx_dev_major || base_status.stx_dev_minor != temp_status.stx_dev_minor ||
-      (mounts_known && base_status.stx_mnt_id != temp_status.stx_mnt_id)) {
-    return Error{Errc::invalid_argument,
-                 "the temp folder " + temp_path.string() + " is on another filesystem than the store " + options.base_path.string()};
-  }
-  return {};
-}
-
-}  // namespace
 }  // namespace store
 
 Result<std::unique_ptr<BlobStore>> open_filesystem_store(const FilesystemStoreOptions& options) {
