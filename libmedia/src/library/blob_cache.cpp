@@ -1,8 +1,6 @@
 #include "library/blob_cache.hpp"
 
 #include <algorithm>
-#include <cstring>
-
 #include "media/repository.hpp"
 
 namespace media {
@@ -15,12 +13,6 @@ constexpr std::uint64_t kProbationShare = 5;
 constexpr std::uint64_t kLargestShare = 16;
 
 }  // namespace
-
-std::size_t BlobCache::Hash::operator()(const Digest& digest) const noexcept {
-  std::size_t hash = 0;
-  std::memcpy(&hash, digest.bytes().data(), sizeof hash);  // a digest is as good as any hash of it
-  return hash;
-}
 
 std::uint64_t BlobCache::cost(const Entry& entry) noexcept { return entry.reader->size() + kEntryBytes; }
 

@@ -53,9 +53,6 @@ class BlobCache {
   };
   using Entries = std::list<Entry>;
   using Gone = std::vector<Reader>;  ///< Freed by the caller, outside the mutex.
-  struct Hash {
-    std::size_t operator()(const Digest& digest) const noexcept;
-  };
   struct Segment {
     Entries entries;  ///< Read last: at the front.
     std::uint64_t bytes = 0;
@@ -74,7 +71,7 @@ class BlobCache {
   mutable std::mutex mutex_;
   Segment probation_;
   Segment protected_;
-  std::unordered_map<Digest, Entries::iterator, Hash> by_digest_;
+  std::unordered_map<Digest, Entries::iterator> by_digest_;
   ReadCacheNumbers numbers_;
 };
 

@@ -1,14 +1,6 @@
 #include "library/open_blobs.hpp"
 
-#include <cstring>
-
 namespace media {
-
-std::size_t OpenBlobs::Hash::operator()(const Digest& digest) const noexcept {
-  std::size_t hash = 0;
-  std::memcpy(&hash, digest.bytes().data(), sizeof hash);  // a digest is as good as any hash of it
-  return hash;
-}
 
 void OpenBlobs::drop_old(Clock::time_point now, std::list<Entry>& gone) {
   while (!entries_.empty() && (entries_.front().until <= now || entries_.size() > kMost)) {

@@ -35,15 +35,12 @@ class OpenBlobs {
     std::shared_ptr<const ByteReader> reader;
     Clock::time_point until;
   };
-  struct Hash {
-    std::size_t operator()(const Digest& digest) const noexcept;
-  };
   /// Those that lived out their time, in which nobody may ask again. They close outside the mutex, in `gone`.
   void drop_old(Clock::time_point now, std::list<Entry>& gone);
 
   std::mutex mutex_;
   std::list<Entry> entries_;  ///< The oldest first: all live equally long.
-  std::unordered_map<Digest, std::list<Entry>::iterator, Hash> by_digest_;
+  std::unordered_map<Digest, std::list<Entry>::iterator> by_digest_;
 };
 
 }  // namespace media

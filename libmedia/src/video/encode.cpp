@@ -15,10 +15,8 @@
 namespace media::video {
 namespace {
 
-constexpr double kUsualRate = 25;
 /// A player that seeks decodes from the key frame before: no further away than this.
 constexpr std::int64_t kKeyFrameSeconds = 2;
-constexpr double kMaxRate = 62;
 /// Of 1280 x 720: above it a scene costs quality rather than bytes.
 constexpr double kMaxBits = 4'000'000;
 constexpr double kMaxBitsOf = 1280.0 * 720;
@@ -59,7 +57,7 @@ class Encoding {
       if (opened) sound_ = std::move(*opened);
     }
     MEDIA_TRY(muxer_->start());
-    std::int64_t step = static_cast<std::int64_t>(kTicks / rate());
+    std::int64_t step = static_cast<std::int64_t>(kTicks / pictures_->rate());
     for (;;) {
       MEDIA_TRY_ASSIGN(auto next, pictures_->next());
       if (next) step = next->time - held->time;
@@ -91,11 +89,6 @@ class Encoding {
     return {};
   }
 
-  [[nodiscard]] double rate() const noexcept {
-    const double rate = pictures_->rate();
-    return rate >= 1 && rate <= kMaxRate ? rate : kUsualRate;
-  }
-
   Result<void> open_encoder() {
     const bool is_vp9 = transform_.format == Format::webm;
     const char* const name = is_vp9 ? "libvpx-vp9" : "libx264";
@@ -111,8 +104,8 @@ class Encoding {
     encoder.pix_fmt = AV_PIX_FMT_YUV420P;
     describe_pixels(encoder);
     encoder.time_base = {1, kTicks};
-    encoder.framerate = av_d2q(rate(), 100'000);
-    encoder.gop_size = std::max(1, static_cast<int>(std::lround(rate() * static_cast<double>(kKeyFrameSeconds))));
+    encoder.framerate = av_d2q(pictures_->rate(), 100'000);
+    encoder.gop_size = std::max(1, static_cast<int>(std::lround(pictures_->rate() * static_cast<double>(kKeyFrameSeconds))));
     // One: the same source makes the same bytes on every machine, and a job does not take another's processor.
     encoder.thread_count = 1;
     encoder.flags |= AV_CODEC_FLAG_BITEXACT;

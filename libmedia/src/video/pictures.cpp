@@ -28,9 +28,7 @@ using std::chrono::milliseconds;
 constexpr std::uint32_t kLongSide = 1280;
 constexpr std::uint32_t kShortSide = 720;
 constexpr std::int64_t kMicroseconds = 1'000'000;
-constexpr double kUsualRate = 25;
-/// Frames that come closer than at 62 a second are left out.
-constexpr std::int64_t kLeastStep = kTicks / 62;
+constexpr std::int64_t kLeastStep = kTicks / kMaxFrameRate;
 /// A picture that is said to stand for longer stands for so long, and what is heard meanwhile goes with it.
 constexpr std::int64_t kLongestStep = 600LL * kTicks;
 /// What is shown for no longer than this, browsers show for a tenth of a second (see image/animate.cpp).
@@ -233,9 +231,7 @@ class FilmPictures final : public Pictures {
     }
     return last_ += step;
   }
-  [[nodiscard]] std::int64_t usual_step() const noexcept {
-    return static_cast<std::int64_t>(kTicks / (rate_ > 1 && rate_ <= static_cast<double>(kTicks) / kLeastStep ? rate_ : kUsualRate));
-  }
+  [[nodiscard]] std::int64_t usual_step() const noexcept { return static_cast<std::int64_t>(kTicks / rate()); }
 
   Result<FrameHandle> convert(const AVFrame& frame) {
     const image::Size seen = picture_of(frame, container_->stream());

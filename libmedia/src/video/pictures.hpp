@@ -18,6 +18,9 @@ namespace media::video {
 
 /// Ticks a second of the times below: a whole number of them is a frame of every usual rate.
 inline constexpr int kTicks = 90'000;
+/// Frames a second: more are left out, and a source that says so is not believed.
+inline constexpr int kMaxFrameRate = 62;
+inline constexpr double kUsualFrameRate = 25;
 
 struct Picture {
   FrameHandle frame;
@@ -63,8 +66,8 @@ class Pictures {
   [[nodiscard]] const MediaInfo& info() const noexcept { return info_; }
   /// Of all pictures; known once the first one was asked for.
   [[nodiscard]] image::Size size() const noexcept { return size_; }
-  /// Frames a second, about; 0: not known.
-  [[nodiscard]] double rate() const noexcept { return rate_; }
+  /// Frames a second, about: what the source says where that can be, else a usual rate.
+  [[nodiscard]] double rate() const noexcept { return rate_ >= 1 && rate_ <= kMaxFrameRate ? rate_ : kUsualFrameRate; }
   /// The first picture's time by the file's own clock, in microseconds.
   [[nodiscard]] std::int64_t begin() const noexcept { return begin_; }
   /// The end of the last picture where the source says so, else 0.
@@ -81,7 +84,7 @@ class Pictures {
   Pictures() = default;
   MediaInfo info_;
   image::Size size_;
-  double rate_ = 0;
+  double rate_ = 0;  ///< As the source says.
   std::int64_t begin_ = 0;
   std::int64_t end_ = 0;
   Cuts cuts_;
