@@ -181,7 +181,7 @@ const std::vector<Setting>& server_settings() {
        [](Config& c, const std::string& text) { return read_networks(text, c.trusted_proxies) && (c.trusted_proxies_text = text, true); },
        [](const Config& c) { return c.trusted_proxies_text; }},
       {"MEDIA_SERVICE_SERVER_SENDFILE_HEADER",
-       "the field by which a trusted proxy is told of a file that it shall send itself, verified or not: `X-Accel-Redirect` of nginx, "
+       "the field by which a trusted proxy is told of a file that it shall send itself: `X-Accel-Redirect` of nginx, "
        "`X-Sendfile` of Apache and lighttpd; empty: mediad sends everything",
        "X-Accel-Redirect or X-Sendfile",
        [](Config& c, const std::string& text) {
