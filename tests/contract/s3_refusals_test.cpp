@@ -52,7 +52,8 @@ void write_certificate(const std::filesystem::path& path, std::chrono::seconds f
       X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "IP:127.0.0.1"), &X509_EXTENSION_free);
   X509_add_ext(certificate.get(), names.get(), -1);
   X509_sign(certificate.get(), key.get(), EVP_sha256());
-  const std::unique_ptr<std::FILE, decltype(&std::fclose)> file(std::fopen(path.c_str(), "w"), &std::fclose);
+  const auto close = [](std::FILE* open) { std::fclose(open); };
+  const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(path.c_str(), "w"), close);
   REQUIRE(PEM_write_X509(file.get(), certificate.get()) == 1);
   REQUIRE(PEM_write_PrivateKey(file.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
 }
