@@ -223,7 +223,7 @@ void Writer::close() noexcept {
   connection_->wait_until(std::chrono::steady_clock::time_point::min());
   try {
     connection_->execute_script("PRAGMA wal_checkpoint(TRUNCATE)");
-  } catch (const SQLite::Exception&) {
+  } catch (...) {  // no memory for it among them
   }
   connection_.reset();
 }
