@@ -19,6 +19,12 @@ Error waited_too_long() {
   return Error{Errc::unavailable, "derive: too many pictures are asked for; this one's turn did not come in time"};
 }
 
+/// tl::expected ends the process where a copy throws that it makes itself.
+Result<Picture> copy_of(const Result<Picture>& result) {
+  if (!result) return Error(result.error());
+  return Picture(*result);
+}
+
 }  // namespace
 
 /// One making, and all who wait for it.
@@ -46,8 +52,8 @@ class DerivationQueue::Passenger final : public PendingPicture {
 
   std::optional<Result<Picture>> poll() override {
     const std::lock_guard lock(queue_.mutex_);
-    if (flight_->early) return flight_->early;
-    if (flight_->result) return flight_->result;
+    if (flight_->early) return copy_of(*flight_->early);
+    if (flight_->result) return copy_of(*flight_->result);
     if (flight_->state == Flight::State::waiting && steady_clock::now() - joined_ > queue_.limits_.patience) return waited_too_long();
     return std::nullopt;
   }
@@ -63,7 +69,7 @@ class DerivationQueue::Passenger final : public PendingPicture {
     if (!stop.stop_requested() && !queue_.arrivals_.wait_for(lock, stop, patience + kAfterwards, landed) && !stop.stop_requested()) {
       return Error{Errc::unavailable, "derive: the picture is still being made"};
     }
-    if (landed()) return *flight_->result;
+    if (landed()) return copy_of(*flight_->result);
     return Error{Errc::cancelled, "derive: stopped by the caller"};
   }
 
