@@ -305,6 +305,10 @@ LoadedConfig load_config(Environment environment, const std::filesystem::path& w
         "MEDIA_SERVICE_MIDDLEWARE_RATE_LIMITING_TRUST_FORWARDED_HEADERS: accepts true beside MEDIA_SERVICE_SERVER_TRUSTED_PROXIES, for "
         "anybody can send such headers, and false without");
   }
+  if (production && !loaded.faults.empty() && !environment.contains("RUN_MODE")) {
+    // Whoever tries it out in a container never asked for production.
+    loaded.faults.emplace_back("RUN_MODE: taken for production, because this is a container; local is for trying it out");
+  }
   return loaded;
 }
 

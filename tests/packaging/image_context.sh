@@ -23,12 +23,13 @@ stages=$(awk '$1 == "FROM" { print $2 } $1 == "FROM" && $3 == "AS" { named[$4] =
 for base in $(echo "$stages" | grep -v '^='); do
   [ "$base" = debian:bookworm-slim ] || echo "$stages" | grep -qx "=$base" || fail "the Dockerfile begins with $base"
 done
-lists=$(sed -n 's|.*/install-packages.sh \([a-z]*\).*|\1|p' "$dockerfile")
+lists=$(sed -n 's|.*/install-packages.sh \([a-z]*\).*|\1|p' "$dockerfile"; sed -n 's|.*/install-packages.sh .*echo \([a-z-]*\)).*|\1|p' "$dockerfile")
 for list in $lists; do
   [ -f "$source/packaging/deps/$list.txt" ] || fail "the Dockerfile installs packaging/deps/$list.txt, which is not there"
 done
 [ "$(awk '$1 == "USER" { user = $2 } $1 == "FROM" { user = "" } END { print user }' "$dockerfile")" = media ] || fail "the image runs as somebody else"
-if grep -nE '^(ADD|ARG|ENV .*(SECRET|PASSWORD|KEY))|(curl|wget|git clone|pip|npm) ' "$dockerfile"; then fail "the Dockerfile fetches something, or carries a secret"; fi
+[ "$(grep -E '^ARG' "$dockerfile" | sort -u | tr '\n' ' ')" = "ARG VIDEO ARG VIDEO=ON " ] || fail "the Dockerfile takes other arguments than VIDEO"
+if grep -nE '^(ADD|ENV .*(SECRET|PASSWORD|KEY))|(curl|wget|git clone|pip|npm) ' "$dockerfile"; then fail "the Dockerfile fetches something, or carries a secret"; fi
 
 work=$(mktemp -d)
 container=

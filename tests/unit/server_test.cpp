@@ -37,9 +37,11 @@ TEST_CASE("server: without any variable the configuration is good and local") {
 TEST_CASE("server: production listens everywhere, logs JSON and wants authentication spoken of") {
   const auto silent = load({}, true);
   CHECK(silent.config.run_mode == RunMode::production);
-  REQUIRE(silent.faults.size() == 2);
+  REQUIRE(silent.faults.size() == 3);
   CHECK_THAT(silent.faults[0], ContainsSubstring("UPLOAD_URL_SECRET"));
   CHECK_THAT(silent.faults[1], ContainsSubstring("MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED"));
+  CHECK_THAT(silent.faults[2], ContainsSubstring("RUN_MODE"));
+  CHECK(load({{"RUN_MODE", "production"}}, true).faults.size() == 2);
   const auto told = load({{"RUN_MODE", "production"},
                           {"MEDIA_SERVICE_MIDDLEWARE_AUTH_ENABLED", "false"},
                           {"UPLOAD_URL_SECRET", "6f1ed002ab5595859014ebf0951522d9"}});
