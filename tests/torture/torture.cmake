@@ -1,3 +1,15 @@
+# Needs no program of ours; what it counts is its own process's allocations.
+if(NOT MEDIA_SANITIZE)
+  add_executable(allocation_sweep ${CMAKE_CURRENT_LIST_DIR}/allocation_sweep.cpp ${PROJECT_SOURCE_DIR}/tests/support/pictures.cpp
+    ${PROJECT_SOURCE_DIR}/tests/support/support.cpp)
+  target_include_directories(allocation_sweep PRIVATE "${PROJECT_SOURCE_DIR}/tests/support")
+  target_compile_definitions(allocation_sweep PRIVATE MEDIA_SHARED_DIR="${PROJECT_SOURCE_DIR}/../shared")  # support.cpp asks for it
+  target_link_libraries(allocation_sweep PRIVATE media_flags media::media)
+  set_target_properties(allocation_sweep PROPERTIES ENABLE_EXPORTS ON)  # its stacks tell names
+  add_test(NAME torture_allocation_sweep COMMAND allocation_sweep --short)
+  set_tests_properties(torture_allocation_sweep PROPERTIES TIMEOUT 300)
+endif()
+
 # Each in its short form; `./dev torture` runs the long ones.
 if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI)
   add_executable(fault_injector ${CMAKE_CURRENT_LIST_DIR}/fault_injector.cpp)

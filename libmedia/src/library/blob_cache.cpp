@@ -33,8 +33,7 @@ void BlobCache::drop(Entries::iterator entry, Gone& gone) {
   Segment& segment = segment_of(*entry);
   segment.bytes -= cost(*entry);
   by_digest_.erase(entry->digest);
-  gone.push_back(std::move(entry->reader));
-  segment.entries.erase(entry);
+  gone.splice(gone.end(), segment.entries, entry);
 }
 
 void BlobCache::fit(Gone& gone) {
@@ -82,9 +81,11 @@ BlobCache::Reader BlobCache::keep(const Digest& digest, std::vector<std::byte> b
   const std::lock_guard lock(mutex_);
   ++numbers_.misses;
   if (const auto found = by_digest_.find(digest); found != by_digest_.end()) return found->second->reader;  // of one who came first
-  probation_.entries.push_front({digest, reader, now + kLifetime});
-  probation_.bytes += cost(probation_.entries.front());
-  by_digest_.emplace(digest, probation_.entries.begin());
+  Entries entering;
+  entering.push_front({digest, reader, now + kLifetime});
+  by_digest_.emplace(digest, entering.begin());
+  probation_.bytes += cost(entering.front());
+  probation_.entries.splice(probation_.entries.begin(), entering);
   fit(gone);
   return reader;
 }

@@ -52,7 +52,7 @@ class BlobCache {
     bool is_protected = false;
   };
   using Entries = std::list<Entry>;
-  using Gone = std::vector<Reader>;  ///< Freed by the caller, outside the mutex.
+  using Gone = Entries;  ///< Freed by the caller, outside the mutex; moved there, which needs no memory.
   struct Segment {
     Entries entries;  ///< Read last: at the front.
     std::uint64_t bytes = 0;

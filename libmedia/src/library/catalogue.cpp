@@ -103,11 +103,14 @@ Result<void> LibraryImpl::publish_missing(std::span<Keeping* const> keepings, bo
       MEDIA_TRY_ASSIGN(const bool held, holds(row, keeping.digest, keeping.size_bytes));
       if (held) continue;
     }
+    // Nobody's fault: whoever sends the same bytes again has them stored.
+    if (!keeping.staged && keeping.content == nullptr) {
+      return Error{Errc::unavailable, "blob " + keeping.digest.to_hex() + " went away meanwhile; try again"};
+    }
     if (row && row->state == BlobState::deleting) {
       MEDIA_TRY(wait_while_deleting(keeping.digest, may_wait ? kDeletingWait : std::chrono::seconds(0)));
     }
     if (!keeping.staged) {
-      if (keeping.content == nullptr) return Error{Errc::conflict, "blob " + keeping.digest.to_hex() + " went away meanwhile; try again"};
       MEDIA_TRY_ASSIGN(auto writer, store_->begin(keeping.size_bytes));
       MEDIA_TRY(copy_bytes(*keeping.content, *writer));
       MEDIA_TRY_ASSIGN(keeping.staged, writer->finish());
@@ -145,7 +148,7 @@ Result<void> LibraryImpl::publish_missing(std::span<Keeping* const> keepings, bo
 Result<void> LibraryImpl::keep(std::span<Keeping* const> keepings, const Repository::Closure& rows, bool may_wait) {
   for (int round = 0; round < kKeepRounds; ++round) {
     MEDIA_TRY(publish_missing(keepings, round > 0, may_wait));
-    bool vanished = false;  // a row that looked live before the transaction is not any more
+    bool vanished = false;  // a collection has taken, or is taking, what looked as if it were there
     const Timestamp now = clock_->now();
     Span span("catalog.write");
     const auto outcome = repository_->write([&](Transaction& transaction) -> Result<void> {
@@ -163,10 +166,13 @@ Result<void> LibraryImpl::keep(std::span<Keeping* const> keepings, const Reposit
         if (!keeping.published) {
           if (live) continue;
           vanished = true;
-          return Error{Errc::conflict, "blob " + keeping.digest.to_hex() + " went away meanwhile; try again"};
+          return Error{Errc::unavailable, "blob " + keeping.digest.to_hex() + " went away meanwhile; try again"};
         }
         if (row && row->state == BlobState::deleting) {
-          return Error{Errc::conflict, "blob " + keeping.digest.to_hex() + " is being removed; try again"};
+          // Claimed since it was published: what was published goes too.
+          vanished = true;
+          keeping.published = false;
+          return Error{Errc::unavailable, "blob " + keeping.digest.to_hex() + " is being removed; try again"};
         }
         Blob blob;
         blob.digest = keeping.digest;
@@ -182,7 +188,7 @@ Result<void> LibraryImpl::keep(std::span<Keeping* const> keepings, const Reposit
     if (span.check(outcome)) return {};
     if (!vanished) return outcome.error();
   }
-  return Error{Errc::conflict, "a blob went away again and again while it was catalogued; try again"};
+  return Error{Errc::unavailable, "a blob went away again and again while it was catalogued; try again"};
 }
 
 Result<void> LibraryImpl::note_whole(const Digest& digest, std::uint64_t size_bytes) const {

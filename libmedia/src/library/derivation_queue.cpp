@@ -19,6 +19,12 @@ Error waited_too_long() {
   return Error{Errc::unavailable, "derive: too many pictures are asked for; this one's turn did not come in time"};
 }
 
+/// tl::expected ends the process where a copy throws that it makes itself.
+Result<Picture> copy_of(const Result<Picture>& result) {
+  if (!result) return Error(result.error());
+  return Picture(*result);
+}
+
 }  // namespace
 
 /// One making, and all who wait for it.
@@ -46,8 +52,8 @@ class DerivationQueue::Passenger final : public PendingPicture {
 
   std::optional<Result<Picture>> poll() override {
     const std::lock_guard lock(queue_.mutex_);
-    if (flight_->early) return flight_->early;
-    if (flight_->result) return flight_->result;
+    if (flight_->early) return copy_of(*flight_->early);
+    if (flight_->result) return copy_of(*flight_->result);
     if (flight_->state == Flight::State::waiting && steady_clock::now() - joined_ > queue_.limits_.patience) return waited_too_long();
     return std::nullopt;
   }
@@ -63,7 +69,7 @@ class DerivationQueue::Passenger final : public PendingPicture {
     if (!stop.stop_requested() && !queue_.arrivals_.wait_for(lock, stop, patience + kAfterwards, landed) && !stop.stop_requested()) {
       return Error{Errc::unavailable, "derive: the picture is still being made"};
     }
-    if (landed()) return *flight_->result;
+    if (landed()) return copy_of(*flight_->result);
     return Error{Errc::cancelled, "derive: stopped by the caller"};
   }
 
@@ -80,13 +86,13 @@ DerivationQueue::DerivationQueue(Limits limits)
     : limits_{std::max(limits.at_once, 1U), limits.waiting, std::min(limits.patience, kLongestPatience)} {}
 
 DerivationQueue::~DerivationQueue() {
-  std::vector<std::stop_source> flying;
+  std::unordered_map<std::string, std::shared_ptr<Flight>> flying;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    for (const auto& [name, flight] : flights_) flying.push_back(flight->stop);
+    flying.swap(flights_);  // and not copied: nothing here may need memory
   }
-  for (auto& stop : flying) stop.request_stop();
+  for (const auto& [name, flight] : flying) flight->stop.request_stop();
   departures_.notify_all();
   threads_.clear();
 }
@@ -145,12 +151,18 @@ Result<std::unique_ptr<PendingPicture>> DerivationQueue::join(const std::string&
       // Those that run will get to it.
       if (threads_.empty()) return Error{Errc::unavailable, std::string("derive: start a thread: ") + error.what()};
     }
-    flight->place_in_line = waiting_.insert(waiting_.end(), flight);
+    // All three or none, where there is no memory for one of them.
+    std::list<std::shared_ptr<Flight>> entering{flight};
+    std::list<Passenger*> boarding{passenger.get()};
     flights_.emplace(name, flight);
+    flight->place_in_line = entering.begin();
+    waiting_.splice(waiting_.end(), entering);
+    passenger->seat_ = boarding.begin();
+    flight->passengers.splice(flight->passengers.end(), boarding);
   } else {
+    passenger->seat_ = flight->passengers.insert(flight->passengers.end(), passenger.get());
     ++counts_.shared;
   }
-  passenger->seat_ = flight->passengers.insert(flight->passengers.end(), passenger.get());
   if (is_new) departures_.notify_one();
   return std::unique_ptr<PendingPicture>(std::move(passenger));
 }
@@ -197,7 +209,7 @@ Result<Picture> DerivationQueue::make(Flight& flight, Place& place) {
     Making making(*this, flight, flight.stop.get_token(), place);
     return flight.work(making);
   } catch (const std::bad_alloc&) {
-    return Error{Errc::unavailable, "derive: out of memory"};
+    return Error{Errc::unavailable, "out of memory"};  // short enough to need none
   }
 }
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <new>
 #include <thread>
 
 #include "library/library_impl.hpp"
@@ -235,9 +236,9 @@ Result<void> LibraryImpl::run_encoding(const Job& job, std::stop_token stop) {
   std::atomic<double> reached{job.progress};
   std::stop_source own_stop;
   const std::stop_callback pass_on(stop, [&] { own_stop.request_stop(); });
+  std::mutex mutex;
+  std::condition_variable_any never;
   const std::jthread heartbeat([&](const std::stop_token& ended) {
-    std::mutex mutex;
-    std::condition_variable_any never;
     std::unique_lock lock(mutex);
     double noted = job.progress;
     auto renewed_at = std::chrono::steady_clock::now();
@@ -247,10 +248,15 @@ Result<void> LibraryImpl::run_encoding(const Job& job, std::stop_token stop) {
       if (since < kRenewEvery && share - noted < kTellStep) continue;
       renewed_at = std::chrono::steady_clock::now();
       bool mine = true;
-      const auto renewed = repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
-        MEDIA_TRY_ASSIGN(mine, transaction.renew_job(job.id, job.lease_owner, clock_->now() + kLease, share));
-        return {};
-      });
+      Result<void> renewed;
+      try {
+        renewed = repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
+          MEDIA_TRY_ASSIGN(mine, transaction.renew_job(job.id, job.lease_owner, clock_->now() + kLease, share));
+          return {};
+        });
+      } catch (const std::bad_alloc&) {
+        continue;  // The next one comes before the lease ends.
+      }
       if (renewed) noted = share;
       if (!renewed || mine) continue;
       lost = true;

@@ -442,7 +442,8 @@ void LibraryImpl::end_writing(std::span<const std::unique_ptr<Ingest>> ingests) 
 
 std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::unique_ptr<Ingest>> ingests) {
   end_writing(ingests);
-  std::vector<Result<IngestOutcome>> outcomes(ingests.size(), Result<IngestOutcome>(Error{Errc::internal, "ingest: not finished"}));
+  // Short enough to need no memory: tl::expected ends the process where the copy of an error throws.
+  std::vector<Result<IngestOutcome>> outcomes(ingests.size(), Result<IngestOutcome>(Error{Errc::internal, "not finished"}));
   std::vector<Entering> judged;
   std::vector<std::size_t> indexes;
   judged.reserve(ingests.size());

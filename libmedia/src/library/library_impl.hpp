@@ -190,7 +190,7 @@ class LibraryImpl final : public Library, public Gate {
   // catalogue.cpp: the one path by which bytes become durable and catalogued.
 
   /// Publishes what the store lacks, then runs `rows` and the blob rows in one transaction. `rows` may run again.
-  /// `conflict` where a collection is removing one of the blobs at this very moment.
+  /// What a collection took away meanwhile is published again where its bytes are still at hand; `unavailable` where they are not.
   Result<void> keep(std::span<Keeping* const> keepings, const Repository::Closure& rows, bool may_wait);
   /// Is the blob in the catalog as live, with this size, and in the store with this size too?
   Result<bool> holds(const Digest& digest, std::uint64_t size_bytes) const;

@@ -21,8 +21,10 @@ void OpenBlobs::keep(const Digest& digest, std::shared_ptr<const ByteReader> rea
   std::list<Entry> gone;
   const std::lock_guard lock(mutex_);
   if (by_digest_.contains(digest)) return;
-  entries_.push_back({digest, std::move(reader), now + kLifetime});
-  by_digest_.emplace(digest, std::prev(entries_.end()));
+  std::list<Entry> entering;
+  entering.push_back({digest, std::move(reader), now + kLifetime});
+  by_digest_.emplace(digest, entering.begin());
+  entries_.splice(entries_.end(), entering);
   drop_old(now, gone);
 }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <new>
 #include <thread>
 
 #include "library/hashing.hpp"
@@ -34,7 +35,11 @@ class LeaseKeeper {
       for (;;) {
         ended_.wait_for(lock, stop, kRenewEvery, [] { return false; });
         if (stop.stop_requested()) return;
-        renew_();
+        try {
+          renew_();
+        } catch (const std::bad_alloc&) {
+          // The next one comes before the lease ends.
+        }
       }
     });
   }

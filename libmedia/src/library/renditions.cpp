@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <new>
 #include <random>
 #include <thread>
 
@@ -364,10 +365,14 @@ Result<VerifyRenditionsReport> LibraryImpl::verify_renditions(const VerifyRendit
           }
           return {};
         };
-        if (auto done = work(); !done) {
-          const std::lock_guard lock(report_mutex);
-          if (!failure) failure = std::move(done).error();
+        Result<void> done;
+        try {
+          done = work();
+        } catch (const std::bad_alloc&) {
+          done = Error{Errc::unavailable, "out of memory"};  // short enough to need none
         }
+        const std::lock_guard lock(report_mutex);
+        if (!done && !failure) failure = std::move(done).error();
       });
     }
   }

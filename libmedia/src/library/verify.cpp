@@ -4,8 +4,10 @@
 #include <array>
 #include <atomic>
 #include <mutex>
+#include <new>
 #include <random>
 #include <set>
+#include <system_error>
 #include <thread>
 
 #include "core/sha256_lanes.hpp"
@@ -83,9 +85,17 @@ class LibraryImpl::Verification {
     }
     {
       std::vector<std::jthread> threads;
-      for (unsigned i = 0; i < thread_count(); ++i) threads.emplace_back([this] { work(); });
-      walked_ = walk();
-      queue_.close();
+      // However this ends, those that were started wait for no more.
+      const std::unique_ptr<VerifyQueue, void (*)(VerifyQueue*)> closing(&queue_, [](VerifyQueue* queue) { queue->close(); });
+      try {
+        for (unsigned i = 0; i < thread_count(); ++i) threads.emplace_back([this] { work(); });
+        walked_ = walk();
+        queue_.hand_over();
+      } catch (const std::bad_alloc&) {
+        walked_ = Error{Errc::unavailable, "out of memory"};  // short enough to need none
+      } catch (const std::system_error& error) {
+        walked_ = Error{Errc::unavailable, std::string("verify: start a thread: ") + error.what()};
+      }
     }
     note(std::move(to_note_));
     if (!walked_) return walked_.error();
@@ -147,15 +157,26 @@ class LibraryImpl::Verification {
   }
   bool is_drawn() { return options_.sample >= 1 || std::uniform_real_distribution<double>(0, 1)(chance_) < options_.sample; }
 
+  /// Takes tasks until there are no more, whatever becomes of them: the walk waits for that.
   void work() {
-    const auto held = std::make_unique_for_overwrite<std::byte[]>(kHeldBytes);
+    std::unique_ptr<std::byte[]> held;
     std::vector<VerifyTask> tasks;
-    while (queue_.pop(tasks)) {
-      if (auto checked = check(tasks, std::span(held.get(), kHeldBytes)); !checked) {
-        const std::lock_guard lock(mutex_);
-        if (!failure_) failure_ = std::move(checked).error();
+    for (bool more = true; more;) {
+      try {
+        more = queue_.pop(tasks);
+        if (!more) return;
+        if (!held) held = std::make_unique_for_overwrite<std::byte[]>(kHeldBytes);
+        auto checked = check(tasks, std::span(held.get(), kHeldBytes));
+        if (!checked) fail(std::move(checked).error());
+      } catch (const std::bad_alloc&) {
+        fail(Error{Errc::unavailable, "out of memory"});  // short enough to need none
       }
     }
+  }
+
+  void fail(Error error) {
+    const std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = std::move(error);
   }
 
   Result<void> check(std::span<const VerifyTask> tasks, std::span<std::byte> held) {

@@ -6,6 +6,7 @@
 #include <deque>
 #include <iterator>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -43,6 +44,15 @@ class VerifyQueue {
     changed_.wait(lock, [&] { return !tasks_.empty() || closed_; });
     // A fair share, so that of two large blobs each thread gets one.
     const std::size_t take = std::min(kMostAtOnce, (tasks_.size() + takers_ - 1) / takers_);
+    try {
+      into.reserve(take);
+    } catch (const std::bad_alloc&) {
+      // Whoever walks must not wait for room for ever: these go unchecked, and the run says that it failed.
+      tasks_.clear();
+      lock.unlock();
+      changed_.notify_all();
+      throw;
+    }
     for (std::size_t i = 0; i < take; ++i) {
       into.push_back(std::move(tasks_.front()));
       tasks_.pop_front();
@@ -51,8 +61,20 @@ class VerifyQueue {
     changed_.notify_all();
     return !into.empty();
   }
-  void close() {
-    hand_over();
+  /// What was gathered, be it few.
+  void hand_over() {
+    std::stable_sort(gathered_.begin(), gathered_.end(), [](const VerifyTask& a, const VerifyTask& b) { return a.place < b.place; });
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return tasks_.size() < kMostWaiting; });
+      tasks_.insert(tasks_.end(), std::make_move_iterator(gathered_.begin()), std::make_move_iterator(gathered_.end()));
+    }
+    changed_.notify_all();
+    gathered_.clear();
+    at_once_ = std::min(4 * at_once_, kMostSorted);
+  }
+  /// No more will come.
+  void close() noexcept {
     {
       const std::lock_guard lock(mutex_);
       closed_ = true;
@@ -66,18 +88,6 @@ class VerifyQueue {
   static constexpr std::size_t kMostSorted = 16'384;
   static constexpr std::size_t kMostWaiting = 4096;
   static constexpr std::size_t kMostAtOnce = 32;
-
-  void hand_over() {
-    std::stable_sort(gathered_.begin(), gathered_.end(), [](const VerifyTask& a, const VerifyTask& b) { return a.place < b.place; });
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return tasks_.size() < kMostWaiting; });
-      tasks_.insert(tasks_.end(), std::make_move_iterator(gathered_.begin()), std::make_move_iterator(gathered_.end()));
-    }
-    changed_.notify_all();
-    gathered_.clear();
-    at_once_ = std::min(4 * at_once_, kMostSorted);
-  }
 
   std::vector<VerifyTask> gathered_;  ///< The walker's.
   std::size_t at_once_ = kFirstSorted;

@@ -194,7 +194,7 @@ const volatile std::uint32_t* Connection::wal_index(int bytes) noexcept {
   try {
     Query query(*this, "SELECT count(*) FROM schema_migration");  // a first read, by which the connection comes to have the index
     if (!query.next()) return nullptr;
-  } catch (const SQLite::Exception&) {
+  } catch (...) {  // no memory for it among them
     return nullptr;
   }
   sqlite3_file* file = nullptr;

@@ -53,12 +53,18 @@ Result<Lease> ReadPool::acquire() {
     access = access_;
   }
   if (!connection) {
-    auto opened = Connection::open(path_, access);
-    if (!opened) {
+    // Else its place would be taken for good, by nobody.
+    try {
+      auto opened = Connection::open(path_, access);
+      if (!opened) {
+        give_back(nullptr);
+        return std::move(opened).error();
+      }
+      connection = std::move(opened).value();
+    } catch (...) {
       give_back(nullptr);
-      return std::move(opened).error();
+      throw;
     }
-    connection = std::move(opened).value();
   }
   connection->wait_until(deadline);
   return Lease(*this, std::move(connection));

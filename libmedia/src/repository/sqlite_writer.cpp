@@ -35,8 +35,11 @@ class SignalsBlocked {
 }  // namespace
 
 Writer::Writer(std::unique_ptr<Connection> connection) : connection_(std::move(connection)) {
+  // Here, where somebody can be told that there is no memory for it.
+  Group group;
+  group.reserve(kGroupLimit);
   const SignalsBlocked blocked;  // The thread inherits the mask.
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this, group = std::move(group)]() mutable { run(group); });
 }
 
 Writer::~Writer() {
@@ -66,9 +69,7 @@ Result<void> Writer::write(const Repository::Closure& closure) {
   return std::move(request.outcome);
 }
 
-void Writer::run() {
-  Group group;
-  group.reserve(kGroupLimit);
+void Writer::run(Group& group) {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
@@ -223,7 +224,7 @@ void Writer::close() noexcept {
   connection_->wait_until(std::chrono::steady_clock::time_point::min());
   try {
     connection_->execute_script("PRAGMA wal_checkpoint(TRUNCATE)");
-  } catch (const SQLite::Exception&) {
+  } catch (...) {  // no memory for it among them
   }
   connection_.reset();
 }

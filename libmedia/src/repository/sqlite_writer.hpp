@@ -55,7 +55,8 @@ class Writer {
   };
   using Group = std::vector<Request*>;
 
-  void run();
+  /// `group` has room for a whole one.
+  void run(Group& group);
   void commit(Group& group);
   /// Takes the write lock, or answers those whose time is over. True: a transaction is open.
   bool begin(Group& group);

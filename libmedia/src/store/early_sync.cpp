@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <new>
 #include <system_error>
 
 #include "core/errno_error.hpp"
@@ -61,7 +62,13 @@ void EarlySync::work() {
     if (failure == 0) ::posix_fadvise(request.descriptor.get(), 0, static_cast<off_t>(request.written), POSIX_FADV_DONTNEED);
     request.descriptor.reset();
     lock.lock();
-    if (failure != 0) request.progress->failure = errno_error(failure, "sync a temp file");
+    if (failure != 0) {
+      try {
+        request.progress->failure = errno_error(failure, "sync a temp file");
+      } catch (const std::bad_alloc&) {
+        request.progress->failure = Error{Errc::io, "sync a file"};  // short enough to need no memory
+      }
+    }
     request.progress->queued = false;
     changed_.notify_all();
   }

@@ -34,7 +34,8 @@ std::size_t open_file_budget() {
   return static_cast<std::size_t>(std::clamp<rlim_t>(limit.rlim_cur / 4, 16, kGroupContents));
 }
 
-Error out_of_memory() { return Error{Errc::unavailable, "publish: out of memory"}; }
+/// Short enough to need none.
+Error out_of_memory() noexcept { return Error{Errc::unavailable, "out of memory"}; }
 
 Result<void> write_temp(FileStaged& content) {
   if (content.file) return {};

@@ -40,14 +40,11 @@ Result<void> PackedBlobs::ensure_writer() {
     segments_[number].closed = false;
     return {};
   }
-  MEDIA_TRY_ASSIGN(writer_, SegmentWriter::create(folder_));
+  MEDIA_TRY_ASSIGN(auto made, SegmentWriter::create(folder_));
   const std::lock_guard lock(index_mutex_);
-  writer_segment_ = static_cast<std::uint32_t>(segments_.size());
-  Segment& segment = segments_.emplace_back();
-  segment.id = writer_->id();
-  segment.scanned = kFirstEntry;
-  segment.ours = true;
-  numbers_[segment.id] = writer_segment_;
+  writer_segment_ = add_segment(made->id());
+  segments_[writer_segment_].ours = true;
+  writer_ = std::move(made);  // Last: whoever finds a writer takes the number for its segment's.
   return {};
 }
 
@@ -142,27 +139,32 @@ void PackedBlobs::note_known(Segment& segment, std::uint64_t from, std::uint64_t
 }
 
 Result<void> PackedBlobs::publish(std::span<const PackedContent> contents, std::vector<Appended> appended) {
-  const auto fail = [&](Error error) -> Result<void> {
-    for (const Appended& each : appended) abandon(each);
-    return as_publish_error(std::move(error));
+  const auto try_all = [&]() -> Result<void> {
+    if (!contents.empty()) {
+      appended.reserve(appended.size() + 1);
+      MEDIA_TRY_ASSIGN(auto more, append(contents));
+      appended.push_back(std::move(more));
+    }
+    // From the end: what was appended last to a segment is synced with all before it.
+    for (std::size_t i = appended.size(); i-- > 0;) MEDIA_TRY(sync(appended[i]));
+    for (const Appended& each : appended) take_in(each);
+    return {};
   };
-  if (!contents.empty()) {
-    appended.reserve(appended.size() + 1);
-    auto more = append(contents);
-    if (!more) return fail(std::move(more).error());
-    appended.push_back(std::move(*more));
+  Result<void> published;
+  try {
+    published = try_all();
+  } catch (const std::bad_alloc&) {
+    published = Error{Errc::unavailable, "out of memory"};  // short enough to need none
   }
-  // From the end: what was appended last to a segment is synced with all before it.
-  for (std::size_t i = appended.size(); i-- > 0;) {
-    if (auto synced = sync(appended[i]); !synced) return fail(std::move(synced).error());
-  }
-  for (const Appended& each : appended) take_in(each);
-  return {};
+  if (published) return published;
+  for (const Appended& each : appended) abandon(each);
+  return as_publish_error(std::move(published).error());
 }
 
 /// What is durable now is visible from here on.
 void PackedBlobs::take_in(const Appended& appended) {
   std::vector<std::pair<Digest, PackedPlace>> dead;
+  dead.reserve(appended.places.size());
   bool full = false;
   {
     const std::lock_guard lock(index_mutex_);
@@ -177,9 +179,11 @@ void PackedBlobs::take_in(const Appended& appended) {
   }
   for (const auto& [digest, place] : dead) {
     // What stays alive wastes its place until it is collected, no more.
-    if (!mark_dead(digest, place)) continue;
-    const std::lock_guard lock(index_mutex_);
-    if (forget_entry(digest, place)) segments_[place.segment].index_stale = true;
+    try {
+      static_cast<void>(remove_at(digest, place));
+    } catch (const std::bad_alloc&) {
+      // So does this one.
+    }
   }
   if (full) static_cast<void>(checkpoint(appended.segment));
 }
@@ -271,7 +275,17 @@ Result<bool> PackedBlobs::mark_dead(const Digest& digest, const PackedPlace& pla
   return true;
 }
 
-Result<void> PackedBlobs::checkpoint(std::uint32_t segment) const {
+Result<void> PackedBlobs::checkpoint(std::uint32_t segment) const noexcept {
+  try {
+    return write_checkpoint(segment);
+  } catch (const std::bad_alloc&) {
+    const std::lock_guard lock(index_mutex_);
+    segments_[segment].index_stale = true;
+    return Error{Errc::unavailable, "out of memory"};  // short enough to need none
+  }
+}
+
+Result<void> PackedBlobs::write_checkpoint(std::uint32_t segment) const {
   SegmentIndex index;
   {
     const std::lock_guard lock(index_mutex_);

@@ -142,6 +142,7 @@ class PackedBlobs {
   Result<void> scan_tail(std::uint32_t segment, std::uint64_t size, Proof proof, int descriptor) const;
   Result<bool> look_for_growth() const;
   Result<void> rescan(std::uint32_t segment) const;
+  std::uint32_t add_segment(const SegmentId& id) const;
   void drop_segment(std::uint32_t segment) const;
   void take_in(std::uint32_t segment, std::span<const SegmentEntry> entries) const;
   void take_in(Waiting& waiting) const;
@@ -158,7 +159,9 @@ class PackedBlobs {
   void take_in(const Appended& appended);
   void retire_writer(const std::shared_ptr<SegmentWriter>& writer);
   Result<bool> mark_dead(const Digest& digest, const PackedPlace& place);
-  Result<void> checkpoint(std::uint32_t segment) const;
+  /// Never throws; where it fails the index on the disk covers less than it could.
+  Result<void> checkpoint(std::uint32_t segment) const noexcept;
+  Result<void> write_checkpoint(std::uint32_t segment) const;
 
   // packed_compact.cpp
   struct Moving;

@@ -79,8 +79,10 @@ std::vector<std::size_t> PackedIndex::put_unknown(std::span<const PackedEntry> e
     }
     merged.insert(merged.end(), next, old.end());
     if (old.capacity() < merged.size()) {
-      old = std::vector<Entry>();
-      old.reserve(merged.size() + merged.size() / 8 + 2);
+      // Before the old one goes: what it names would be lost where there is no memory for the new one.
+      std::vector<Entry> grown;
+      grown.reserve(merged.size() + merged.size() / 8 + 2);
+      old.swap(grown);
     }
     old.assign(merged.begin(), merged.end());
   }

@@ -209,11 +209,7 @@ Result<PackedBlobs::Loaded> PackedBlobs::load_segment(const SegmentId& id, bool 
   std::uint32_t number = 0;
   {
     const std::lock_guard lock(index_mutex_);
-    number = static_cast<std::uint32_t>(segments_.size());
-    Segment& segment = segments_.emplace_back();
-    segment.id = id;
-    segment.scanned = kFirstEntry;
-    numbers_[id] = number;
+    number = add_segment(id);
   }
   if (index) {
     std::set<std::uint64_t> dead;
@@ -253,6 +249,22 @@ Result<PackedBlobs::Loaded> PackedBlobs::load_segment(const SegmentId& id, bool 
     static_cast<void>(checkpoint(number));  // A shortcut for the next opening.
   }
   return Loaded::taken_in;
+}
+
+/// One of which nothing is known yet. Under an exclusive `index_mutex_`.
+std::uint32_t PackedBlobs::add_segment(const SegmentId& id) const {
+  const auto number = static_cast<std::uint32_t>(segments_.size());
+  Segment segment;
+  segment.id = id;
+  segment.scanned = kFirstEntry;
+  segments_.push_back(std::move(segment));
+  try {
+    numbers_[id] = number;
+  } catch (const std::bad_alloc&) {
+    segments_.pop_back();
+    throw;
+  }
+  return number;
 }
 
 /// Takes in what lies behind what is known. Under `refresh_mutex_`.
@@ -347,9 +359,11 @@ void PackedBlobs::put_entry(const Digest& digest, const PackedPlace& place) cons
 
 /// Under an exclusive `index_mutex_`.
 void PackedBlobs::put_newest(const Digest& digest, const PackedPlace& place) const {
-  const auto before = index_.put(digest, place);
+  const auto before = index_.find(digest);
   if (before && *before == place) return;
+  // First, because only this needs memory then: what was known must not be forgotten where there is none.
   if (before) other_copies_.emplace(digest, *before);
+  index_.put(digest, place);
   segments_[place.segment].live_bytes += entry_span(place.length);
 }
 

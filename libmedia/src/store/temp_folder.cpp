@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <string_view>
 #include <vector>
 
@@ -125,6 +126,12 @@ Result<std::shared_ptr<TempFolder>> TempFolder::open(const std::filesystem::path
   return Error{Errc::unavailable, "make a folder in " + temp.string() + ": other processes keep sweeping it away"};
 }
 
-TempFolder::~TempFolder() { remove_locked(temp_.get(), name_, folder_.get()); }
+TempFolder::~TempFolder() {
+  try {
+    remove_locked(temp_.get(), name_, folder_.get());
+  } catch (const std::bad_alloc&) {
+    // The next start sweeps it.
+  }
+}
 
 }  // namespace media::store
