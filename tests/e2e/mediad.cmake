@@ -17,8 +17,9 @@ if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI)
     $<$<BOOL:${MEDIA_WITH_VIDEO}>:${CMAKE_CURRENT_LIST_DIR}/mediad_video_test.cpp>
     ${PROJECT_SOURCE_DIR}/tests/support/clamd.cpp
     ${PROJECT_SOURCE_DIR}/tests/support/tokens.cpp
-    LINK OpenSSL::Crypto PkgConfig::httplib nlohmann_json::nlohmann_json)
-  add_dependencies(test_mediad mediad mediactl media-worker)
+    LINK OpenSSL::Crypto PkgConfig::httplib nlohmann_json::nlohmann_json SQLite::SQLite3)
+  add_dependencies(test_mediad mediad mediactl media-worker cage_odd_worker)
+  target_compile_definitions(test_mediad PRIVATE ODD_WORKER="$<TARGET_FILE:cage_odd_worker>")
   media_test(test_mediad_health SOURCES ${CMAKE_CURRENT_LIST_DIR}/mediad_health_test.cpp LINK PkgConfig::httplib nlohmann_json::nlohmann_json)
   add_dependencies(test_mediad_health mediad media-worker)
   if(MEDIA_WITH_VIDEO)

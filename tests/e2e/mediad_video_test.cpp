@@ -1,10 +1,13 @@
 // A video's way through the server: posters at upload, pictures of it on the fly, tiles for scrubbing.
+#include <sqlite3.h>
+
 #include <algorithm>
 #include <filesystem>
 
 #include "ffmpeg.hpp"
 #include "media/digest.hpp"
 #include "mediad_fixture.hpp"
+#include "video_script.hpp"
 
 using namespace test;
 using nlohmann::json;
@@ -221,6 +224,74 @@ TEST_CASE("mediad: of one media sixteen videos are on their way at most") {
   for (int width = 16; width < 16 + 2 * 16; width += 2) CHECK(order(client, id, {{"format", "mp4"}, {"w", width}})->status == 202);
   CHECK(order(client, id, {{"format", "mp4"}, {"w", 100}})->status == 409);
   CHECK(order(client, id, {{"format", "mp4"}, {"w", 16}})->status == 202);
+}
+
+TEST_CASE("mediad: of a worker that lies about what it encoded nothing is published, and the job says why") {
+  Mediad server({"MEDIA_VIDEO_WORKER=" ODD_WORKER});
+  Client client(server.port);
+  const std::vector<std::string> coding{"-vf", "scale=64:48", "-c:v", "libx264", "-pix_fmt", "yuv420p"};
+  const std::string truth = film(coding);
+  const auto ordered = [&](const std::string& lie) {
+    const auto script = Script::of(std::as_bytes(std::span(lie)), 64, 48);
+    const auto answer = client.post_raw(text_of(script.in(mp4(64, 48, 1000, 500))), "video/mp4", "a.mp4");
+    REQUIRE(answer);
+    REQUIRE(answer->status == 200);
+    const auto id = json::parse(answer->body)["id"].get<std::int64_t>();
+    client.wait_processed(id);
+    REQUIRE(order(client, id, {{"format", "mp4"}})->status == 202);
+    return id;
+  };
+  // It is the worker's lie that is refused: with the truth a video comes of it.
+  const auto honest = ordered(truth);
+  REQUIRE(wait_for_video(client, honest, "format=mp4")["state"] == "ready");
+  const auto kept = [&] { return run({Mediad::mediactl(), "--store", server.store().string(), "--json", "renditions", "stat"}).out; };
+
+  const std::vector<std::pair<std::string, std::string>> lies{
+      {truth.substr(0, truth.find("moov") - 4), "without its movie box"},
+      {"<html><script>alert(1)</script>", "the worker encoded something else than was ordered"},
+      {film({"-vf", "scale=64:48", "-c:v", "libx265", "-x265-params", "log-level=none", "-pix_fmt", "yuv420p"}), "its pictures are hevc"},
+      {film({"-vf", "scale=32:24", "-c:v", "libx264", "-pix_fmt", "yuv420p"}), "its size is not what it was told to be"},
+      {truth + "PK", "something is behind it"},
+  };
+  for (const auto& [lie, reason] : lies) {
+    const auto id = ordered(lie);
+    const std::string before = kept();
+    const json video = wait_for_video(client, id, "format=mp4");
+    INFO(video.dump());
+    CHECK(video["state"] == "failed");
+    CHECK(video["error_message"].get<std::string>().find(reason) != std::string::npos);
+    CHECK(video["url"].is_null());
+    CHECK(video["size"].is_null());
+    CHECK(client.get("/media/" + std::to_string(id) + "/video?format=mp4")->status == 422);
+    CHECK(kept() == before);
+  }
+  CHECK(server.temps() == 0);
+  CHECK(run({Mediad::mediactl(), "--store", server.store().string(), "verify"}).exit_code == 0);
+}
+
+TEST_CASE("mediad: a catalog that takes no order is not told as a queue that is full") {
+  Mediad server({"MEDIA_SERVICE_PROCESSING_ENCODINGS=0", "MEDIA_SERVICE_PROCESSING_ENCODING_QUEUE=1"});
+  Client client(server.port);
+  const auto id = upload(client, film({"-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p"}), "Complete");
+  sqlite3* catalog = nullptr;
+  REQUIRE(sqlite3_open((server.store() / "catalog.db").c_str(), &catalog) == SQLITE_OK);
+  const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> closing(catalog, sqlite3_close);
+  REQUIRE(sqlite3_busy_timeout(catalog, 10'000) == SQLITE_OK);
+  // Somebody else writes, and does not come to an end: what is read goes on.
+  REQUIRE(sqlite3_exec(catalog, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
+  const auto away = order(client, id, {{"format", "mp4"}});
+  REQUIRE(away);
+  INFO(away->body);
+  CHECK(away->status == 503);
+  CHECK(std::stoi(away->get_header_value("Retry-After")) > 0);
+  CHECK(away->body.find("too many") == std::string::npos);
+  CHECK(read_text(server.log()).find("request failed") != std::string::npos);
+  REQUIRE(sqlite3_exec(catalog, "ROLLBACK", nullptr, nullptr, nullptr) == SQLITE_OK);
+
+  CHECK(order(client, id, {{"format", "mp4"}})->status == 202);
+  const auto full = order(client, id, {{"format", "mp4"}, {"w", 16}});
+  CHECK(full->status == 503);
+  CHECK(full->body.find("too many videos wait") != std::string::npos);
 }
 
 TEST_CASE("mediad: an encoded video whose bytes are lost can be ordered again") {

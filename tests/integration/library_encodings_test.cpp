@@ -136,6 +136,9 @@ TEST_CASE("library: the queue of encodings has an end, and nobody fills it alone
   const auto refused = f.order(hers, 10);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::unavailable);
+  CHECK(is_full_encoding_queue(refused.error()));
+  CHECK_FALSE(is_full_encoding_queue({Errc::unavailable, "write to the catalog: too many writers are waiting"}));
+  CHECK_FALSE(is_full_encoding_queue({Errc::internal, refused.error().message}));
   CHECK(f.order(hers, 2)->job);  // it is on its way
   const Media his = f.film(2, "bert");
   CHECK(f.order(his, 2));

@@ -271,6 +271,7 @@ TEST_CASE("library: blobs are verified in the order of the disk, each once, by h
   std::mt19937 engine(7);
   std::shuffle(places.begin(), places.end(), engine);
   for (const std::uint64_t place : places) queue.push({Blob{}, {}, {}, place});
+  queue.hand_over();
   queue.close();
   for (std::thread& taker : takers) taker.join();
   std::set<std::uint64_t> all;

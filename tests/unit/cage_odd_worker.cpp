@@ -25,6 +25,7 @@
 #include "cage/serve.hpp"
 #include "cage/wire.hpp"
 #include "sanitized.hpp"
+#include "video_script.hpp"
 
 using namespace media;
 using namespace media::cage;
@@ -176,6 +177,17 @@ Result<Derived> derive(const ByteReader& source, std::span<const Transform> tran
   return derived;
 }
 
+/// Sends the video that its source carries, whatever was ordered.
+Result<Derived> encode(const ByteReader& source, const Transform& transform, const DeriveOptions&, const PutPiece& put) {
+  MEDIA_TRY_ASSIGN(const std::string text, text_of(source));
+  const auto script = test::Script::from(text);
+  if (!script) return Error{Errc::unsupported, "nothing is said of what to send"};
+  for (const auto& [offset, bytes] : script->pieces()) MEDIA_TRY(put(offset, bytes));
+  Derived derived{{Format::mp4, 64, 48, 1, 1, false, std::chrono::milliseconds(1000)}, {}, {}, {}};
+  derived.outputs.push_back(Encoded{transform, script->width(), script->height()});
+  return derived;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -189,5 +201,5 @@ int main(int argc, char** argv) {
   if (argc != 2) return 64;
   std::from_chars(argv[1], argv[1] + std::strlen(argv[1]), memory_bytes);
   if (!confine_process(memory_bytes) || !end_with_peer(kSocket)) return 70;
-  return serve(kSocket, {probe, derive, nullptr, limit_job});
+  return serve(kSocket, {probe, derive, encode, limit_job});
 }

@@ -43,4 +43,8 @@ MEDIA_EXPORT Result<std::string> sheet_index(const SheetLayout& layout, std::uin
 /// are noted in a way that is not known here), `corrupt`, `too_large` (an index beyond 64 MiB), and the source's own.
 MEDIA_EXPORT Result<std::shared_ptr<const ByteReader>> open_web_ready(const ByteReader& source);
 
+/// Whether an error of `Library::order_video` says that too many videos wait (LibraryOptions::encoding_queue), or too many of this owner's.
+/// Its code is `unavailable`, as that of a catalog that does not answer, which is another thing to tell people and operators.
+MEDIA_EXPORT bool is_full_encoding_queue(const Error& error) noexcept;
+
 }  // namespace media

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 
+#include "cage/encoded_shape.hpp"
 #include "media/details.hpp"
 #include "media/inspect.hpp"
 
@@ -22,7 +23,9 @@ Error refused(const std::string& why) { return Error{Errc::internal, "the worker
 Result<void> check_tracks(const MediaDetails& details, const Transform& transform, const Encoded& output) {
   const bool is_webm = transform.format == Format::webm;
   if (details.info.format != transform.format) return refused("its type is " + std::string(to_string(details.info.format)));
-  if (details.video.size() != 1 || details.audio.size() > 1) return refused("it has other tracks than one of pictures and one of sound");
+  if (details.video.size() != 1 || details.audio.size() > 1 || details.other_tracks != 0) {
+    return refused("it has other tracks than one of pictures and one of sound");
+  }
   const VideoTrack& pictures = details.video.front();
   if (pictures.codec != (is_webm ? "vp9" : "h264")) return refused("its pictures are " + pictures.codec);
   if (pictures.encrypted) return refused("it is encrypted");
@@ -43,6 +46,8 @@ Result<void> check_encoded(const ByteReader& source, const Transform& transform,
   const auto details = probe_details(*output.content);
   if (!details) return refused(details.error().message);
   MEDIA_TRY(check_tracks(*details, transform, output));
+  const auto length = encoded_length(*output.content, transform.format);
+  if (!length) return length.error().code == Errc::corrupt ? refused(length.error().message) : length.error();
   const Transform meant = canonical(transform);
   const bool is_usual = meant.width == 0 && meant.height == 0;
   // The smallest side of a video is 2, however narrow its box is.
@@ -53,9 +58,8 @@ Result<void> check_encoded(const ByteReader& source, const Transform& transform,
   const std::uint32_t height = is_usual ? kUsualSide : meant.height;
   if (!fits(output.width, width) || !fits(output.height, height)) return refused("it is larger than the box");
   const auto whole = media::probe(source);
-  if (whole && whole->duration && details->info.duration && *details->info.duration > 2 * *whole->duration + kSlack) {
-    return refused("it is far longer than its source");
-  }
+  const milliseconds longest = std::max(*length, details->info.duration.value_or(milliseconds(0)));
+  if (whole && whole->duration && longest > 2 * *whole->duration + kSlack) return refused("it is far longer than its source");
   return {};
 }
 

@@ -11,6 +11,7 @@
 #include "library/library_impl.hpp"
 #include "media/details.hpp"
 #include "media/trace.hpp"
+#include "media/video.hpp"
 
 namespace media {
 namespace {
@@ -30,6 +31,8 @@ constexpr std::chrono::seconds kRenewEvery{5};
 constexpr std::chrono::seconds kAwayPause{30};
 constexpr std::chrono::milliseconds kTellEvery{300};
 constexpr double kTellStep = 0.01;
+/// Nothing else that fails says so: see `is_full_encoding_queue`.
+constexpr std::string_view kFullQueue = "order video: the queue has no room: ";
 
 bool worth_another_try(const Error& error, std::uint32_t attempts, std::uint32_t deaths) {
   if (error.code == Errc::internal) return deaths < kMaxDeaths;
@@ -65,6 +68,10 @@ std::optional<VideoOrder> order_of(const std::vector<VideoOrder>& orders, const 
 
 }  // namespace
 
+bool is_full_encoding_queue(const Error& error) noexcept {
+  return error.code == Errc::unavailable && error.message.starts_with(kFullQueue);
+}
+
 Result<bool> LibraryImpl::has_ordered(const Media& media, const std::string& transform) const {
   MEDIA_TRY_ASSIGN(const auto orders, repository_->list_video_orders(media.id));
   return order_of(orders, transform).has_value();
@@ -73,7 +80,7 @@ Result<bool> LibraryImpl::has_ordered(const Media& media, const std::string& tra
 Result<std::optional<Error>> LibraryImpl::refuse_order(Transaction& transaction, const std::string& owner, const JobQueue& queue) const {
   const std::uint64_t free = options_.encoding_queue - std::min<std::uint64_t>(options_.encoding_queue, queue.jobs);
   if (free == 0 || queue.of_owner >= free) {
-    return std::optional(Error{Errc::unavailable, "order video: " + std::to_string(queue.jobs) + " videos wait to be encoded, " +
+    return std::optional(Error{Errc::unavailable, std::string(kFullQueue) + std::to_string(queue.jobs) + " videos wait to be encoded, " +
                                                       std::to_string(queue.of_owner) + " of them this owner's"});
   }
   MEDIA_TRY_ASSIGN(const auto use, byte_use(transaction, owner));

@@ -30,7 +30,7 @@ struct VerifyTask {
 /// Hands blobs from the walk to the hashing threads, so many at a time in the order of the disk: the walk goes by digest, and a disk that
 /// is read in that order seeks for every blob. Bounded.
 ///
-/// Thread-safety: `push` and `close` by the one who walks, `pop` by any number; a mutex guards what they share.
+/// Thread-safety: `push`, `hand_over` and `close` by the one who walks, `pop` by any number; a mutex guards what they share.
 class VerifyQueue {
  public:
   explicit VerifyQueue(std::size_t takers) : takers_(takers) {}
@@ -61,7 +61,7 @@ class VerifyQueue {
     changed_.notify_all();
     return !into.empty();
   }
-  /// What was gathered, be it few.
+  /// What was gathered, be it few: once more at the end.
   void hand_over() {
     std::stable_sort(gathered_.begin(), gathered_.end(), [](const VerifyTask& a, const VerifyTask& b) { return a.place < b.place; });
     {
@@ -73,7 +73,7 @@ class VerifyQueue {
     gathered_.clear();
     at_once_ = std::min(4 * at_once_, kMostSorted);
   }
-  /// No more will come.
+  /// No more will come. What was not handed over stays.
   void close() noexcept {
     {
       const std::lock_guard lock(mutex_);

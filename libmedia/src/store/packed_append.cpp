@@ -139,6 +139,7 @@ void PackedBlobs::note_known(Segment& segment, std::uint64_t from, std::uint64_t
 }
 
 Result<void> PackedBlobs::publish(std::span<const PackedContent> contents, std::vector<Appended> appended) {
+  std::size_t visible = 0;
   const auto try_all = [&]() -> Result<void> {
     if (!contents.empty()) {
       appended.reserve(appended.size() + 1);
@@ -147,7 +148,7 @@ Result<void> PackedBlobs::publish(std::span<const PackedContent> contents, std::
     }
     // From the end: what was appended last to a segment is synced with all before it.
     for (std::size_t i = appended.size(); i-- > 0;) MEDIA_TRY(sync(appended[i]));
-    for (const Appended& each : appended) take_in(each);
+    for (; visible < appended.size(); ++visible) take_in(appended[visible]);
     return {};
   };
   Result<void> published;
@@ -157,7 +158,8 @@ Result<void> PackedBlobs::publish(std::span<const PackedContent> contents, std::
     published = Error{Errc::unavailable, "out of memory"};  // short enough to need none
   }
   if (published) return published;
-  for (const Appended& each : appended) abandon(each);
+  // What is visible stays: it may have taken the place of a copy that somebody relies on.
+  for (; visible < appended.size(); ++visible) abandon(appended[visible]);
   return as_publish_error(std::move(published).error());
 }
 

@@ -5,6 +5,7 @@
 
 #include "errors.hpp"
 #include "media/sign.hpp"
+#include "media/video.hpp"
 #include "media_json.hpp"
 #include "request_json.hpp"
 #include "routes.hpp"
@@ -94,7 +95,7 @@ http::Response order(http::Request& request, RouteContext& context, const Media&
   if (!encodes_video(transform)) return error_response(400, "format: accepts mp4 or webm", request, {"format", "mp4 or webm"});
   if (!context.library.encodes()) return error_response(501, "no videos are encoded here", request);
   const auto video = context.library.order_video(media, transform);
-  if (!video && video.error().code == Errc::unavailable) {
+  if (!video && is_full_encoding_queue(video.error())) {
     context.log.write(LogLevel::debug, "video put off", {{"request_id", request.request_id}, {"reason", video.error().message}});
     return error_response(503, "too many videos wait to be encoded; try again later", request)
         .with("Retry-After", std::string(kRetryAfter));
