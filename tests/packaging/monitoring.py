@@ -110,6 +110,16 @@ def value_of(text, series):
     return float(found[0])
 
 
+def metrics_when_kept(mediad, count):
+    """A picture is handed out as soon as it is made, and kept in the moments after that."""
+    deadline = time.monotonic() + 10
+    while True:
+        text = mediad.metrics()
+        if value_of(text, 'media_derive_duration_seconds_count{format="jpeg",stage="keep"}') >= count or time.monotonic() > deadline:
+            return text
+        time.sleep(0.05)
+
+
 def check_values(text, started):
     assert value_of(text, 'mediad_dependency_healthy{dependency="database"}') == 1
     assert value_of(text, 'mediad_dependency_healthy{dependency="storage"}') == 1
@@ -210,7 +220,7 @@ def main():
         mediad = Mediad(program, folder)
         try:
             drive(mediad, os.path.join(source, "docs", "images", "photo.jpg"))
-            text = mediad.metrics()
+            text = metrics_when_kept(mediad, 3)
             promtool("check", "metrics", text=text)
             check_values(text, started)
             check_broken_storage(mediad)
