@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <new>
 #include <optional>
 #include <system_error>
 #include <utility>
+
+#include "core/out_of_memory.hpp"
 
 namespace media {
 namespace {
@@ -205,12 +206,10 @@ void DerivationQueue::land(const std::shared_ptr<Flight>& flight, Result<Picture
 }
 
 Result<Picture> DerivationQueue::make(Flight& flight, Place& place) {
-  try {
+  return unless_out_of_memory([&] {
     Making making(*this, flight, flight.stop.get_token(), place);
     return flight.work(making);
-  } catch (const std::bad_alloc&) {
-    return Error{Errc::unavailable, "out of memory"};  // short enough to need none
-  }
+  });
 }
 
 void DerivationQueue::run() {

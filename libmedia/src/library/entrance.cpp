@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "core/out_of_memory.hpp"
 #include "library/library_impl.hpp"
 
 namespace media {
@@ -30,8 +31,8 @@ void Entrance::enter(Entering& entering, const std::function<void(std::span<Ente
   try {
     enter_all(std::span(group).first(count));
   } catch (...) {
-    // A leader that threw would leave the others waiting for ever. The text is short enough to need no memory.
-    for (std::size_t i = 0; i < count; ++i) group[i]->outcome = Error{Errc::unavailable, "out of memory"};
+    // A leader that threw would leave the others waiting for ever.
+    for (std::size_t i = 0; i < count; ++i) group[i]->outcome = out_of_memory();
   }
   lock.lock();
   Waiting* const next = first_;

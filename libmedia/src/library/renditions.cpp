@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <map>
-#include <new>
 #include <random>
 #include <thread>
 
+#include "core/out_of_memory.hpp"
 #include "library/hashing.hpp"
 #include "library/library_impl.hpp"
 
@@ -365,12 +365,7 @@ Result<VerifyRenditionsReport> LibraryImpl::verify_renditions(const VerifyRendit
           }
           return {};
         };
-        Result<void> done;
-        try {
-          done = work();
-        } catch (const std::bad_alloc&) {
-          done = Error{Errc::unavailable, "out of memory"};  // short enough to need none
-        }
+        auto done = unless_out_of_memory(work);
         const std::lock_guard lock(report_mutex);
         if (!done && !failure) failure = std::move(done).error();
       });

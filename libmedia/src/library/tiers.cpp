@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "core/out_of_memory.hpp"
 #include "library/blob_copy.hpp"
 #include "library/library_impl.hpp"
 #include "library/verify_walk.hpp"
@@ -182,7 +183,7 @@ Result<LibraryImpl::WholeCopy> LibraryImpl::find_whole_copy(const Digest& digest
     CopySearch& search;
     ~End() {
       const std::lock_guard lock(library.searches_mutex_);
-      if (!search.found) search.found = Error{Errc::unavailable, "out of memory"};
+      if (!search.found) search.found = out_of_memory();
       library.searches_.erase(digest);
       library.search_ended_.notify_all();
     }

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <thread>
 
+#include "core/out_of_memory.hpp"
 #include "core/sha256_lanes.hpp"
 #include "library/blob_copy.hpp"
 #include "library/hashing.hpp"
@@ -92,7 +93,7 @@ class LibraryImpl::Verification {
         walked_ = walk();
         queue_.hand_over();
       } catch (const std::bad_alloc&) {
-        walked_ = Error{Errc::unavailable, "out of memory"};  // short enough to need none
+        walked_ = out_of_memory();
       } catch (const std::system_error& error) {
         walked_ = Error{Errc::unavailable, std::string("verify: start a thread: ") + error.what()};
       }
@@ -169,7 +170,7 @@ class LibraryImpl::Verification {
         auto checked = check(tasks, std::span(held.get(), kHeldBytes));
         if (!checked) fail(std::move(checked).error());
       } catch (const std::bad_alloc&) {
-        fail(Error{Errc::unavailable, "out of memory"});  // short enough to need none
+        fail(out_of_memory());
       }
     }
   }

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "core/errno_error.hpp"
+#include "core/out_of_memory.hpp"
 #include "store/blob_layout.hpp"
 #include "store/file_ops.hpp"
 
@@ -34,9 +35,6 @@ std::size_t open_file_budget() {
   return static_cast<std::size_t>(std::clamp<rlim_t>(limit.rlim_cur / 4, 16, kGroupContents));
 }
 
-/// Short enough to need none.
-Error out_of_memory() noexcept { return Error{Errc::unavailable, "out of memory"}; }
-
 Result<void> write_temp(FileStaged& content) {
   if (content.file) return {};
   MEDIA_TRY_ASSIGN(content.file, TempFile::create(content.folder()));
@@ -54,12 +52,7 @@ Result<void> sync_temp(FileStaged& content) {
 /// Runs a step for an item that no earlier step failed for.
 template <class Step>
 void advance(Result<void>& outcome, Step step) {
-  if (!outcome) return;
-  try {
-    outcome = step();
-  } catch (const std::bad_alloc&) {
-    outcome = out_of_memory();
-  }
+  if (outcome) outcome = unless_out_of_memory(step);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "core/errno_error.hpp"
+#include "core/out_of_memory.hpp"
 #include "store/file_ops.hpp"
 #include "store/packed_blobs.hpp"
 
@@ -151,12 +152,7 @@ Result<void> PackedBlobs::publish(std::span<const PackedContent> contents, std::
     for (; visible < appended.size(); ++visible) take_in(appended[visible]);
     return {};
   };
-  Result<void> published;
-  try {
-    published = try_all();
-  } catch (const std::bad_alloc&) {
-    published = Error{Errc::unavailable, "out of memory"};  // short enough to need none
-  }
+  auto published = unless_out_of_memory(try_all);
   if (published) return published;
   // What is visible stays: it may have taken the place of a copy that somebody relies on.
   for (; visible < appended.size(); ++visible) abandon(appended[visible]);
@@ -283,7 +279,7 @@ Result<void> PackedBlobs::checkpoint(std::uint32_t segment) const noexcept {
   } catch (const std::bad_alloc&) {
     const std::lock_guard lock(index_mutex_);
     segments_[segment].index_stale = true;
-    return Error{Errc::unavailable, "out of memory"};  // short enough to need none
+    return out_of_memory();
   }
 }
 

@@ -9,6 +9,8 @@
 #include <new>
 #include <optional>
 
+#include "core/out_of_memory.hpp"
+
 namespace media::store::s3 {
 namespace {
 
@@ -92,7 +94,7 @@ extern "C" std::size_t s3_send(char* into, std::size_t size, std::size_t count, 
     }
     transfer.failure = got ? Error{Errc::io, "the content that is sent ended early"} : got.error();
   } catch (const std::bad_alloc&) {
-    transfer.failure = Error{Errc::unavailable, "out of memory"};
+    transfer.failure = out_of_memory();
   }
   return CURL_READFUNC_ABORT;
 }
