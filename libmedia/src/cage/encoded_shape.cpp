@@ -10,6 +10,7 @@
 
 #include "inspect/boxes.hpp"
 #include "inspect/ebml.hpp"
+#include "inspect/matroska_ids.hpp"
 
 namespace media::cage {
 namespace {
@@ -22,6 +23,7 @@ using inspect::code;
 using inspect::Cursor;
 using inspect::Element;
 using std::chrono::milliseconds;
+using namespace inspect::matroska;
 
 /// As `open_web_ready`'s: the index of a day has 40 MiB.
 constexpr std::uint64_t kMaxIndexBytes = 64ULL << 20U;
@@ -277,32 +279,6 @@ Result<milliseconds> length_of_mp4(const ByteReader& content) {
   return Index(content, *frames).check(bytes);
 }
 
-// RFC 9559.
-constexpr std::uint32_t kHead = 0x1a45dfa3;
-constexpr std::uint32_t kVoid = 0xec;
-constexpr std::uint32_t kSegment = 0x18538067;
-constexpr std::uint32_t kSeekHead = 0x114d9b74;
-constexpr std::uint32_t kInfo = 0x1549a966;
-constexpr std::uint32_t kTimestampScale = 0x2ad7b1;
-constexpr std::uint32_t kDuration = 0x4489;
-constexpr std::uint32_t kMuxingApp = 0x4d80;
-constexpr std::uint32_t kWritingApp = 0x5741;
-constexpr std::uint32_t kTracks = 0x1654ae6b;
-constexpr std::uint32_t kTrackEntry = 0xae;
-constexpr std::uint32_t kTrackNumber = 0xd7;
-constexpr std::uint32_t kTrackType = 0x83;
-constexpr std::uint32_t kContentEncodings = 0x6d80;
-constexpr std::uint32_t kTags = 0x1254c367;
-constexpr std::uint32_t kCues = 0x1c53bb6b;
-constexpr std::uint32_t kCluster = 0x1f43b675;
-constexpr std::uint32_t kTimestamp = 0xe7;
-constexpr std::uint32_t kPosition = 0xa7;
-constexpr std::uint32_t kPreviousSize = 0xab;
-constexpr std::uint32_t kSimpleBlock = 0xa3;
-constexpr std::uint32_t kBlockGroup = 0xa0;
-constexpr std::uint32_t kBlock = 0xa1;
-constexpr std::uint64_t kPictures = 1;
-
 /// Thread-safety: none; it counts.
 class Segment {
  public:
@@ -311,7 +287,7 @@ class Segment {
   Result<milliseconds> check() {
     Cursor cursor(content_);
     MEDIA_TRY_ASSIGN(const Element head, inspect::read_element(cursor));
-    if (head.id != kHead || !is_whole(head)) return odd("its head is damaged");
+    if (head.id != kEbml || !is_whole(head)) return odd("its head is damaged");
     MEDIA_TRY(cursor.seek(head.end, "the EBML header"));
     MEDIA_TRY_ASSIGN(const Element segment, inspect::read_element(cursor));
     if (segment.id != kSegment || !is_whole(segment)) return odd("it has no segment that says its size");
@@ -372,7 +348,7 @@ class Segment {
       }
       return {};
     }));
-    if (type == kPictures) {
+    if (type == kVideoTrack) {
       picture_track_ = number;
     } else {
       sound_track_ = number;

@@ -5,25 +5,12 @@
 #include "inspect/ebml.hpp"
 #include "inspect/formats.hpp"
 #include "inspect/matroska_details.hpp"
+#include "inspect/matroska_ids.hpp"
 
 namespace media::inspect {
 namespace {
 
-constexpr std::uint32_t kEbml = 0x1a45dfa3;
-constexpr std::uint32_t kDocType = 0x4282;
-constexpr std::uint32_t kSegment = 0x18538067;
-constexpr std::uint32_t kInfo = 0x1549a966;
-constexpr std::uint32_t kTimestampScale = 0x2ad7b1;
-constexpr std::uint32_t kDuration = 0x4489;
-constexpr std::uint32_t kTracks = 0x1654ae6b;
-constexpr std::uint32_t kTrackEntry = 0xae;
-constexpr std::uint32_t kTrackType = 0x83;
-constexpr std::uint32_t kVideo = 0xe0;
-constexpr std::uint32_t kPixelWidth = 0xb0;
-constexpr std::uint32_t kPixelHeight = 0xba;
-constexpr std::uint32_t kAlphaMode = 0x53c0;
-constexpr std::uint32_t kCluster = 0x1f43b675;
-constexpr std::uint64_t kVideoTrack = 1;
+using namespace matroska;
 
 /// The document type of an EBML header that `head` holds whole; empty where there is none.
 std::string_view document_type(Bytes head) noexcept {

@@ -6,33 +6,13 @@
 
 #include "inspect/codec_names.hpp"
 #include "inspect/ebml.hpp"
+#include "inspect/matroska_ids.hpp"
 
 namespace media::inspect {
 namespace {
 
-// RFC 9559.
-constexpr std::uint32_t kSegment = 0x18538067;
-constexpr std::uint32_t kTracks = 0x1654ae6b;
-constexpr std::uint32_t kTrackEntry = 0xae;
-constexpr std::uint32_t kTrackType = 0x83;
-constexpr std::uint32_t kCodecId = 0x86;
-constexpr std::uint32_t kDefaultDuration = 0x23e383;
-constexpr std::uint32_t kContentEncodings = 0x6d80;
-constexpr std::uint32_t kContentEncoding = 0x6240;
-constexpr std::uint32_t kContentEncryption = 0x5035;
-constexpr std::uint32_t kVideo = 0xe0;
-constexpr std::uint32_t kPixelWidth = 0xb0;
-constexpr std::uint32_t kPixelHeight = 0xba;
-constexpr std::uint32_t kDisplayWidth = 0x54b0;
-constexpr std::uint32_t kDisplayHeight = 0x54ba;
-constexpr std::uint32_t kDisplayUnit = 0x54b2;
-constexpr std::uint32_t kColour = 0x55b0;
-constexpr std::uint32_t kTransferCharacteristics = 0x55ba;
-constexpr std::uint32_t kAudio = 0xe1;
-constexpr std::uint32_t kSamplingFrequency = 0xb5;
-constexpr std::uint32_t kChannels = 0x9f;
-constexpr std::uint64_t kVideoType = 1;
-constexpr std::uint64_t kAudioType = 2;
+using namespace matroska;
+
 constexpr std::uint64_t kPq = 16;
 constexpr std::uint64_t kHlg = 18;
 constexpr std::size_t kMaxCodecId = 64;
@@ -139,12 +119,12 @@ Result<void> read_track(Cursor& cursor, const Element& entry, MediaDetails& deta
         return {};
     }
   }));
-  if (facts.type == kVideoType) {
+  if (facts.type == kVideoTrack) {
     settle_display(facts);
     facts.video.codec = facts.codec;
     facts.video.encrypted = facts.encrypted;
     details.video.push_back(std::move(facts.video));
-  } else if (facts.type == kAudioType) {
+  } else if (facts.type == kAudioTrack) {
     facts.audio.codec = facts.codec;
     facts.audio.encrypted = facts.encrypted;
     details.audio.push_back(std::move(facts.audio));
