@@ -310,6 +310,12 @@ Result<void> LibraryImpl::run_encoding(const Job& job, std::stop_token stop) {
     const std::string quota =
         is_narrow ? " (of its owner's quota " + std::to_string(options.budget.max_video_bytes) + " bytes are left)" : "";
     return give_up(std::nullopt, reason_for_everybody(error, job.attempts) + quota);
+      // What earlier versions made of it is delivered no more, and would count in the quota.
+      MEDIA_TRY_ASSIGN(const auto all, transaction.list_renditions(*media->digest));
+      for (const Rendition& each : all) {
+        if (each.transform != job.payload || each.encoder == encoder) continue;
+        MEDIA_TRY(transaction.remove_rendition(each.source, each.transform, each.encoder));
+      }
   }
   // Behind others that wait, but soon.
   const auto pause = std::min<std::chrono::milliseconds>(kLongestPause, std::chrono::milliseconds(500U << std::min(job.attempts, 12U)));
