@@ -405,6 +405,41 @@ TEST_CASE("mediad: a catalog that takes no order is not told as a queue that is 
   CHECK(full->body.find("too many videos wait") != std::string::npos);
 }
 
+TEST_CASE("mediad: what an earlier version encoded is ordered again, and gives way to what is made then") {
+  Mediad server;
+  Client client(server.port);
+  const auto id = upload(client, film({"-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p"}), "Complete");
+  REQUIRE(order(client, id, {{"format", "mp4"}})->status == 202);
+  const json made = wait_for_video(client, id, "format=mp4");
+  REQUIRE(made["state"] == "ready");
+  REQUIRE(server.stop() == 0);
+  const auto catalog = [&](const std::string& statement) {
+    sqlite3* open = nullptr;
+    REQUIRE(sqlite3_open((server.store() / "catalog.db").c_str(), &open) == SQLITE_OK);
+    const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> closing(open, sqlite3_close);
+    std::vector<std::string> rows;
+    const auto take = [](void* into, int, char** fields, char**) {
+      static_cast<std::vector<std::string>*>(into)->emplace_back(fields[0]);
+      return 0;
+    };
+    REQUIRE(sqlite3_exec(open, statement.c_str(), take, &rows, nullptr) == SQLITE_OK);
+    return rows;
+  };
+  const std::string encoders = "SELECT encoder FROM rendition WHERE transform = 'format=mp4'";
+  const auto now = catalog(encoders);
+  REQUIRE(now.size() == 1);
+  catalog("UPDATE rendition SET encoder = 'h264-aac/v0' WHERE transform = 'format=mp4'");
+
+  server.start();
+  Client back(server.port);
+  CHECK(video_of(back, id, "format=mp4").is_null());
+  CHECK(back.get("/media/" + std::to_string(id) + "/video?format=mp4")->status == 404);
+  REQUIRE(order(back, id, {{"format", "mp4"}})->status == 202);
+  CHECK(wait_for_video(back, id, "format=mp4")["size"] == made["size"]);
+  REQUIRE(server.stop() == 0);
+  CHECK(catalog(encoders) == now);
+}
+
 TEST_CASE("mediad: an encoded video whose bytes are lost can be ordered again") {
   Mediad server({"MEDIA_SERVICE_STORAGE_PACK_BELOW=0"});
   Client client(server.port);
@@ -476,38 +511,3 @@ TEST_CASE("mediad: an encoding worker that is killed, and a server that is, leav
   CHECK(told_by_ffprobe(back.get(path)->body)["streams"][0]["codec_name"] == "h264");
   CHECK(run({Mediad::mediactl(), "--store", server.store().string(), "verify"}).exit_code == 0);
 }
-TEST_CASE("mediad: what an earlier version encoded is ordered again, and gives way to what is made then") {
-  Mediad server;
-  Client client(server.port);
-  const auto id = upload(client, film({"-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p"}), "Complete");
-  REQUIRE(order(client, id, {{"format", "mp4"}})->status == 202);
-  const json made = wait_for_video(client, id, "format=mp4");
-  REQUIRE(made["state"] == "ready");
-  REQUIRE(server.stop() == 0);
-  const auto catalog = [&](const std::string& statement) {
-    sqlite3* open = nullptr;
-    REQUIRE(sqlite3_open((server.store() / "catalog.db").c_str(), &open) == SQLITE_OK);
-    const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> closing(open, sqlite3_close);
-    std::vector<std::string> rows;
-    const auto take = [](void* into, int, char** fields, char**) {
-      static_cast<std::vector<std::string>*>(into)->emplace_back(fields[0]);
-      return 0;
-    };
-    REQUIRE(sqlite3_exec(open, statement.c_str(), take, &rows, nullptr) == SQLITE_OK);
-    return rows;
-  };
-  const std::string encoders = "SELECT encoder FROM rendition WHERE transform = 'format=mp4'";
-  const auto now = catalog(encoders);
-  REQUIRE(now.size() == 1);
-  catalog("UPDATE rendition SET encoder = 'h264-aac/v0' WHERE transform = 'format=mp4'");
-
-  server.start();
-  Client back(server.port);
-  CHECK(video_of(back, id, "format=mp4").is_null());
-  CHECK(back.get("/media/" + std::to_string(id) + "/video?format=mp4")->status == 404);
-  REQUIRE(order(back, id, {{"format", "mp4"}})->status == 202);
-  CHECK(wait_for_video(back, id, "format=mp4")["size"] == made["size"]);
-  REQUIRE(server.stop() == 0);
-  CHECK(catalog(encoders) == now);
-}
-
