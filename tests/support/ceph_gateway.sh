@@ -14,6 +14,8 @@ shift 3
 mkdir -p "$folder"/{monitor,storage,gateway,run}
 conf=$folder/ceph.conf
 cluster=$(cat /proc/sys/kernel/random/uuid)
+# Debian 13's daemons look for them below the folder they run in.
+classes=$(find /usr/lib -path '*/rados-classes/libcls_version.so' -print -quit)
 frontend="beast endpoint=127.0.0.1:$port"
 if [ -n "${GATEWAY_TLS_PORT:-}" ]; then
   frontend+=" ssl_endpoint=127.0.0.1:$GATEWAY_TLS_PORT ssl_certificate=$GATEWAY_CERTIFICATE"
@@ -41,6 +43,7 @@ mon max pg per osd = 2000
 paxos propose interval = 0.02
 paxos min wait = 0.01
 osd data = $folder/storage
+osd class dir = ${classes%/*}
 osd objectstore = memstore
 memstore device bytes = ${GATEWAY_BYTES:-2147483648}
 osd crush chooseleaf type = 0
