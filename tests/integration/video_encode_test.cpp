@@ -538,7 +538,7 @@ TEST_CASE("video: HDR, a size that changes in the middle, and times below zero a
   const auto hdr = film("a.mkv",
                         {"-c:v", "libx265", "-x265-params", "log-level=none", "-pix_fmt", "yuv420p10le", "-color_primaries", "bt2020",
                          "-color_trc", "smpte2084", "-colorspace", "bt2020nc", "-c:a", "aac"},
-                        "testsrc2=s=320x180:r=10:d=1");
+                        "testsrc2=s=320x180:r=10:d=1," + test::colours_of("smpte2084"));
   const Json bright = facts(derived(*processor, hdr, "format=mp4"));
   CHECK(stream(bright, "video").at("color_transfer") == "bt709");
   CHECK(stream(bright, "video").at("pix_fmt") == "yuv420p");
