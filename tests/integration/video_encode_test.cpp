@@ -553,3 +553,45 @@ TEST_CASE("video: HDR, a size that changes in the middle, and times below zero a
   const Json negative = facts(derived(*processor, below, "format=webm"));
   CHECK(std::abs(seconds(negative) - 2) < 0.15);
 }
+
+TEST_CASE("video: of 8K there are posters, clips, sheets and videos within the usual memory") {
+  const auto processor = workers();
+  const auto source = test::film("a.mp4", {"-f", "lavfi", "-i", "testsrc2=s=7680x4320:r=5:d=1.2", "-c:v", "libx264", "-preset", "ultrafast",
+                                           "-g", "3", "-pix_fmt", "yuv420p"});
+  const std::vector transforms{*parse_transform("w=800,format=jpeg"), *parse_transform("w=800,format=jpeg,at=0.7"),
+                               *parse_transform("w=320,format=webp,frames=clip"), *parse_transform("w=160,format=webp,frames=sheet")};
+  for (const Transform& transform : transforms) {
+    CAPTURE(to_string(transform));
+    const auto made = processor->derive(MemoryReader(source), std::vector{transform}, {});
+    if (!made) FAIL(made.error().message);
+    CHECK(made->outputs.at(0).width >= transform.width);
+    CHECK(made->source.width == 7680);
+  }
+  CHECK(packets(derived(*processor, source, "format=mp4"), "v").size() == 6);
+  // What no budget of pixels allows is refused by its size, before anything is decoded.
+  DeriveOptions small;
+  small.budget.max_memory_bytes = 256ULL << 20U;
+  const Error refused = refusal(*processor, source, "w=800,format=jpeg", small);
+  CHECK(refused.code == Errc::too_large);
+  CHECK(refused.message.find("the video takes 379 MiB of memory, more than 256 MiB") != std::string::npos);
+}
+
+TEST_CASE("video: a film that refers to more frames than memory holds is whole or refused, and never cut short") {
+  if (test::kSanitized) return;  // no limit of the address space
+  const auto processor = workers();
+  constexpr std::size_t kFrames = 17;
+  const auto source = test::film("a.mp4", {"-f", "lavfi", "-i", "color=gray:s=7680x4320:r=5:d=3.4", "-c:v", "libx264", "-preset",
+                                           "ultrafast", "-x264-params", "ref=16:keyint=100", "-pix_fmt", "yuv420p"});
+  for (const std::string transform : {"format=mp4,w=64", "format=webm,w=64", "format=mp4", "format=webm"}) {
+    CAPTURE(transform);
+    const auto made = processor->derive(MemoryReader(source), std::vector{*parse_transform(transform)}, {});
+    if (made) {
+      CHECK(packets(bytes_of(made->outputs.at(0)), "v").size() == kFrames);
+    } else {
+      CHECK(made.error().code == Errc::too_large);
+      CHECK(made.error().message.find("memory") != std::string::npos);
+    }
+  }
+  CHECK(refusal(*processor, source, "format=webm").code == Errc::too_large);
+  CHECK(packets(derived(*processor, film("a.mp4", kPhone), "format=mp4"), "v").size() == 75);
+}

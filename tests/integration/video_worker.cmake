@@ -1,5 +1,5 @@
 if(MEDIA_WITH_VIDEO)
-  media_test(test_video_worker TIMEOUT 300 AREAS core inspect image cage SOURCES ${CMAKE_CURRENT_LIST_DIR}/video_worker_test.cpp ${CMAKE_CURRENT_LIST_DIR}/video_encode_test.cpp
+  media_test(test_video_worker TIMEOUT 600 AREAS core inspect image cage SOURCES ${CMAKE_CURRENT_LIST_DIR}/video_worker_test.cpp ${CMAKE_CURRENT_LIST_DIR}/video_encode_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/video_lies_test.cpp
     LINK nlohmann_json::nlohmann_json)
   add_dependencies(test_video_worker media-worker media-video-worker cage_odd_worker)

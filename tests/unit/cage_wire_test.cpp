@@ -140,6 +140,23 @@ TEST_CASE("cage: facts survive the wire, and impossible ones do not") {
   CHECK_FALSE(parse_info(write_info(odd)).has_value());
 }
 
+TEST_CASE("cage: what is told of an encoded video survives the wire, and only whole") {
+  const EncodedHead head{{Format::mp4, 640, 360, 75, 1, false, 3s}, 320, 180, 2'500ms};
+  const auto bytes = write_encoded(head);
+  const auto read = parse_encoded(bytes);
+  REQUIRE(read.has_value());
+  CHECK(read->source == head.source);
+  CHECK(read->width == 320);
+  CHECK(read->height == 180);
+  CHECK(read->lost_sound == 2'500ms);
+  check_only_whole(bytes, [](auto payload) { return parse_encoded(payload); });
+  // Two hundred million years without sound.
+  auto absurd = bytes;
+  absurd.back() = std::byte{0x7f};
+  CHECK_FALSE(parse_encoded(absurd).has_value());
+  CHECK_FALSE(parse_encoded(write_encoded({head.source, 0, 180, 0ms})).has_value());
+}
+
 TEST_CASE("cage: descriptions of outputs survive the wire, and must match what was asked for") {
   const auto bytes = write_derived(two_outputs());
   const auto head = parse_derived(bytes, 2, 100);

@@ -18,8 +18,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kClip{3'000};
 constexpr milliseconds kStep{100};
 constexpr auto kSteps = static_cast<std::uint32_t>(kClip / kStep);
-/// What the decoder keeps for each of its pixels, and the two frames that are held here.
-constexpr std::uint64_t kHeldBytes = 56;
 
 class ClipDecoder;
 
@@ -95,7 +93,7 @@ ClipReader::ClipReader(ClipDecoder& clip) : clip_(clip), shown_(std::move(clip.f
 
 std::uint64_t ClipReader::working_bytes() const noexcept {
   const MediaInfo& info = clip_.container_->info();
-  return std::uint64_t{info.width} * info.height * kHeldBytes;
+  return std::uint64_t{info.width} * info.height * kFrameBytes;
 }
 
 Result<std::optional<image::Frame>> ClipReader::next() {

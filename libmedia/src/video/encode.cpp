@@ -33,6 +33,9 @@ constexpr std::int64_t kUntoldMicroseconds = 2'000'000;
 /// Until it is whole it is not done.
 constexpr double kShareBeforeEnd = 0.99;
 
+/// All frames are alike and of our own making: what an encoder fails at, in words of its own, is finding memory for the next one.
+Error not_encoded() { return Error{Errc::too_large, "a frame cannot be encoded in the memory that the budget leaves"}; }
+
 Error no_memory() { return Error{Errc::too_large, "encoding takes more memory than the budget allows"}; }
 
 /// Of an encoder and of each frame alike: square pixels, BT.709, as `open_pictures` makes them.
@@ -169,13 +172,13 @@ class Encoding {
     describe_pixels(frame);
     steps_[picture.time] = step;
     const int sent = avcodec_send_frame(encoder_.get(), &frame);
-    if (sent == AVERROR(ENOMEM)) return no_memory();
-    if (sent < 0) return Error{Errc::internal, "a frame cannot be encoded"};
+    if (sent < 0) return not_encoded();
     return take_packets();
   }
 
   Result<void> drain() {
-    avcodec_send_frame(encoder_.get(), nullptr);
+    // Here it begins on frames that it only held before, and here alone it says that it cannot.
+    if (const int sent = avcodec_send_frame(encoder_.get(), nullptr); sent < 0 && sent != AVERROR_EOF) return not_encoded();
     return take_packets();
   }
 
@@ -183,7 +186,7 @@ class Encoding {
     for (;;) {
       const int got = avcodec_receive_packet(encoder_.get(), packet_.get());
       if (got == AVERROR(EAGAIN) || got == AVERROR_EOF) return {};
-      if (got < 0) return got == AVERROR(ENOMEM) ? no_memory() : Error{Errc::internal, "a frame cannot be encoded"};
+      if (got < 0) return not_encoded();
       // Encoders do not all say it, and without it the last frame's time is guessed.
       if (const auto step = steps_.find(packet_->pts); step != steps_.end()) {
         packet_->duration = step->second;

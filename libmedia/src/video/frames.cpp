@@ -7,8 +7,6 @@
 namespace media::video {
 namespace {
 
-/// Memory of a decoder for each pixel: 16 reference frames of 10 bits and 4:2:0, and what it works in.
-constexpr std::uint64_t kDecoderBytes = 48;
 /// Looked at for a key frame before the file is given up.
 constexpr int kMaxPackets = 20'000;
 /// Key frames that turn out to be none: some writers mark every frame.
@@ -19,12 +17,20 @@ constexpr std::uint64_t kMaxFramesOnTheWay = 3'000;
 
 Error no_memory() { return Error{Errc::too_large, "the video takes more memory than the budget allows"}; }
 
+/// AVCodecContext::get_buffer2. Decoders pass over what they find no memory for as over damage, so that a film would end early and nobody
+/// knew.
+int take_buffer(AVCodecContext* context, AVFrame* frame, int flags) noexcept {
+  const int taken = avcodec_default_get_buffer2(context, frame, flags);
+  if (taken == AVERROR(ENOMEM)) *static_cast<bool*>(context->opaque) = true;
+  return taken;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<FrameSource>> FrameSource::open(Container& container, const image::Control& control) {
   std::unique_ptr<FrameSource> frames(new FrameSource(container, control));
   const AVStream& stream = container.stream();
-  MEDIA_TRY(control.check_memory(std::uint64_t{container.info().width} * container.info().height * kDecoderBytes, "the video"));
+  MEDIA_TRY(control.check_memory(std::uint64_t{container.info().width} * container.info().height * kFrameBytes, "the video"));
   frames->codec_.reset(avcodec_alloc_context3(&container.decoder()));
   frames->packet_.reset(av_packet_alloc());
   if (!frames->codec_ || !frames->packet_) return no_memory();
@@ -32,6 +38,8 @@ Result<std::unique_ptr<FrameSource>> FrameSource::open(Container& container, con
   if (avcodec_parameters_to_context(&codec, stream.codecpar) < 0) return no_memory();
   codec.pkt_timebase = stream.time_base;
   codec.thread_count = 1;
+  codec.opaque = &frames->out_of_memory_;
+  codec.get_buffer2 = take_buffer;
   codec.max_pixels = static_cast<std::int64_t>(std::min<std::uint64_t>(control.budget().max_pixels, INT64_MAX));
   if (const int opened = avcodec_open2(&codec, &container.decoder(), nullptr); opened < 0) {
     if (opened == AVERROR(ENOMEM)) return no_memory();
@@ -50,7 +58,7 @@ Result<std::optional<Timed>> FrameSource::receive() {
   Timed timed{FrameHandle(av_frame_alloc())};
   if (!timed.frame) return no_memory();
   const int got = avcodec_receive_frame(codec_.get(), timed.frame.get());
-  if (got == AVERROR(ENOMEM)) return no_memory();
+  if (got == AVERROR(ENOMEM) || out_of_memory_) return no_memory();
   if (got < 0) return std::optional<Timed>();
   MEDIA_TRY(check_frame(*timed.frame));
   timed.time = container_.time_of(timed.frame->best_effort_timestamp);

@@ -2,12 +2,18 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 
 #include "video/container.hpp"
 
 namespace media::video {
+
+/// Memory for each pixel without which no frame is decoded: two frames in the decoder and two that it gave out, the best one so far and the
+/// one that is compared with it, say, of 10 bits and 4:2:0. Cameras' streams refer to few more. One that refers to sixteen, as it may,
+/// takes four times as much: whether there is so much is seen when it asks for it, for the worker's address space ends there.
+inline constexpr std::uint64_t kFrameBytes = 12;
 
 struct Timed {
   FrameHandle frame;
@@ -43,6 +49,7 @@ class FrameSource {
   PacketHandle packet_;
   std::optional<Timed> ahead_;  ///< Decoded already, and later than what was asked for.
   bool drained_ = false;
+  bool out_of_memory_ = false;
 };
 
 }  // namespace media::video
