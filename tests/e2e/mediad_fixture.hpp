@@ -61,7 +61,8 @@ class Client {
 };
 
 struct Mediad {
-  explicit Mediad(std::vector<std::string> extra = {}, bool expect_start = true) : environment(std::move(extra)) {
+  explicit Mediad(std::vector<std::string> extra = {}, bool expect_start = true, std::string binary = Mediad::binary())
+      : environment(std::move(extra)), program(std::move(binary)) {
     ::signal(SIGPIPE, SIG_IGN);  // the client library writes to servers that are gone
     start(expect_start);
   }
@@ -75,7 +76,7 @@ struct Mediad {
       std::erase_if(variables, [&](const std::string& one) { return one.starts_with(name); });
       variables.push_back(variable);
     }
-    daemon = std::make_unique<Daemon>(std::vector<std::string>{binary(), "--port-file", port_file().string()}, variables, log());
+    daemon = std::make_unique<Daemon>(std::vector<std::string>{program, "--port-file", port_file().string()}, variables, log());
     if (!expect_start) return;
     const auto announced = wait_for_number(port_file(), 20);
     if (!announced) FAIL("mediad did not start:\n" << read_text(log()));
@@ -115,6 +116,7 @@ struct Mediad {
 
   TempFolder folder;
   std::vector<std::string> environment;
+  std::string program;
   std::unique_ptr<Daemon> daemon;
   int port = 0;
 };

@@ -102,7 +102,7 @@ TEST_CASE("mediad: a photo goes in and comes back in every size and format") {
     REQUIRE(fetched);
     CHECK(fetched->status == 200);
     CHECK(fetched->body.size() == rendition["size"]);
-    CHECK(fetched->get_header_value("Content-Type") == rendition["media_type"]);
+    CHECK(fetched->get_header_value("Content-Type") == rendition["media_type"].get<std::string>());
     CHECK_THAT(fetched->get_header_value("Cache-Control"), ContainsSubstring("immutable"));
   }
 

@@ -220,7 +220,7 @@ TEST_CASE("mediad: pictures by signed URL, and on the fly in the sizes that are 
     const auto got = api.client.get(path);
     REQUIRE(got);
     CHECK(got->status == 200);
-    CHECK(got->get_header_value("Content-Type") == rendition["media_type"]);
+    CHECK(got->get_header_value("Content-Type") == rendition["media_type"].get<std::string>());
     CHECK(got->body.size() == rendition["size"]);
     CHECK(got->get_header_value("Cache-Control").find("immutable") != std::string::npos);
     CHECK(api.client.head(path)->status == 200);

@@ -269,6 +269,117 @@ TEST_CASE("mediad: of a worker that lies about what it encoded nothing is publis
   CHECK(run({Mediad::mediactl(), "--store", server.store().string(), "verify"}).exit_code == 0);
 }
 
+TEST_CASE("mediad: where no video worker is installed no video is ordered, and all that needs none is served") {
+  const TempFolder programs;
+  for (const char* const name : {"mediad", "media-worker"}) {
+    std::filesystem::copy_file(std::filesystem::path(Mediad::binary()).parent_path() / name, programs / name);
+  }
+  Mediad server({}, true, (programs / "mediad").string());
+  Client client(server.port);
+  const std::string source = film({"-c:v", "libx264", "-pix_fmt", "yuv420p"});
+  const auto id = upload(client, source, "Complete");
+  const auto refused = order(client, id, {{"format", "mp4"}});
+  REQUIRE(refused);
+  INFO(refused->body);
+  CHECK(refused->status == 501);
+  const json body = json::parse(refused->body);
+  CHECK(body["error"] == "Not Implemented");
+  CHECK(body["message"] == "no videos are encoded here");
+  CHECK_FALSE(refused->has_header("Retry-After"));
+  // What is wrong with the order itself is told first, and nothing of it is kept.
+  CHECK(order(client, id, {{"format", "gif"}})->status == 400);
+  CHECK(order(client, 9999, {{"format", "mp4"}})->status == 404);
+  const auto list = client.get("/media/" + std::to_string(id) + "/videos");
+  REQUIRE(list->status == 200);
+  CHECK(json::parse(list->body)["data"].empty());
+  CHECK(client.get("/media/" + std::to_string(id) + "/video?format=mp4")->status == 404);
+  CHECK(client.get("/metrics")->body.find("media_jobs{kind=\"encode\",state=\"queued\"} 0\n") != std::string::npos);
+  CHECK(client.get("/media/" + std::to_string(id) + "/video?codecs=keep")->body.size() == source.size());
+}
+
+TEST_CASE("mediad: an order beyond its owner's quota is refused, and an encoding that outgrows it ends and says so") {
+  Mediad server;
+  Client client(server.port);
+  const std::string source = film({"-c:v", "libx264", "-crf", "51", "-pix_fmt", "yuv420p"});
+  const auto id = upload(client, source, "Complete");
+  const auto quota = [&](const std::vector<std::string>& what) {
+    std::vector<std::string> command{Mediad::mediactl(), "--store", server.store().string(), "quota"};
+    command.insert(command.end(), what.begin(), what.end());
+    REQUIRE(run(command).exit_code == 0);
+  };
+  quota({"set", "local", "--bytes", std::to_string(source.size())});
+  const auto refused = order(client, id, {{"format", "mp4"}});
+  REQUIRE(refused);
+  INFO(refused->body);
+  CHECK(refused->status == 413);
+  CHECK(json::parse(refused->body)["message"].get<std::string>().starts_with("quota: "));
+  CHECK(video_of(client, id, "format=mp4").is_null());
+
+  // Some bytes are left, and they are not enough.
+  quota({"set", "local", "--bytes", std::to_string(source.size() + 5000)});
+  REQUIRE(order(client, id, {{"format", "mp4"}})->status == 202);
+  const json failed = wait_for_video(client, id, "format=mp4");
+  INFO(failed.dump());
+  CHECK(failed["state"] == "failed");
+  CHECK(failed["error_message"].get<std::string>().find("quota") != std::string::npos);
+  CHECK(failed["url"].is_null());
+  const auto none = client.get("/media/" + std::to_string(id) + "/video?format=mp4");
+  CHECK(none->status == 422);
+  CHECK(none->body.find("quota") != std::string::npos);
+
+  quota({"clear", "local"});
+  REQUIRE(order(client, id, {{"format", "mp4"}})->status == 202);
+  const json video = wait_for_video(client, id, "format=mp4");
+  REQUIRE(video["state"] == "ready");
+  // What was encoded counts: nothing else comes in, and what is there goes on being served.
+  quota({"set", "local", "--bytes", std::to_string(source.size() + video["size"].get<std::size_t>())});
+  CHECK(order(client, id, {{"format", "mp4"}, {"w", 16}})->status == 413);
+  CHECK(order(client, id, {{"format", "mp4"}})->status == 200);
+  CHECK(client.get("/media/" + std::to_string(id) + "/video?format=mp4")->status == 200);
+  CHECK(client.post_raw(text_of(gradient_png(64, 48)), "image/png", "a.png")->status == 413);
+}
+
+TEST_CASE("mediad: a video whose sound could not be decoded to its end says so") {
+  Mediad server({"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_ALLOWED_FILE_TYPES=mkv"});
+  Client client(server.port);
+  const std::string whole = film({"-f", "lavfi", "-i", "sine=d=3", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "flac"}, "a.mkv");
+  std::string broken = whole;
+  // Nothing is FLAC any more but the first frames: those behind have lost what they begin with.
+  int kept = 0;
+  int lost = 0;
+  for (std::size_t at = 0; (at = broken.find("\xFF\xF8", at)) != std::string::npos; at += 2) {
+    if (++kept <= 3) continue;
+    broken.replace(at, 2, 2, '\0');
+    ++lost;
+  }
+  REQUIRE(lost > 10);
+  struct Row {
+    const std::string& content;
+    const char* remark;
+  };
+  for (const Row& row : {Row{whole, nullptr}, Row{broken, "without sound in its last 3 seconds"}}) {
+    const auto answer = client.post_raw(row.content, "video/x-matroska", "a.mkv");
+    REQUIRE(answer);
+    INFO(answer->body);
+    REQUIRE(answer->status == 200);
+    const auto id = json::parse(answer->body)["id"].get<std::int64_t>();
+    client.wait_processed(id);
+    const auto ordered = order(client, id, {{"format", "webm"}});
+    REQUIRE(ordered->status == 202);
+    CHECK(json::parse(ordered->body)["remark"].is_null());
+    const json video = wait_for_video(client, id, "format=webm");
+    INFO(video.dump());
+    REQUIRE(video["state"] == "ready");
+    if (row.remark == nullptr) {
+      CHECK(video["remark"].is_null());
+    } else {
+      REQUIRE(video["remark"].is_string());
+      CHECK(video["remark"].get<std::string>().starts_with(row.remark));
+    }
+    CHECK(order(client, id, {{"format", "webm"}})->status == 200);
+  }
+}
+
 TEST_CASE("mediad: a catalog that takes no order is not told as a queue that is full") {
   Mediad server({"MEDIA_SERVICE_PROCESSING_ENCODINGS=0", "MEDIA_SERVICE_PROCESSING_ENCODING_QUEUE=1"});
   Client client(server.port);
@@ -292,6 +403,41 @@ TEST_CASE("mediad: a catalog that takes no order is not told as a queue that is 
   const auto full = order(client, id, {{"format", "mp4"}, {"w", 16}});
   CHECK(full->status == 503);
   CHECK(full->body.find("too many videos wait") != std::string::npos);
+}
+
+TEST_CASE("mediad: what an earlier version encoded is ordered again, and gives way to what is made then") {
+  Mediad server;
+  Client client(server.port);
+  const auto id = upload(client, film({"-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p"}), "Complete");
+  REQUIRE(order(client, id, {{"format", "mp4"}})->status == 202);
+  const json made = wait_for_video(client, id, "format=mp4");
+  REQUIRE(made["state"] == "ready");
+  REQUIRE(server.stop() == 0);
+  const auto catalog = [&](const std::string& statement) {
+    sqlite3* open = nullptr;
+    REQUIRE(sqlite3_open((server.store() / "catalog.db").c_str(), &open) == SQLITE_OK);
+    const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> closing(open, sqlite3_close);
+    std::vector<std::string> rows;
+    const auto take = [](void* into, int, char** fields, char**) {
+      static_cast<std::vector<std::string>*>(into)->emplace_back(fields[0]);
+      return 0;
+    };
+    REQUIRE(sqlite3_exec(open, statement.c_str(), take, &rows, nullptr) == SQLITE_OK);
+    return rows;
+  };
+  const std::string encoders = "SELECT encoder FROM rendition WHERE transform = 'format=mp4'";
+  const auto now = catalog(encoders);
+  REQUIRE(now.size() == 1);
+  catalog("UPDATE rendition SET encoder = 'h264-aac/v0' WHERE transform = 'format=mp4'");
+
+  server.start();
+  Client back(server.port);
+  CHECK(video_of(back, id, "format=mp4").is_null());
+  CHECK(back.get("/media/" + std::to_string(id) + "/video?format=mp4")->status == 404);
+  REQUIRE(order(back, id, {{"format", "mp4"}})->status == 202);
+  CHECK(wait_for_video(back, id, "format=mp4")["size"] == made["size"]);
+  REQUIRE(server.stop() == 0);
+  CHECK(catalog(encoders) == now);
 }
 
 TEST_CASE("mediad: an encoded video whose bytes are lost can be ordered again") {

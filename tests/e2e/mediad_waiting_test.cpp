@@ -2,6 +2,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 #include "mediad_fixture.hpp"
 #include "tokens.hpp"
@@ -169,10 +170,11 @@ TEST_CASE("mediad: what a webhook's receiver did not take is told again, even af
   const auto first = receiver.wait_for(1);
   REQUIRE(first.size() == 1);
   receiver.answer(204);
+  std::this_thread::sleep_for(1s);  // Until the failure is noted, with the time of the next attempt.
   mediad.daemon->signal(SIGKILL);
   REQUIRE(mediad.daemon->wait(20));
   mediad.start();
-  const auto seen = receiver.wait_for(2, 150s);  // 10 s after the first; two minutes where the kill came before that was noted
+  const auto seen = receiver.wait_for(2, 150s);  // 10 s after the first; two minutes where the kill came before it was noted
   REQUIRE(seen.size() == 2);
   CHECK(seen[1].id == first[0].id);
   CHECK(seen[1].body == first[0].body);

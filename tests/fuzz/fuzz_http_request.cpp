@@ -126,6 +126,7 @@ class World {
     options.budget.max_pixels = 1U << 16U;
     library_ = Library::open(std::move(options)).value();
     context_ = std::make_unique<RouteContext>(*library_, config_, log_, health_, signer_, metrics_);
+    context_->wake = [](std::string_view) {};  // A picture that is ready late: nobody waits here.
     router_ = make_router(*context_).value();
     const MemoryReader photo(std::vector<std::byte>(reinterpret_cast<const std::byte*>(kPhoto.data()),
                                                     reinterpret_cast<const std::byte*>(kPhoto.data()) + kPhoto.size()));

@@ -2,6 +2,7 @@ media_test(test_library TIMEOUT 300
   AREAS core inspect image store repository cage library
   SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/library_api_keys_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/library_arrangements_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_collect_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_derivations_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_distant_store_test.cpp

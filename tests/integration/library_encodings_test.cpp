@@ -1,6 +1,8 @@
 // Videos that are ordered: who sees them, whose turn it is, what they count, and what an end that is not theirs leaves of them.
 #include <algorithm>
 
+#include "cage/encoded_content.hpp"
+#include "ffmpeg.hpp"
 #include "library_fixture.hpp"
 #include "media/video.hpp"
 
@@ -102,6 +104,47 @@ TEST_CASE("library: what was encoded of the same bytes for somebody else is not 
   const Media again = f.film(1, "bert");
   REQUIRE(again.id != his.id);
   CHECK(f.library->videos(again).value().empty());
+}
+
+TEST_CASE("library: what an encoded video has lost of its sound is told to all who ordered it, and found out again where nobody can tell") {
+  Fixture f;
+  const auto heard = test::film("a.mp4", {"-f", "lavfi", "-i", "testsrc2=s=32x32:r=5:d=1", "-f", "lavfi", "-i", "sine=d=1", "-c:v",
+                                          "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"});
+  std::chrono::milliseconds lost_sound{4'400};
+  f.processor->content_of = [&](const Transform&) {
+    return std::make_shared<const cage::EncodedContent>(std::make_shared<const MemoryReader>(heard), lost_sound);
+  };
+  const auto film = [&](const std::string& owner) { return f.ingest(heard, {.owner = owner, .filename = "a.mp4"}).media; };
+  const auto remark = [&](const Media& media) { return f.library->videos(media).value().at(0).remark; };
+  const std::string lost = "without sound in its last 4 seconds: that of the source could not be decoded to its end";
+  const Media hers = film("anna");
+  REQUIRE(f.order(hers));
+  REQUIRE(f.encode() == 1);
+  CHECK(remark(hers) == lost);
+  CHECK(f.order(hers)->remark == lost);
+
+  // Of equal bytes nothing is encoded, and the same is said.
+  const int calls = f.processor->calls;
+  const Media his = film("bert");
+  const Media theirs = film("cora");
+  REQUIRE(f.order(his));
+  REQUIRE(f.encode() == 1);
+  CHECK(f.processor->calls == calls);
+  CHECK(remark(his) == lost);
+
+  // Who ordered it before has gone; the order that waits is not one that can tell.
+  REQUIRE(f.order(theirs));
+  REQUIRE(f.library->erase({.owner = "anna"}));
+  REQUIRE(f.library->erase({.owner = "bert"}));
+  REQUIRE(f.encode() == 1);
+  CHECK(f.processor->calls == calls + 1);
+  CHECK(remark(theirs) == lost);
+
+  // What lost nothing has no remark, for anybody.
+  lost_sound = std::chrono::milliseconds(0);
+  REQUIRE(f.order(theirs, 16));
+  REQUIRE(f.encode() == 1);
+  CHECK(f.library->videos(theirs).value().at(1).remark.empty());
 }
 
 TEST_CASE("library: owners take turns at the encoders, however many videos one of them ordered") {

@@ -41,6 +41,7 @@ class ScriptedProcessor final : public media::Processor {
     for (const auto& transform : transforms) {
       const std::string text = media::to_string(transform) + " of " + media::Digest::of(content).to_hex() + salt;
       derived.outputs.push_back({transform, transform.width, transform.height, bytes(text)});
+      if (content_of) derived.outputs.back().content = content_of(transform);
     }
     return derived;
   }
@@ -64,6 +65,7 @@ class ScriptedProcessor final : public media::Processor {
   bool encodes_videos = true;
   std::string salt;  ///< Stands behind every output: what another encoder under the same name would do.
   std::function<media::Result<void>(const media::DeriveOptions&)> before;
+  std::function<std::shared_ptr<const media::ByteReader>(const media::Transform&)> content_of;  ///< What is made instead of a text.
 };
 
 /// A one-pixel PNG that differs from every other one.

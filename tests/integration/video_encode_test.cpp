@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cage/encoded_content.hpp"
 #include "catch.hpp"
 #include "ffmpeg.hpp"
 #include "media/inspect.hpp"
@@ -114,6 +115,28 @@ std::vector<std::pair<double, bool>> packets(const std::vector<std::byte>& conte
   std::vector<std::pair<double, bool>> all;
   for (std::string line; std::getline(lines, line);) all.emplace_back(std::stod(line), line.find('K') != std::string::npos);
   return all;
+}
+
+/// With bytes that are no sound in the place of all packets of sound between two times.
+std::vector<std::byte> without_sound(std::vector<std::byte> content, double from, double until) {
+  std::istringstream lines(ffprobe(content, {"-of", "csv=p=0", "-select_streams", "a", "-show_entries", "packet=pts_time,size,pos"}));
+  const bool is_matroska = content.at(0) == std::byte{0x1a};
+  int damaged = 0;
+  for (std::string line; std::getline(lines, line);) {
+    double time = 0;
+    std::size_t size = 0;
+    std::size_t place = 0;
+    char comma = 0;
+    std::istringstream(line) >> time >> comma >> size >> comma >> place;
+    if (time < from || time >= until) continue;
+    REQUIRE(place + size <= content.size());
+    // In Matroska a block's head is in front of it.
+    const std::size_t spared = is_matroska ? std::min<std::size_t>(16, size) : 0;
+    std::fill_n(content.begin() + static_cast<std::ptrdiff_t>(place + spared), size - spared, std::byte{0xff});
+    ++damaged;
+  }
+  CHECK(damaged > 0);
+  return content;
 }
 
 /// Two recordings of Motion JPEG in one Matroska file, the second one's clock beginning anew.
@@ -426,6 +449,48 @@ TEST_CASE("video: sound of old cameras is heard, and what cannot be decoded is l
   }
 }
 
+TEST_CASE("video: sound that cannot be decoded to its end is told, and sound that ends early in the source is not") {
+  const auto processor = workers();
+  const auto lost = [&](const std::vector<std::byte>& source, const std::string& transform) {
+    const auto made = processor->derive(MemoryReader(source), std::vector{*parse_transform(transform)}, {});
+    if (!made) FAIL(made.error().message);
+    const auto content = bytes_of(made->outputs.at(0));
+    CHECK(stream(facts(content), "video").at("nb_read_frames") == "80");
+    return static_cast<double>(cage::lost_sound_of(made->outputs.at(0).content.get()).count()) / 1000;
+  };
+  const auto of_sound = [&](const std::string& name, const std::string& codec, const std::string& heard) {
+    return test::film(name, {"-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=8", "-f", "lavfi", "-i", "sine=d=" + heard, "-c:v", "libx264",
+                             "-pix_fmt", "yuv420p", "-c:a", codec});
+  };
+  struct Row {
+    const char* name;
+    const char* codec;
+  };
+  for (const Row& row : {Row{"a.mp4", "aac"}, Row{"a.mkv", "flac"}}) {
+    for (const std::string transform : {"format=mp4", "format=webm"}) {
+      CAPTURE(row.name, row.codec, transform);
+      const auto whole = of_sound(row.name, row.codec, "8");
+      CHECK(lost(whole, transform) == 0);
+      CHECK(lost(of_sound(row.name, row.codec, "3"), transform) == 0);
+      // From two seconds on nothing is sound any more, in the very same places.
+      CHECK(std::abs(lost(without_sound(whole, 2, 9), transform) - 6) < 0.2);
+      CHECK(std::abs(lost(without_sound(of_sound(row.name, row.codec, "6"), 2, 9), transform) - 4) < 0.2);
+      // Less than two seconds are what honest files differ by; and where it goes on it does not end.
+      CHECK(lost(without_sound(whole, 6.5, 9), transform) == 0);
+      CHECK(lost(without_sound(whole, 2, 6), transform) == 0);
+    }
+  }
+  // Nothing of it can be decoded: an MP4 has no track for it then, which tells, and a WebM an empty one.
+  const auto none = without_sound(of_sound("a.mp4", "aac", "8"), 0, 9);
+  const auto mp4 = derived(*processor, none, "format=mp4");
+  CHECK(facts(mp4).at("streams").size() == 1);
+  CHECK(lost(none, "format=webm") > 7.8);
+  // Silence is sound.
+  const auto silent = test::film("a.mp4", {"-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=8", "-f", "lavfi", "-i", "anullsrc=d=8", "-c:v",
+                                           "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", "-t", "8"});
+  CHECK(lost(silent, "format=mp4") == 0);
+}
+
 TEST_CASE("video: a clock that is set back does not end the film") {
   const auto made = derived(*workers(), two_in_one("testsrc2=s=64x48:r=25:d=2", "testsrc2=s=64x48:r=25:d=2"), "format=mp4");
   const auto pictures = packets(made, "v");
@@ -473,7 +538,7 @@ TEST_CASE("video: HDR, a size that changes in the middle, and times below zero a
   const auto hdr = film("a.mkv",
                         {"-c:v", "libx265", "-x265-params", "log-level=none", "-pix_fmt", "yuv420p10le", "-color_primaries", "bt2020",
                          "-color_trc", "smpte2084", "-colorspace", "bt2020nc", "-c:a", "aac"},
-                        "testsrc2=s=320x180:r=10:d=1");
+                        "testsrc2=s=320x180:r=10:d=1," + test::colours_of("smpte2084"));
   const Json bright = facts(derived(*processor, hdr, "format=mp4"));
   CHECK(stream(bright, "video").at("color_transfer") == "bt709");
   CHECK(stream(bright, "video").at("pix_fmt") == "yuv420p");

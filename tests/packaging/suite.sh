@@ -42,21 +42,27 @@ if [ ! -e "$work/made" ]; then
 fi
 cp -L /etc/resolv.conf "$tree/etc/resolv.conf" 2>/dev/null || true
 cp /etc/hosts "$tree/etc/hosts" 2>/dev/null || true
+# Whom this machine trusts, and what its npm is told, else nothing is fetched where a proxy looks into what is.
+mkdir -p "$tree/etc/ssl/certs" "$tree/usr/local/share/ca-certificates"
+cp -rL /usr/local/share/ca-certificates/. "$tree/usr/local/share/ca-certificates/" 2>/dev/null || true
+cp -L /etc/ssl/certs/ca-certificates.crt "$tree/etc/ssl/certs/ca-certificates.crt" 2>/dev/null || true
+cp /etc/npmrc "$tree/etc/npmrc" 2>/dev/null || true
+cp /root/.npmrc "$tree/root/.npmrc" 2>/dev/null || true
 mount -t proc proc "$tree/proc"
 for shared in dev sys; do mount --rbind "/$shared" "$tree/$shared" && mount --make-rslave "$tree/$shared"; done
 mkdir -p "$tree/run/lock"
 mount -t tmpfs tmpfs "$tree/tmp"
 
 # The build folder stays, and files that did not change keep their times: what was compiled is not compiled again.
-mkdir -p "$tree/libmedia"
+mkdir -p "$tree/srv/libmedia"
 list=$work/files
 (cd "$source" && git ls-files --cached --others --exclude-standard | while read -r file; do [ ! -e "$file" ] || echo "$file"; done | sort) >"$list"
-(cd "$source" && tar -c -T "$list") | tar -x --no-same-owner -C "$tree/libmedia"
-(cd "$tree/libmedia" && find . -path ./build -prune -o ! -type d -print | sed 's,^\./,,' | sort | comm -23 - "$list" | while read -r gone; do rm -f "$gone"; done)
+(cd "$source" && tar -c -T "$list") | tar -x --no-same-owner -C "$tree/srv/libmedia"
+(cd "$tree/srv/libmedia" && find . -path ./build -prune -o ! -type d -print | sed 's,^\./,,' | sort | comm -23 - "$list" | while read -r gone; do rm -f "$gone"; done)
 if [ -d "$source/../shared" ]; then
-  mkdir -p "$tree/shared"
-  mount --bind "$source/../shared" "$tree/shared" && mount -o remount,ro,bind "$tree/shared"
+  mkdir -p "$tree/srv/shared"
+  mount --bind "$source/../shared" "$tree/srv/shared" && mount -o remount,ro,bind "$tree/srv/shared"
 fi
 
 chroot "$tree" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-  ${CI:+"CI=$CI"} ${JOBS:+"JOBS=$JOBS"} sh -c 'cd /libmedia && command -v ccache >/dev/null 2>&1 || apt-get -qq update; exec ./dev test "$@"' suite "$@"
+  ${CI:+"CI=$CI"} ${JOBS:+"JOBS=$JOBS"} ${NODE_EXTRA_CA_CERTS:+"NODE_EXTRA_CA_CERTS=$NODE_EXTRA_CA_CERTS"} sh -c 'cd /srv/libmedia && command -v ccache >/dev/null 2>&1 || apt-get -qq update; exec ./dev test "$@"' suite "$@"

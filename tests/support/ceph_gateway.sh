@@ -23,7 +23,7 @@ cat >"$conf" <<CONF
 [global]
 fsid = $cluster
 mon initial members = m
-mon host = 127.0.0.1:$monitor_port
+mon host = [v1:127.0.0.1:$monitor_port]
 public addr = 127.0.0.1
 cluster addr = 127.0.0.1
 ms bind ipv6 = false

@@ -178,14 +178,12 @@ Result<Derived> derive(const ByteReader& source, std::span<const Transform> tran
 }
 
 /// Sends the video that its source carries, whatever was ordered.
-Result<Derived> encode(const ByteReader& source, const Transform& transform, const DeriveOptions&, const PutPiece& put) {
+Result<EncodedHead> encode(const ByteReader& source, const Transform&, const DeriveOptions&, const PutPiece& put) {
   MEDIA_TRY_ASSIGN(const std::string text, text_of(source));
   const auto script = test::Script::from(text);
   if (!script) return Error{Errc::unsupported, "nothing is said of what to send"};
   for (const auto& [offset, bytes] : script->pieces()) MEDIA_TRY(put(offset, bytes));
-  Derived derived{{Format::mp4, 64, 48, 1, 1, false, std::chrono::milliseconds(1000)}, {}, {}, {}};
-  derived.outputs.push_back(Encoded{transform, script->width(), script->height()});
-  return derived;
+  return EncodedHead{{Format::mp4, 64, 48, 1, 1, false, std::chrono::milliseconds(1000)}, script->width(), script->height()};
 }
 
 }  // namespace

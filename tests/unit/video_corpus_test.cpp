@@ -35,10 +35,12 @@ TEST_CASE("video: every video of the corpus that is to be accepted gives a pictu
       ++accepted;
       if (!derived) FAIL_CHECK(derived.error().message);
     }
-    // A name that says another format than the content is for the admission to refuse.
+    // A name that says another format than the content is for the admission to refuse. What is cut off FFmpeg shows as far as it goes, from
+    // 7 on without an index as well; that does not come in.
     if (fields[7] == "reject" && fields[8].rfind("type-mismatch", 0) != 0) {
       ++refused;
-      CHECK_FALSE(derived.has_value());
+      const auto verdict = admit({}, MemoryReader(content), Claim{});
+      CHECK((!derived || !verdict || !verdict->admitted()));
     }
   }
   CHECK(accepted >= 25);

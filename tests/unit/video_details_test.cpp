@@ -70,7 +70,7 @@ TEST_CASE("inspect: the tracks of every container tell codec, size, rate and sou
 TEST_CASE("inspect: turns, pixels that are not square, and high dynamic range are told") {
   const test::TempFolder folder;
   test::write_file(folder / "a.mp4", film("a.mp4", {"-f", "lavfi", "-i", "testsrc2=s=160x120:r=25:d=1,setsar=3/2", "-c:v", "libx264"}));
-  const auto turned = details_of(film("b.mp4", {"-i", (folder / "a.mp4").string(), "-c", "copy", "-metadata:s:v", "rotate=270"}));
+  const auto turned = details_of(test::turned(test::read_file(folder / "a.mp4"), 90));
   REQUIRE(turned.video.size() == 1);
   CHECK(turned.video[0].rotation_degrees == 90);
   CHECK(turned.video[0].width == 160);
@@ -81,9 +81,9 @@ TEST_CASE("inspect: turns, pixels that are not square, and high dynamic range ar
 
   for (const char* const name : {"d.mp4", "d.mkv"}) {
     for (const auto& [transfer, range] : {std::pair{"smpte2084", DynamicRange::pq}, std::pair{"arib-std-b67", DynamicRange::hlg}}) {
-      const auto bright =
-          details_of(film(name, {"-f", "lavfi", "-i", "testsrc2=s=64x64:r=5:d=1,format=yuv420p10le", "-c:v", "libx265", "-x265-params",
-                                 "log-level=none", "-colorspace", "bt2020nc", "-color_primaries", "bt2020", "-color_trc", transfer}));
+      const auto bright = details_of(
+          film(name, {"-f", "lavfi", "-i", "testsrc2=s=64x64:r=5:d=1,format=yuv420p10le," + test::colours_of(transfer), "-c:v", "libx265",
+                      "-x265-params", "log-level=none", "-colorspace", "bt2020nc", "-color_primaries", "bt2020", "-color_trc", transfer}));
       CHECK(bright.video.at(0).dynamic_range == range);
     }
   }

@@ -59,7 +59,7 @@ TEST_CASE("video: a clip of a short video is as long as the video") {
 TEST_CASE("video: a clip turned by its matrix is upright") {
   const test::TempFolder folder;
   test::write_file(folder / "a.mp4", h264("testsrc2=s=160x120:r=25:d=1"));
-  const auto turned = test::film("b.mp4", {"-i", (folder / "a.mp4").string(), "-c", "copy", "-metadata:s:v", "rotate=90"});
+  const auto turned = test::turned(test::read_file(folder / "a.mp4"), 270);
   const auto derived = derive_video(turned, {"w=60,format=webp,frames=clip"});
   REQUIRE(derived.has_value());
   CHECK(derived->outputs.front().width == 60);
@@ -69,7 +69,7 @@ TEST_CASE("video: a clip turned by its matrix is upright") {
 TEST_CASE("video: clips of large videos fit a server's budget of pixels, whichever way they are turned") {
   const test::TempFolder folder;
   test::write_file(folder / "a.mp4", h264("testsrc2=s=1920x1080:r=10:d=3", "10"));
-  const auto turned = test::film("b.mp4", {"-i", (folder / "a.mp4").string(), "-c", "copy", "-metadata:s:v", "rotate=90"});
+  const auto turned = test::turned(test::read_file(folder / "a.mp4"), 270);
   DeriveOptions options;
   options.budget.max_pixels = options.budget.max_total_pixels = 50'000'000;
   for (const auto& source : {test::read_file(folder / "a.mp4"), turned}) {

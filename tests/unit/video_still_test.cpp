@@ -84,23 +84,19 @@ TEST_CASE("video: every container and codec that is let in gives its frame") {
 }
 
 TEST_CASE("video: a turned video is upright, its pixels square") {
-  // Red above, blue below, as coded. ffmpeg's `rotate` counts anticlockwise.
+  // Red above, blue below, as coded.
   const std::vector<std::string> source{"-f", "lavfi", "-i", "color=red:s=80x30:r=5:d=1",
                                         "-f", "lavfi", "-i", "color=blue:s=80x30:r=5:d=1"};
   auto coded = source;
   coded.insert(coded.end(), {"-filter_complex", "[0][1]vstack,format=yuv420p", "-c:v", "libx264"});
-  const test::TempFolder folder;
-  test::write_file(folder / "coded.mp4", film("a.mp4", coded));
-  const auto turned = [&](const std::string& degrees) {
-    return film("b.mp4", {"-i", (folder / "coded.mp4").string(), "-c", "copy", "-metadata:s:v", "rotate=" + degrees});
-  };
-  const auto quarter = turned("270");
+  const auto upright = film("a.mp4", coded);
+  const auto quarter = test::turned(upright, 90);
   const auto image = pixels(quarter);
   CHECK(image.size == image::Size{60, 80});
   CHECK_PIXEL(pixel(image, 0.9, 0.5), {255, 0, 0}, 16);
   CHECK_PIXEL(pixel(image, 0.1, 0.5), {0, 0, 255}, 16);
   CHECK(pixels(quarter, "w=30,format=png").size == image::Size{30, 40});
-  const auto half = pixels(turned("180"));
+  const auto half = pixels(test::turned(upright, 180));
   CHECK(half.size == image::Size{80, 60});
   CHECK_PIXEL(pixel(half, 0.5, 0.1), {0, 0, 255}, 16);
 
@@ -144,11 +140,12 @@ TEST_CASE("video: high dynamic range is brought to sRGB: white near white, brigh
   // 10-bit luma codes of limited range: PQ of 203, 100 and 1000 cd/m2, HLG of its reference white (75 %) and of its peak.
   const auto grey = [](int luma, const std::string& transfer) {
     const std::string value = std::to_string(luma);
-    return pixel(
-        pixels(film("a.mp4", {"-f", "lavfi", "-i", "color=black:s=64x64:r=5:d=1,format=yuv420p10le,geq=lum=" + value + ":cb=512:cr=512",
-                              "-c:v", "libx265", "-x265-params", "log-level=none:lossless=1", "-colorspace", "bt2020nc", "-color_primaries",
-                              "bt2020", "-color_trc", transfer, "-color_range", "tv"})),
-        0.5, 0.5);
+    return pixel(pixels(film("a.mp4", {"-f", "lavfi", "-i",
+                                       "color=black:s=64x64:r=5:d=1,format=yuv420p10le,geq=lum=" + value + ":cb=512:cr=512," +
+                                           test::colours_of(transfer),
+                                       "-c:v", "libx265", "-x265-params", "log-level=none:lossless=1", "-colorspace", "bt2020nc",
+                                       "-color_primaries", "bt2020", "-color_trc", transfer, "-color_range", "tv"})),
+                 0.5, 0.5);
   };
   const auto code = [](double share) { return 64 + static_cast<int>(share * 876 + 0.5); };
   const Pixel white = grey(code(0.5806), "smpte2084");

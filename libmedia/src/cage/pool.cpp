@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "cage/encoded_content.hpp"
 #include "cage/saturating.hpp"
 #include "cage/serve.hpp"
 #include "cage/source_file.hpp"
@@ -307,7 +308,8 @@ Result<Derived> WorkerPool::encode(const ByteReader& source, const Transform& tr
     const auto head = parse_encoded(message.payload);
     if (!head || file->size() == 0) return tl::unexpected(Trouble::failed);
     Derived derived{head->source, {}, {}, {}};
-    derived.outputs.push_back(Encoded{transform, head->width, head->height, {}, 0, 0, file});
+    derived.outputs.push_back(
+        Encoded{transform, head->width, head->height, {}, 0, 0, std::make_shared<const EncodedContent>(file, head->lost_sound)});
     return derived;
   };
   return run<Derived>(MessageKind::encode, source, std::span(&transform, 1), options, take, file.get());

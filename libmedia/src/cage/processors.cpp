@@ -12,6 +12,7 @@
 
 #include "cage/check_encoded.hpp"
 #include "cage/deaths.hpp"
+#include "cage/encoded_content.hpp"
 #include "cage/pool.hpp"
 #include "cage/source_file.hpp"
 #include "image/pipeline.hpp"
@@ -179,12 +180,13 @@ class Workers final : public Processor, public cage::TellsDeaths {
     if (transform.format != Format::mp4) return derived;
     // An MP4's index is known when its frames are written: it comes behind them, and is moved by the same hands as anybody's.
     Encoded& output = derived.outputs.front();
+    const auto lost_sound = cage::lost_sound_of(output.content.get());
     auto arranged = open_web_ready(*output.content);
     if (!arranged) return Error{Errc::internal, "the video was encoded to something that is none: " + arranged.error().message};
     // The arranged one reads from the other, which lives as long as it.
     const auto both = std::make_shared<const std::pair<std::shared_ptr<const ByteReader>, std::shared_ptr<const ByteReader>>>(
         std::move(output.content), std::move(*arranged));
-    output.content = std::shared_ptr<const ByteReader>(both, both->second.get());
+    output.content = std::make_shared<const cage::EncodedContent>(std::shared_ptr<const ByteReader>(both, both->second.get()), lost_sound);
     return derived;
   }
 

@@ -82,10 +82,9 @@ Received<void> answer_encode(const Channel& channel, const Work& work, const Byt
     }
     return {};
   };
-  const Result<Derived> derived = guarded([&] { return work.encode(source, transform, options, put); });
-  if (!derived) return channel.send(MessageKind::failed, write_error(derived.error()));
-  const Encoded& output = derived->outputs.front();
-  return channel.send(MessageKind::encoded, write_encoded({derived->source, output.width, output.height}));
+  const Result<EncodedHead> encoded = guarded([&] { return work.encode(source, transform, options, put); });
+  if (!encoded) return channel.send(MessageKind::failed, write_error(encoded.error()));
+  return channel.send(MessageKind::encoded, write_encoded(*encoded));
 }
 
 Received<void> answer(const Channel& channel, const Work& work, MessageKind kind, const Request& request, const UniqueFd& descriptor) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <span>
 
+#include "cage/wire.hpp"
 #include "media/io.hpp"
 #include "media/media_info.hpp"
 #include "media/processor.hpp"
@@ -20,8 +21,8 @@ using PutPiece = std::function<Result<void>(std::uint64_t offset, std::span<cons
 struct Work {
   std::function<Result<MediaInfo>(const ByteReader&, const DeriveOptions&)> probe;
   std::function<Result<Derived>(const ByteReader&, std::span<const Transform>, const DeriveOptions&)> derive;
-  /// Encodes a video, whose bytes go where the last argument says and not into the output. Empty: this worker does not.
-  std::function<Result<Derived>(const ByteReader&, const Transform&, const DeriveOptions&, const PutPiece&)> encode{};
+  /// Encodes a video, whose bytes go where the last argument says. Empty: this worker does not.
+  std::function<Result<EncodedHead>(const ByteReader&, const Transform&, const DeriveOptions&, const PutPiece&)> encode{};
   /// Called before each job with the address space that it may take beyond what is mapped, and its time; may be empty.
   std::function<Result<void>(std::uint64_t memory_bytes, std::uint64_t deadline_milliseconds)> prepare;
 };

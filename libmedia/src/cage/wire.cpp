@@ -437,6 +437,7 @@ std::vector<std::byte> write_encoded(const EncodedHead& head) {
   put_info(writer, head.source);
   writer.put(head.width);
   writer.put(head.height);
+  writer.put(to_wire(head.lost_sound));
   return writer.take();
 }
 
@@ -446,6 +447,7 @@ Result<EncodedHead> parse_encoded(std::span<const std::byte> payload) {
   head.source = get_info(fields);
   head.width = fields.get<std::uint32_t>();
   head.height = fields.get<std::uint32_t>();
+  head.lost_sound = get_milliseconds(fields);
   fields.require(head.width >= 1 && head.width <= kMaxOutputSide && head.height >= 1 && head.height <= kMaxOutputSide);
   if (!fields.complete()) return malformed("description of a video");
   return head;

@@ -112,6 +112,7 @@ struct EncodedHead {
   MediaInfo source;
   std::uint32_t width = 0;
   std::uint32_t height = 0;
+  std::chrono::milliseconds lost_sound{0};
 };
 std::vector<std::byte> write_encoded(const EncodedHead& head);
 Result<EncodedHead> parse_encoded(std::span<const std::byte> payload);

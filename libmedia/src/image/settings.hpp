@@ -11,7 +11,7 @@ namespace media::image {
 /// Raised when the pixels change before they come to an encoder (resampling, colour).
 inline constexpr int kPixelsRevision = 3;
 /// The same of videos: goes up whenever the same source would be encoded to something else.
-inline constexpr int kVideoRevision = 1;
+inline constexpr int kVideoRevision = 2;
 
 namespace jpeg_settings {
 inline constexpr int kRevision = 1;

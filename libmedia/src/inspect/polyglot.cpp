@@ -334,7 +334,7 @@ Result<bool> find_anywhere(const ByteReader& content, std::uint64_t begin, const
 
 /// What the first bytes are the beginning of, if they are more than a word in a comment.
 Result<std::string> find_in_head(const ByteReader& content, Format format) {
-  MEDIA_TRY_ASSIGN(const auto head, read_piece(content, 0, kPiece));
+  MEDIA_TRY_ASSIGN(const auto head, read_piece(content, 0, kHeadBytes + kTagBytes));
   if (contains(Bytes(head).first(std::min(head.size(), kHeadBytes)), "%PDF-")) {
     MEDIA_TRY_ASSIGN(const bool is_document, find_anywhere(content, 0, has_document_object));
     if (is_document) return std::string("a PDF document");

@@ -13,8 +13,9 @@
 
 namespace media {
 
-/// A browser asks for a video in many ranges, and many browsers for the same one: its index is made once, and shared. What nobody reads any
-/// more is kept up to `kKept` bytes, the last used last; together with what is being read it is `kMost` bytes at most.
+/// A browser asks for a video in many ranges, and many browsers for the same one: its index is made once, and shared. Of what nobody reads
+/// any more the last used one is kept, whatever its size (64 MiB at most, as `arrange_for_web` makes them), and of the others `kKept`
+/// bytes, the last used ones. Together with what is being read it is `kMost` bytes at most.
 ///
 /// Thread-safety: may be called concurrently, because a mutex guards the list.
 class Arrangements {
@@ -30,8 +31,11 @@ class Arrangements {
  private:
   struct Entry {
     Digest digest;
-    std::shared_ptr<const inspect::Arrangement> arrangement;
+    std::weak_ptr<const inspect::Arrangement> shared;    ///< As long as anybody reads it.
+    std::shared_ptr<const inspect::Arrangement> kept{};  ///< Empty: only by its readers.
   };
+  /// What is beyond the limit of those that are kept, and what is gone.
+  void let_go();
 
   /// Outlives this, in the hands of readers.
   std::shared_ptr<std::atomic<std::size_t>> bytes_ = std::make_shared<std::atomic<std::size_t>>(0);

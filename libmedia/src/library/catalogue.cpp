@@ -84,6 +84,10 @@ Result<void> LibraryImpl::wait_while_deleting(const Digest& digest, std::chrono:
 void LibraryImpl::write_ahead(Keeping& keeping) const {
   // Other stores do nothing with the hint, and a look at some of them is a request.
   if (!keeping.staged || store_->segmented() == nullptr) return;
+  // Most are new, and that the store tells without the catalog. Nothing of what is written ahead can be seen before it is published.
+  const auto stat = store_->stat(keeping.digest);
+  if (!stat) return;
+  if (!*stat) return keeping.staged->write_ahead();
   const auto row = repository_->find_blob(keeping.digest);
   if (!row || (*row && (*row)->state == BlobState::deleting)) return;
   const auto held = holds(*row, keeping.digest, keeping.size_bytes);

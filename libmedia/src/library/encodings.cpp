@@ -8,6 +8,7 @@
 #include <new>
 #include <thread>
 
+#include "cage/encoded_content.hpp"
 #include "library/library_impl.hpp"
 #include "media/details.hpp"
 #include "media/trace.hpp"
@@ -51,11 +52,16 @@ bool moves(const Media& media) noexcept { return is_video(media.info.format) || 
 
 Error beyond_quota() { return Error{Errc::too_large, "the video is larger than what is left of its owner's quota"}; }
 
-/// What a video lacks of its source, by what both say of themselves: so it is told as well where it was made for somebody else.
-std::string missing_in(const ByteReader& video, const ByteReader& source) {
+/// What a video lacks of its source, by the tracks of both, and by what its maker tells.
+std::string missing_in(const ByteReader& video, const ByteReader& source, std::chrono::milliseconds lost_sound) {
   const auto has = probe_details(video);
   const auto had = probe_details(source);
-  if (!has || !had || !has->audio.empty() || had->audio.empty()) return {};
+  if (!has || !had || had->audio.empty()) return {};
+  if (!has->audio.empty()) {
+    const auto seconds = std::chrono::round<std::chrono::seconds>(lost_sound).count();
+    if (seconds == 0) return {};
+    return "without sound in its last " + std::to_string(seconds) + " seconds: that of the source could not be decoded to its end";
+  }
   std::string codecs;
   for (const AudioTrack& track : had->audio) codecs += (codecs.empty() ? "" : ", ") + track.codec;
   return "without sound: that of the source (" + codecs + ") could not be decoded";
@@ -64,6 +70,23 @@ std::string missing_in(const ByteReader& video, const ByteReader& source) {
 std::optional<VideoOrder> order_of(const std::vector<VideoOrder>& orders, const std::string& transform) {
   const auto found = std::find_if(orders.begin(), orders.end(), [&](const VideoOrder& order) { return order.transform == transform; });
   return found == orders.end() ? std::optional<VideoOrder>() : std::optional(*found);
+}
+
+/// What is missing in a video that was made for others of the same content; nothing where none of them can tell any more.
+Result<std::optional<std::string>> remark_of_others(const Repository& repository, const Media& media, const std::string& transform) {
+  std::optional<std::string> remark;
+  MEDIA_TRY_ASSIGN(const auto others, repository.list_media_of_blob(*media.digest));
+  for (const Media& other : others) {
+    if (other.id == media.id) continue;
+    MEDIA_TRY_ASSIGN(const auto orders, repository.list_video_orders(other.id));
+    const auto order = order_of(orders, transform);
+    if (!order) continue;
+    MEDIA_TRY_ASSIGN(const auto jobs, repository.jobs_of_media(other.id, kEncode));
+    const bool waits = std::any_of(jobs.begin(), jobs.end(), [&](const Job& job) { return job.id == order->job_id; });
+    if (!waits) remark = order->remark;
+    if (remark && !remark->empty()) break;
+  }
+  return remark;
 }
 
 }  // namespace
@@ -233,8 +256,9 @@ Result<void> LibraryImpl::run_encoding(const Job& job, std::stop_token stop) {
   MEDIA_TRY_ASSIGN(const auto stored, find_picture(*media->digest, job.payload, encoder));
   if (stored) {
     if (use && use->used > use->most) return give_up(std::nullopt, beyond_quota().message);
-    MEDIA_TRY_ASSIGN(const auto content, open_verified(*media->digest));
-    return repository_->write(end_with(missing_in(*stored->content, *content)));
+    MEDIA_TRY_ASSIGN(const auto remark, remark_of_others(*repository_, *media, job.payload));
+    // Else it is made once more: two files do not tell what could not be decoded.
+    if (remark) return repository_->write(end_with(*remark));
   }
 
   // Renewed by a thread of its own: no lease runs out while a source is copied or a video is stored, which take long without telling.
@@ -281,10 +305,17 @@ Result<void> LibraryImpl::run_encoding(const Job& job, std::stop_token stop) {
     MEDIA_TRY_ASSIGN(const Derived derived, traced_derive(*content, std::span(&*transform, 1), options));
     const Encoded& output = derived.outputs.front();
     const MemoryReader in_memory(output.bytes);
-    const std::string remark = missing_in(output.content ? *output.content : in_memory, *content);
+    const std::string remark =
+        missing_in(output.content ? *output.content : in_memory, *content, cage::lost_sound_of(output.content.get()));
     MEDIA_TRY_ASSIGN(StagedOutput staged, stage_output(*media->digest, output));
     return keep_outputs(std::span(&staged, 1), media->info.format, [&](Transaction& transaction) -> Result<void> {
       MEDIA_TRY(end_with(remark)(transaction));
+      // What earlier versions made of it is delivered no more, and would count in the quota.
+      MEDIA_TRY_ASSIGN(const auto all, transaction.list_renditions(*media->digest));
+      for (const Rendition& each : all) {
+        if (each.transform != job.payload || each.encoder == encoder) continue;
+        MEDIA_TRY(transaction.remove_rendition(each.source, each.transform, each.encoder));
+      }
       // With its row there: of two that end at once the second is told.
       MEDIA_TRY_ASSIGN(const auto used, byte_use(transaction, media->owner));
       if (used && used->used > used->most) return beyond_quota();

@@ -15,6 +15,7 @@ namespace {
 /// How long a writer that had to wait for another process leaves the lock alone after its commit. Longer than a waiter's
 /// sleep (Connection::wait_for_lock), so that two busy processes take turns; without it one of them can wait for seconds.
 constexpr std::chrono::milliseconds kCourtesy{2};
+constexpr std::uint32_t kFinished = 1;
 
 /// Signals are for the program's own threads: a handler of its must not run in the middle of a commit of ours.
 class SignalsBlocked {
@@ -56,15 +57,15 @@ Result<void> Writer::write(const Repository::Closure& closure) {
   if (std::this_thread::get_id() == thread_.get_id()) {
     return Error{Errc::invalid_argument, "write to the catalog: a closure that runs inside a write cannot start another one"};
   }
-  Request request{closure, std::chrono::steady_clock::now() + kPatience, {}, nullptr, false, {}};
+  Request request{closure, std::chrono::steady_clock::now() + kPatience, {}, nullptr, {}};
   {
-    std::unique_lock lock(mutex_);
+    const std::lock_guard lock(mutex_);
     if (queue_.size() >= kQueueLimit) return Error{Errc::unavailable, "write to the catalog: too many writers are waiting"};
     queue_.push_back(&request);
-    queued_.notify_one();
-    // Without a time-out of its own: the writer answers every request, and gives up on a lock at the request's deadline.
-    request.finished.wait(lock, [&] { return request.done; });
   }
+  queued_.notify_one();
+  // Without a time-out of its own: the writer answers every request, and gives up on a lock at the request's deadline.
+  request.finished.wait();
   if (request.exception) std::rethrow_exception(request.exception);
   return std::move(request.outcome);
 }
@@ -200,21 +201,10 @@ void Writer::answer_expired(Group& group, const Error& error) {
   group.erase(expired, group.end());
 }
 
-void Writer::finish(Request& request) {
-  const std::lock_guard lock(mutex_);
-  request.done = true;
-  // Under the mutex: once it is free, the request may be gone.
-  request.finished.notify_one();
-}
+void Writer::finish(Request& request) noexcept { request.finished.say(kFinished); }
 
-void Writer::finish(Group& group) {
-  {
-    const std::lock_guard lock(mutex_);
-    for (Request* request : group) {
-      request->done = true;
-      request->finished.notify_one();
-    }
-  }
+void Writer::finish(Group& group) noexcept {
+  for (Request* request : group) finish(*request);
   group.clear();
 }
 

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/wake_up.hpp"
 #include "media/repository.hpp"
 #include "repository/sqlite_connection.hpp"
 
@@ -42,14 +43,13 @@ class Writer {
   static constexpr std::size_t kQueueLimit = 4096;
 
  private:
-  /// One call of `write`, on its caller's stack. Fields are the thread's until `done`, which the mutex guards.
+  /// One call of `write`, on its caller's stack. Fields are the thread's until it has said that it is finished, and gone then.
   struct Request {
     const Repository::Closure& closure;
     std::chrono::steady_clock::time_point deadline;  ///< For the lock; one try is made even after it.
     Result<void> outcome;
     std::exception_ptr exception;
-    bool done = false;
-    std::condition_variable finished;
+    WakeUp finished;
 
     [[nodiscard]] bool succeeded() const noexcept { return outcome.has_value() && !exception; }
   };
@@ -65,8 +65,8 @@ class Writer {
   void run_closure(Request& request, bool alone);
   void answer(Group& group, const Error& error);
   void answer_expired(Group& group, const Error& error);
-  void finish(Request& request);
-  void finish(Group& group);
+  static void finish(Request& request) noexcept;
+  static void finish(Group& group) noexcept;
   void close() noexcept;
 
   std::unique_ptr<Connection> connection_;

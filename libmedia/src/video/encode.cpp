@@ -1,6 +1,11 @@
 #include "video/encode.hpp"
 
+extern "C" {
+#include <libavutil/mathematics.h>
+}
+
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -23,6 +28,8 @@ constexpr double kMaxBitsOf = 1280.0 * 720;
 constexpr std::int64_t kLeastMaxBits = 400'000;
 /// What encoders keep for each pixel: x264's frames in wait and their smaller copies, libvpx's in wait and for reference.
 constexpr std::uint64_t kEncoderBytes = 160;
+/// Of sound that is lost at the end: encoders fill up, and clocks are rounded. Less is not told.
+constexpr std::int64_t kUntoldMicroseconds = 2'000'000;
 /// Until it is whole it is not done.
 constexpr double kShareBeforeEnd = 0.99;
 
@@ -43,7 +50,7 @@ class Encoding {
   Encoding(const ByteReader& source, const Transform& transform, const image::Control& control, const PutBytes& put)
       : source_(source), transform_(transform), control_(control), put_(put) {}
 
-  Result<Derived> run() {
+  Result<EncodedVideo> run() {
     MEDIA_TRY_ASSIGN(pictures_, open_pictures(source_, transform_, control_));
     MEDIA_TRY_ASSIGN(auto held, pictures_->next());
     if (!held) return Error{Errc::corrupt, "the video has no frame that can be decoded"};
@@ -56,13 +63,16 @@ class Encoding {
       MEDIA_TRY(do_without(opened));
       if (opened) sound_ = std::move(*opened);
     }
+    goes_on_ = sound_ != nullptr;
     MEDIA_TRY(muxer_->start());
     std::int64_t step = static_cast<std::int64_t>(kTicks / pictures_->rate());
+    std::int64_t pictures_end = 0;
     for (;;) {
       MEDIA_TRY_ASSIGN(auto next, pictures_->next());
       if (next) step = next->time - held->time;
       if (!next && pictures_->end() > held->time) step = pictures_->end() - held->time;
-      if (sound_) MEDIA_TRY(do_without(sound_->write_until(static_cast<double>(held->time) / kTicks)));
+      if (goes_on_) MEDIA_TRY(do_without(sound_->write_until(static_cast<double>(held->time) / kTicks)));
+      pictures_end = held->time + step;
       MEDIA_TRY(encode(std::move(*held), step));
       control_.report(std::min(pictures_->share_done(), kShareBeforeEnd));
       if (!next) break;
@@ -70,23 +80,35 @@ class Encoding {
     }
     MEDIA_TRY(drain());
     MEDIA_TRY(muxer_->end_interleaving());
-    if (sound_) MEDIA_TRY(do_without(sound_->finish()));
+    if (goes_on_) MEDIA_TRY(do_without(sound_->finish()));
+    MEDIA_TRY_ASSIGN(const std::chrono::microseconds lost, lost_sound(pictures_end));
     MEDIA_TRY(muxer_->finish());
     control_.report(1);
-    Derived derived{pictures_->info(), {}, {}, {}};
-    derived.outputs.push_back(Encoded{transform_, pictures_->size().width, pictures_->size().height});
-    return derived;
+    return EncodedVideo{pictures_->info(), pictures_->size(), std::chrono::duration_cast<std::chrono::milliseconds>(lost)};
   }
 
  private:
-  /// A film without its sound, or with as much of it as can be decoded, is worth more than none: whoever compares the two files knows.
+  /// A film without its sound, or with as much of it as can be decoded, is worth more than none: `lost_sound` and the tracks tell.
   template <class Outcome>
   Result<void> do_without(const Outcome& outcome) {
     if (outcome) return {};
     const Errc code = outcome.error().code;
     if (code != Errc::unsupported && code != Errc::corrupt) return outcome.error();
-    sound_.reset();
+    goes_on_ = false;
     return {};
+  }
+
+  /// What the source has of sound behind the end of ours, up to the end of the pictures, which is in ticks.
+  Result<std::chrono::microseconds> lost_sound(std::int64_t pictures_end) {
+    const std::chrono::microseconds none{0};
+    if (!sound_) return none;
+    const std::int64_t end = sound_->end();
+    const std::int64_t until = av_rescale(pictures_end, 1'000'000, kTicks);
+    // Else nothing is to be found, and the rest of the file need not be read.
+    if (until - end < kUntoldMicroseconds) return none;
+    MEDIA_TRY_ASSIGN(const auto source, sound_->end_of_source());
+    const std::int64_t lost = std::min(until, source.value_or(0)) - end;
+    return lost < kUntoldMicroseconds ? none : std::chrono::microseconds(lost);
   }
 
   Result<void> open_encoder() {
@@ -178,6 +200,7 @@ class Encoding {
   std::unique_ptr<Pictures> pictures_;
   std::unique_ptr<Muxer> muxer_;
   std::unique_ptr<Sound> sound_;
+  bool goes_on_ = false;  ///< The sound, which is given up at its first error.
   CodecHandle encoder_;
   PacketHandle packet_;
   int stream_ = -1;
@@ -187,16 +210,14 @@ class Encoding {
 
 }  // namespace
 
-Result<Derived> encode(const ByteReader& source, const Transform& transform, const DeriveOptions& options, image::Decoders decoders,
-                       const PutBytes& put) {
+Result<EncodedVideo> encode(const ByteReader& source, const Transform& transform, const DeriveOptions& options, image::Decoders decoders,
+                            const PutBytes& put) {
   if (!encodes_video(transform)) return Error{Errc::invalid_argument, "transform: no video is encoded for it"};
   const Transform meant = canonical(transform);
   const image::Control control(options, decoders);
   // FFmpeg would leave out the track, or show what happens to lie here.
   MEDIA_TRY(inspect::refuse_other_files(source));
-  MEDIA_TRY_ASSIGN(Derived derived, Encoding(source, meant, control, put).run());
-  derived.outputs.front().transform = transform;
-  return derived;
+  return Encoding(source, meant, control, put).run();
 }
 
 }  // namespace media::video

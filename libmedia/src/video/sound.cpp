@@ -90,11 +90,21 @@ Result<FrameHandle> Sound::decode() {
     if (got >= 0) return frame;
     if (got == AVERROR(ENOMEM)) return no_memory();
     if (drained_) break;
-    MEDIA_TRY_ASSIGN(const bool more, container_->read(*packet_));
+    MEDIA_TRY_ASSIGN(const bool more, read_packet());
     drained_ = !more;
     if (avcodec_send_packet(decoder_.get(), more ? packet_.get() : nullptr) == AVERROR(ENOMEM)) return no_memory();
   }
   return FrameHandle();
+}
+
+Result<bool> Sound::read_packet() {
+  MEDIA_TRY_ASSIGN(const bool more, container_->read(*packet_));
+  // What an edit list leaves out is not meant to be heard.
+  if (!more || packet_->pts == AV_NOPTS_VALUE || (packet_->flags & AV_PKT_FLAG_DISCARD) != 0) return more;
+  const std::int64_t end = av_sat_add64(packet_->pts, std::max<std::int64_t>(packet_->duration, 0));
+  const std::int64_t time = av_rescale_q(end, container_->stream().time_base, {1, kMicroseconds});
+  source_end_ = std::max(source_end_.value_or(time), time);
+  return true;
 }
 
 Result<void> Sound::prepare_resampler(const AVFrame& frame) {
@@ -239,6 +249,17 @@ Result<void> Sound::finish() {
   if (resampler_) MEDIA_TRY(take_in(nullptr));
   MEDIA_TRY(write_queue(true));
   return encode(nullptr);
+}
+
+std::int64_t Sound::end() const noexcept { return av_rescale(written_, kMicroseconds, kRate); }
+
+Result<std::optional<std::int64_t>> Sound::end_of_source() {
+  while (!drained_) {
+    MEDIA_TRY_ASSIGN(const bool more, read_packet());
+    drained_ = !more;
+  }
+  if (!source_end_) return std::optional<std::int64_t>();
+  return pictures_.cuts().place_of(av_sat_sub64(*source_end_, pictures_.begin()));
 }
 
 }  // namespace media::video

@@ -34,12 +34,20 @@ class Sound {
   /// Writes the rest.
   Result<void> finish();
 
+  /// When what was written ends, in microseconds after the first picture.
+  [[nodiscard]] std::int64_t end() const noexcept;
+  /// When the source's sound ends, likewise, by the times that the file gives its packets, decoded or not: reads what is left of them.
+  /// Nothing where it has none, or ends in what the pictures leave out.
+  Result<std::optional<std::int64_t>> end_of_source();
+
  private:
   Sound(const Pictures& pictures, Muxer& muxer, const image::Control& control) : pictures_(pictures), muxer_(muxer), control_(control) {}
   Result<void> open_decoder();
   Result<void> open_encoder(Format format);
   /// The next frame of the source; nothing at the end. Damaged packets are passed over.
   Result<FrameHandle> decode();
+  /// The next packet; false at the end.
+  Result<bool> read_packet();
   Result<void> prepare_resampler(const AVFrame& frame);
   /// Settles where the next samples are heard; false where they are left out.
   Result<bool> settle_place(const AVFrame& frame);
@@ -71,6 +79,7 @@ class Sound {
   std::optional<std::int64_t> last_time_{};    ///< Of the frame before, by the file's clock.
   std::int64_t shift_ = 0;                     ///< By which our clock is ahead of the file's, which was set back.
   std::optional<std::int64_t> before_back_{};  ///< The same before the last frame, which went back.
+  std::optional<std::int64_t> source_end_{};   ///< Of the packets that were read, by the file's clock, in microseconds.
   bool drained_ = false;
   bool ended_ = false;
 };

@@ -72,7 +72,7 @@ void Server::Loop::run_exchange(Connection& connection, Engine& engine) {
   exchange.request.may_wait = may_still_wait && table_.count(State::waiting) < options_.max_waiting;
   Response response = answer(exchange);
   if (!response.wait_for.empty()) {
-    if (exchange.request.may_wait) return wait(connection, std::move(response.wait_for), wakes);
+    if (exchange.request.may_wait) return wait(connection, response.wait_for, wakes);
     if (hooks_.fault) hooks_.fault("an answer that may not wait was put off", exchange.request);
     response = failure_response(503, "the answer is not there yet", exchange.request);
   }
@@ -89,11 +89,13 @@ void Server::Loop::run_exchange(Connection& connection, Engine& engine) {
 
 bool Server::Loop::may_wait_on(const Exchange& exchange) const { return !stopping_ || (exchange.request.kept.has_value() && !last_call_); }
 
-void Server::Loop::wait(Connection& connection, std::string key, std::uint64_t wakes) {
-  connection.exchange->wait_key = std::move(key);
-  // Woken since the handler looked: it may have looked too early. What comes after this line finds the connection at the next tick.
+void Server::Loop::wait(Connection& connection, const std::string& key, std::uint64_t wakes) {
+  connection.exchange->wait_key = key;
+  // Woken since the handler looked: it may have looked too early.
   if (wake_count_ != wakes || !may_wait_on(*connection.exchange)) return ask_again(connection);
-  if (!table_.park(connection, State::waiting, steady_clock::now() + options_.wait_tick)) finish(connection, false);
+  if (!table_.park(connection, State::waiting, steady_clock::now() + options_.wait_tick)) return finish(connection, false);
+  // From here on it is the loop's. Who woke between the two lines above may have seen nobody wait.
+  if (wake_count_ != wakes) wake_waiting(key);
 }
 
 Response Server::Loop::answer(Exchange& exchange) {

@@ -339,6 +339,8 @@ void Server::Loop::ask_again(Connection& connection) {
 
 void Server::Loop::wake_waiting(std::string_view key) {
   ++wake_count_;
+  // Whoever is about to wait looks at the count once more.
+  if (table_.count(State::waiting) == 0) return;
   {
     const std::lock_guard lock(wakes_mutex_);
     wakes_.emplace(key);

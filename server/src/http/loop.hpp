@@ -66,7 +66,7 @@ class Server::Loop {
   void ask_again(Connection& connection);
   /// Parks an exchange whose handler has no answer yet; `wakes` is how many wake-ups there had been when it was asked.
   [[nodiscard]] bool may_wait_on(const Exchange& exchange) const;
-  void wait(Connection& connection, std::string key, std::uint64_t wakes);
+  void wait(Connection& connection, const std::string& key, std::uint64_t wakes);
   Response answer(Exchange& exchange);
   Response call_handler(Exchange& exchange);
   Response failure_response(int status, std::string message, const Request& request);

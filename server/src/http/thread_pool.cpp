@@ -29,35 +29,41 @@ std::size_t ThreadPool::queued() const {
   return queue_.size();
 }
 
-bool ThreadPool::rouse() {
-  const std::size_t asleep = threads_.size() - active_;
-  if (asleep == 0) {
-    if (threads_.size() >= max_threads_) return false;
+ThreadPool::Roused ThreadPool::rouse() {
+  const bool is_asleep = threads_.size() > active_;
+  if (is_asleep) {
+    ++roused_;
+  } else {
+    if (threads_.size() >= max_threads_) return Roused::none;
     try {
       threads_.emplace_back([this] { run(); });
     } catch (const std::system_error&) {
-      return false;  // the process may have no more threads: those that run will get to it
+      return Roused::none;  // the process may have no more threads: those that run will get to it
     }
-  } else {
-    ++roused_;
-    wake_.notify_one();
   }
   ++active_;
-  return true;
+  return is_asleep ? Roused::sleeper : Roused::started;
 }
 
 bool ThreadPool::enqueue(Task task, std::size_t limit) {
-  const std::lock_guard lock(mutex_);
-  // What a thread could be sent for does not wait, so it does not count.
-  const std::size_t free = max_threads_ - active_;
-  if (stopping_ || (queue_.size() >= free && queue_.size() - free >= limit)) return false;
-  if (active_ < lively_ && !rouse() && threads_.empty()) return false;
-  queue_.push_back({std::move(task), std::chrono::steady_clock::now()});
+  Roused roused = Roused::none;
+  {
+    const std::lock_guard lock(mutex_);
+    // What a thread could be sent for does not wait, so it does not count.
+    const std::size_t free = max_threads_ - active_;
+    if (stopping_ || (queue_.size() >= free && queue_.size() - free >= limit)) return false;
+    if (active_ < lively_) {
+      roused = rouse();
+      if (roused == Roused::none && threads_.empty()) return false;
+    }
+    queue_.push_back({std::move(task), std::chrono::steady_clock::now()});
+  }
+  if (roused == Roused::sleeper) wake_.notify_one();
   return true;
 }
 
 bool ThreadPool::nudge() {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (queue_.empty()) return false;
   const auto now = std::chrono::steady_clock::now();
   if (now - nudged_ < kNudgePause) return true;
@@ -65,7 +71,9 @@ bool ThreadPool::nudge() {
   const bool stuck = taken_ == taken_at_nudge_;
   nudged_ = now;
   taken_at_nudge_ = taken_;
-  if (waited > kStuck && (stuck || waited > kOverdue)) rouse();
+  const bool is_sleeper = waited > kStuck && (stuck || waited > kOverdue) && rouse() == Roused::sleeper;
+  lock.unlock();
+  if (is_sleeper) wake_.notify_one();
   return true;
 }
 

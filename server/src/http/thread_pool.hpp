@@ -48,8 +48,13 @@ class ThreadPool {
   };
 
   bool enqueue(Task task, std::size_t limit);
-  /// Under the mutex: sends one more thread to the queue. False where all are there, or a new one cannot be started.
-  bool rouse();
+  enum class Roused : std::uint8_t {
+    none,  ///< All are there, or a new one cannot be started.
+    started,
+    sleeper,  ///< To be told so once the mutex is free: it would run into it.
+  };
+  /// Under the mutex: sends one more thread to the queue.
+  Roused rouse();
   void run();
 
   const std::size_t max_threads_;
