@@ -44,6 +44,10 @@ media::Result<std::vector<media::Format>> formats_of(const DeriveText& text) {
   return formats;
 }
 
+media::Result<void> set_format(media::Transform& transform, media::Format format) {
+  return set_key(transform, "--format", "format", std::string(media::to_string(format)));
+}
+
 media::Result<void> set_edits(media::Transform& transform, const DeriveText& text) {
   for (const KeyOption& edit : text.edits) {
     if (!edit.value.empty()) MEDIA_TRY(set_key(transform, edit.option, edit.key, edit.value));
@@ -115,7 +119,7 @@ media::Result<std::vector<PlannedOutput>> plan_outputs(const DeriveText& text) {
       media::Transform sized = common;
       if (!text.widths.empty()) MEDIA_TRY(set_key(sized, "-w", "w", width));
       for (const media::Format format : formats) {
-        sized.format = format;
+        MEDIA_TRY(set_format(sized, format));
         outputs.push_back({sized, "-" + size_part(sized) + "." + std::string(media::file_extension(format))});
       }
     }

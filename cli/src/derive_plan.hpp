@@ -39,6 +39,7 @@ struct DeriveText {
       {"--trim", "trim", "Cut off a plain border, within so many code values: 1 to 100", {}},
       {"--sharpen", "sharpen", "Amount 0.01 to 5, or AMOUNT:SIGMA", {}},
       {"--blur", "blur", "Sigma in pixels of the output: 0.3 to 100", {}},
+      {"--depth", "depth", "Bits a sample: 8 (default), or 10 of an AVIF", {}},
       {"--score",
        "score",
        "Instead of a quality: the smallest file that is so like the picture, 1 to 99.9 (95 is near what the usual qualities reach)",

@@ -86,6 +86,32 @@ TEST_CASE("cli derive: fit, height, enlarge and presets") {
   CHECK(is_jpeg((folder / "presets/photo-thumb.jpg").string()));
 }
 
+TEST_CASE("cli derive: an AVIF of ten bits says so in its header, and no other format is made of them") {
+  const test::TempFolder folder;
+  const std::string source = (folder / "photo.png").string();
+  test::write_file(source, cli::png(100, 80));
+  const auto bits_of = [&](std::vector<std::string> options) {
+    const std::string out = (folder / "out.avif").string();
+    options.insert(options.begin(), {"derive", source, "-o", out});
+    const auto result = mediactl(options);
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+    const std::string bytes = test::read_text(out);
+    // The pixel information property: version, flags, and a number of bits for each of three channels.
+    const std::size_t at = bytes.find("pixi");
+    REQUIRE(at != std::string::npos);
+    REQUIRE(bytes.substr(at + 4, 5) == std::string("\0\0\0\0\3", 5));
+    return int{bytes.at(at + 9)};
+  };
+  CHECK(bits_of({"-w", "50", "--depth", "10"}) == 10);
+  CHECK(bits_of({"--preset", "thumb", "--format", "avif", "--depth", "10"}) == 10);
+  CHECK(bits_of({"-w", "50", "--depth", "8"}) == 8);
+  CHECK(bits_of({"-w", "50"}) == 8);
+  const auto refused = mediactl({"derive", source, "-o", (folder / "out.webp").string(), "--depth", "10"});
+  CHECK(refused.exit_code == 2);
+  CHECK(refused.err.find("depth=10 takes format=avif and frames=first, not format=webp") != std::string::npos);
+}
+
 TEST_CASE("cli derive: gravity, turning, edits and metadata, for sizes and for presets") {
   const test::TempFolder folder;
   const std::string source = (folder / "photo.png").string();
@@ -229,6 +255,10 @@ TEST_CASE("cli derive: wrong options exit with 2 and name what they accept") {
       {"--blur", "1e9", "--out-dir", out},
       {"--icc", "p3", "--out-dir", out},
       {"--meta", "all", "--preset", "thumb", "--out-dir", out},
+      {"--depth", "12", "--out-dir", out},
+      {"--depth", "10", "--format", "avif,jpeg", "--out-dir", out},
+      {"--depth", "10", "--preset", "thumb", "--out-dir", out},
+      {"--depth", "10", "--frames", "all", "--out-dir", out},
       {"-w", "10"},
       {"-w", "10,20", "-o", out + ".jpg"},
       {"-w", "10", "-o", out, "--out-dir", out},

@@ -507,9 +507,13 @@ def drive_pictures(mediad):
              ("sharpen", "1.5:0.8"), ("blur", "2.5"), ("icc", "keep"), ("meta", "copyright"), ("format", "png")]
     searched = [("w", "41"), ("score", "90.5"), ("max_bytes", "100000"), ("format", "webp")]
     mediad.call("getPicture", 200, {"id": done}, query=signed(f"/media/{done}/image", searched), caller=None)
+    deep = [("w", "42"), ("depth", "10"), ("format", "avif")]
+    mediad.call("getPicture", 200, {"id": done}, query=signed(f"/media/{done}/image", deep), caller=None)
+    mediad.call("getPicture", 401, {"id": done}, query=deep)
+    mediad.call("getPicture", 400, {"id": done}, query=[("w", "320"), ("depth", "10"), ("format", "webp")])
     mediad.call("getPicture", 200, {"id": done}, query=signed(f"/media/{done}/image", query), caller=None)
     mediad.call("getPicture", 200, {"id": done}, query=[("w", "320"), ("h", "320"), ("fit", "pad"), ("gravity", "southeast"), ("format", "png")])
-    for name, value in (("gravity", "up"), ("dpr", "9"), ("rotate", "45"), ("flip", "x"), ("trim", "0"), ("sharpen", "0"), ("blur", "1e9"), ("icc", "p3"), ("meta", "all"), ("score", "100"), ("max_bytes", "0")):
+    for name, value in (("gravity", "up"), ("dpr", "9"), ("rotate", "45"), ("flip", "x"), ("trim", "0"), ("sharpen", "0"), ("blur", "1e9"), ("icc", "p3"), ("meta", "all"), ("depth", "12"), ("score", "100"), ("max_bytes", "0")):
         mediad.call("getPicture", 400, {"id": done}, query=[("w", "320"), (name, value)])
     query = [("w", "33"), ("format", "gif"), ("frames", "all")]
     mediad.call("getPicture", 200, {"id": done}, query=signed(f"/media/{done}/image", query), caller=None)

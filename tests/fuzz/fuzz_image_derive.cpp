@@ -1,5 +1,5 @@
 // Any bytes as a picture: sniffed, decoded with a small budget, made into three small stills, one of which takes all that can be asked for,
-// and into an animation.
+// into an animation, and, where it is neither JPEG nor WebP, into a still of ten bits.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -31,6 +31,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   edited.blur_hundredths = 250;
   edited.keep_profile = true;
   edited.keep_copyright = true;
+  Transform deep = edited;
+  deep.format = Format::avif;
+  deep.depth = 10;
   Transform moving = small;
   moving.format = Format::gif;
   moving.frames = Frames::all;
@@ -40,6 +43,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const MemoryReader reader(std::as_bytes(std::span(data, size)));
   const auto derived = image::derive(reader, transforms, options);
   if (derived ? derived->outputs.size() != 3 : derived.error().code == Errc::internal) std::abort();
+  // Encoding takes longest, so not every input has to.
+  if (derived && derived->source.format != Format::jpeg && derived->source.format != Format::webp) {
+    const auto wide = image::derive(reader, std::span(&deep, 1), options);
+    if (wide ? wide->outputs.size() != 1 : wide.error().code == Errc::internal) std::abort();
+  }
   const auto frames = image::derive(reader, std::span(&moving, 1), options);
   if (frames ? frames->outputs.size() != 1 || frames->source.frames > 100'000 : frames.error().code == Errc::internal) std::abort();
   const auto info = image::probe(reader, options);

@@ -77,6 +77,7 @@ TEST_CASE("cage: requests survive the wire with every field, and only whole") {
   request.transforms.push_back(edited);
   edited.frames = Frames::sheet;
   edited.at = 12'500ms;
+  edited.depth = 10;
   request.transforms.push_back(edited);
   const auto bytes = write_request(request);
   const auto back = parse_request(bytes);
@@ -103,6 +104,7 @@ TEST_CASE("cage: a transform out of range does not come through") {
   };
   CHECK(comes_through([](Transform&) {}));
   CHECK_FALSE(comes_through([](Transform& t) { t.score = 1000; }));
+  CHECK_FALSE(comes_through([](Transform& t) { t.depth = 12; }));
   CHECK_FALSE(comes_through([](Transform& t) { t.blur_hundredths = 29; }));
   CHECK_FALSE(comes_through([](Transform& t) { t.gravity.y = 1001; }));
   CHECK_FALSE(comes_through([](Transform& t) { t.rotate_degrees = 100; }));

@@ -1,15 +1,13 @@
 // Pictures of more than 8 bits a sample, TIFF in all its arrangements, and SVG, of which no picture is ever made.
-#include <spng.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <initializer_list>
 #include <memory>
 
 #include "catch.hpp"
+#include "deep_samples.hpp"
 #include "image/colour.hpp"
 #include "image/orient.hpp"
 #include "image_samples.hpp"
@@ -37,38 +35,9 @@ std::vector<std::uint16_t> ramp(std::size_t count) {
   return out;
 }
 
-std::vector<std::byte> deep_png(std::uint32_t width, std::uint32_t height, int colour_type, bool interlaced,
-                                std::span<const std::uint16_t> samples, std::span<const std::byte> profile = {}) {
-  const std::unique_ptr<spng_ctx, decltype(&spng_ctx_free)> context(spng_ctx_new(SPNG_CTX_ENCODER), spng_ctx_free);
-  spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1);
-  spng_ihdr header{};
-  header.width = width;
-  header.height = height;
-  header.bit_depth = 16;
-  header.color_type = static_cast<std::uint8_t>(colour_type);
-  header.interlace_method = interlaced ? SPNG_INTERLACE_ADAM7 : SPNG_INTERLACE_NONE;
-  REQUIRE(spng_set_ihdr(context.get(), &header) == 0);
-  std::vector<char> copy(profile.size());
-  if (!profile.empty()) {
-    std::memcpy(copy.data(), profile.data(), profile.size());
-    spng_iccp icc{};
-    std::memcpy(icc.profile_name, "test", 5);
-    icc.profile_len = profile.size();
-    icc.profile = copy.data();
-    REQUIRE(spng_set_iccp(context.get(), &icc) == 0);
-  }
-  REQUIRE(spng_encode_image(context.get(), samples.data(), samples.size_bytes(), SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE) == 0);
-  std::size_t size = 0;
-  int code = 0;
-  const std::unique_ptr<void, decltype(&std::free)> buffer(spng_get_png_buffer(context.get(), &size, &code), std::free);
-  REQUIRE(buffer);
-  const auto* bytes = static_cast<const std::byte*>(buffer.get());
-  return {bytes, bytes + size};
-}
-
 }  // namespace
 
-TEST_CASE("image: 16-bit PNGs come to the nearest 8 bits, interlaced or not, with alpha or without") {
+TEST_CASE("image: 16-bit PNGs come to the nearest 8 bits, or as they are, interlaced or not, with alpha or without") {
   constexpr std::uint32_t kWidth = 61;
   constexpr std::uint32_t kHeight = 45;
   struct Kind {
@@ -81,7 +50,7 @@ TEST_CASE("image: 16-bit PNGs come to the nearest 8 bits, interlaced or not, wit
     for (const bool interlaced : {false, true}) {
       INFO("colour type " << kind.colour_type << (interlaced ? ", interlaced" : ""));
       if (interlaced && kind.samples != 4) continue;  // libspng writes what it is told; one kind shows the passes.
-      const auto decoded = test::decode(deep_png(kWidth, kHeight, kind.colour_type, interlaced, samples), Format::png);
+      const auto decoded = test::decode(test::deep_png(kWidth, kHeight, kind.colour_type, interlaced, samples), Format::png);
       REQUIRE(decoded.has_value());
       const bool alpha = kind.samples % 2 == 0;
       REQUIRE(decoded->layout == (alpha ? Layout::rgba : Layout::rgb));
@@ -92,6 +61,15 @@ TEST_CASE("image: 16-bit PNGs come to the nearest 8 bits, interlaced or not, wit
           REQUIRE(int{decoded->data[p * step + c]} == int{nearest(samples[p * kind.samples + (colours == 1 ? 0 : c)], 65535)});
         }
         if (alpha) REQUIRE(int{decoded->data[p * step + 3]} == int{nearest(samples[p * kind.samples + colours], 65535)});
+      }
+      const auto deep = test::decode_deep(test::deep_png(kWidth, kHeight, kind.colour_type, interlaced, samples), Format::png);
+      REQUIRE(deep.has_value());
+      REQUIRE(deep->layout == decoded->layout);
+      for (std::size_t p = 0; p < std::size_t{kWidth} * kHeight; ++p) {
+        for (std::size_t c = 0; c < step; ++c) {
+          const std::size_t from = c == 3 ? colours : colours == 1 ? 0 : c;
+          REQUIRE(deep->data[p * step + c] == samples[p * kind.samples + from]);
+        }
       }
     }
   }
@@ -106,14 +84,14 @@ TEST_CASE("image: a 16-bit PNG of wide colours comes to sRGB as its 8-bit twin d
   std::vector<std::uint16_t> samples(scene.data.size());
   for (std::size_t i = 0; i < samples.size(); ++i)
     samples[i] = static_cast<std::uint16_t>(scene.data[i] * 257 + (i % 2 == 0 ? 100 : -100) * (scene.data[i] % 255 != 0));
-  const auto made = test::derived_pixels(deep_png(40, 30, SPNG_COLOR_TYPE_TRUECOLOR, false, samples, profile), "format=png");
+  const auto made = test::derived_pixels(test::deep_png(40, 30, SPNG_COLOR_TYPE_TRUECOLOR, false, samples, profile), "format=png");
   REQUIRE(made.has_value());
   CHECK(made->data == to_srgb(scene, profile).data);
   CHECK(made->data != scene.data);
 }
 
 #if MEDIA_TEST_AVIF
-TEST_CASE("image: AVIF of 10 and 12 bits comes to the nearest 8") {
+TEST_CASE("image: AVIF of 10 and 12 bits comes to the nearest 8, or to 16") {
   if (!can_decode(Format::avif)) return;
   for (const std::uint32_t depth : {10U, 12U}) {
     for (const bool identity : {true, false}) {
@@ -159,6 +137,17 @@ TEST_CASE("image: AVIF of 10 and 12 bits comes to the nearest 8") {
           const std::uint8_t* pixel = decoded->row(y).data() + std::size_t{x} * 3;
           constexpr std::array<std::uint32_t, 3> kPlane{2, 0, 1};
           for (std::size_t c = 0; c < 3; ++c) REQUIRE(int{pixel[c]} == int{nearest(value(identity ? kPlane[c] : 0, x, y), most)});
+        }
+      }
+      const auto deep = test::decode_deep(bytes, Format::avif);
+      REQUIRE(deep.has_value());
+      for (std::uint32_t y = 0; y < height; ++y) {
+        for (std::uint32_t x = 0; x < width; ++x) {
+          constexpr std::array<std::uint32_t, 3> kPlane{2, 0, 1};
+          for (std::size_t c = 0; c < 3; ++c) {
+            const double exact = value(identity ? kPlane[c] : 0, x, y) * 65535.0 / most;
+            REQUIRE(std::abs(deep->row(y)[std::size_t{x} * 3 + c] - exact) <= 1);
+          }
         }
       }
     }
@@ -314,7 +303,7 @@ TEST_CASE("image: TIFF is read in strips and tiles, together and apart, in each 
   }
 }
 
-TEST_CASE("image: TIFF of 16 bits comes to the nearest 8, in both byte orders") {
+TEST_CASE("image: TIFF of 16 bits comes to the nearest 8, or as it is, in both byte orders") {
   if (!can_decode(Format::tiff)) return;
   for (const bool big_endian : {false, true}) {
     TiffShape shape;
@@ -326,6 +315,13 @@ TEST_CASE("image: TIFF of 16 bits comes to the nearest 8, in both byte orders") 
     for (std::uint32_t y = 0; y < 90; ++y) {
       for (std::uint32_t x = 0; x < 100; ++x) {
         for (std::uint16_t c = 0; c < 3; ++c) REQUIRE(int{decoded->row(y)[std::size_t{x} * 3 + c]} == int{nearest(value(x, y, c), 65535)});
+      }
+    }
+    const auto deep = test::decode_deep(tiff_file({100, 90}, shape, value), Format::tiff);
+    REQUIRE(deep.has_value());
+    for (std::uint32_t y = 0; y < 90; ++y) {
+      for (std::uint32_t x = 0; x < 100; ++x) {
+        for (std::uint16_t c = 0; c < 3; ++c) REQUIRE(deep->row(y)[std::size_t{x} * 3 + c] == value(x, y, c));
       }
     }
   }

@@ -63,6 +63,19 @@ inline media::Result<media::image::Image> decode(std::span<const std::byte> byte
   return image;
 }
 
+/// The same in 16 bits, of a file that keeps more than 8.
+inline media::Result<media::image::DeepImage> decode_deep(std::span<const std::byte> bytes, media::Format format) {
+  const media::DeriveOptions options;
+  const media::image::Control control(options);
+  const media::MemoryReader reader(bytes);
+  MEDIA_TRY_ASSIGN(auto decoder, media::image::find_codec(format)->open(reader, control));
+  if (decoder->deep() == nullptr) return media::Error{media::Errc::unsupported, "no more than 8 bits"};
+  MEDIA_TRY_ASSIGN(const media::image::Rows rows, decoder->deep()->start_deep());
+  media::image::DeepImage image(rows.size, rows.layout);
+  for (std::uint32_t y = 0; y < rows.size.height; ++y) MEDIA_TRY(decoder->deep()->read_deep_row(image.row(y)));
+  return image;
+}
+
 inline media::Result<media::Derived> derive(std::span<const std::byte> source, const std::vector<std::string>& transforms,
                                             const media::DeriveOptions& options = {}) {
   std::vector<media::Transform> parsed;

@@ -136,6 +136,7 @@ TEST_CASE("image: what a transform spells reads back as the same, for any transf
     transform.keep_profile = any(2) == 0;
     transform.keep_copyright = any(2) == 0;
     transform.frames = any(2) == 0 ? Frames::first : Frames::all;
+    transform.depth = any(2) == 0 ? 8 : 10;
     const std::string text = to_string(transform);
     INFO(text);
     const auto read = parse_transform(text);
@@ -173,8 +174,9 @@ TEST_CASE("image: a transform that cannot be read names the key and what it acce
   CHECK_THAT(message("bg=fff"), ContainsSubstring("rrggbb"));
   CHECK_THAT(message("bg=gggggg"), ContainsSubstring("rrggbb"));
   CHECK_THAT(message("colour=3"), ContainsSubstring("no key \"colour\""));
-  CHECK_THAT(message("colour=3"), ContainsSubstring("there are w, h, fit, gravity, dpr, format, q, score, max_bytes, enlarge, bg, rotate, "
-                                                    "flip, trim, sharpen, blur, icc, meta, frames, at and codecs"));
+  CHECK_THAT(message("colour=3"),
+             ContainsSubstring("there are w, h, fit, gravity, dpr, format, depth, q, score, max_bytes, enlarge, bg, rotate, "
+                               "flip, trim, sharpen, blur, icc, meta, frames, at and codecs"));
   CHECK_THAT(message("W=3"), ContainsSubstring("no key \"W\""));
   CHECK_THAT(message("w"), ContainsSubstring("key=value"));
   CHECK_THAT(message("w=1,"), ContainsSubstring("key=value"));
@@ -207,6 +209,10 @@ TEST_CASE("image: every kind of nonsense is refused with what is accepted") {
         "0.333", " 3", "3 "}},
       {"icc", "srgb or keep", {"", "1", "p3", "KEEP"}},
       {"meta", "none or copyright", {"", "all", "gps", "1"}},
+      {"depth",
+       "8 or 10 bits",
+       {"", "0", "1", "9", "12", "16", "-8", "+10", "010", "10.0", "10bit", " 10", "1e1", "1000000000", "99999999999999999999", "nan",
+        "deep"}},
       {"fit", "none or pad", {"", "0", "Cover", "scale-down"}},
       {"bg", "rrggbb", {"", "0", "-1", "fffffff", "0xffff", "+fffff", "white"}},
   };
@@ -224,9 +230,41 @@ TEST_CASE("image: every kind of nonsense is refused with what is accepted") {
       CHECK(transform == before);
     }
   }
-  for (const char* text : {"blur=2,blur=3", "gravity=north,gravity=north", "rotate=90,w=1,rotate=0", "dpr=2,dpr=2"}) {
+  for (const char* text : {"blur=2,blur=3", "gravity=north,gravity=north", "rotate=90,w=1,rotate=0", "dpr=2,dpr=2", "depth=10,depth=10"}) {
     CHECK_THAT(parse_transform(text).error().message, ContainsSubstring("twice"));
   }
+}
+
+TEST_CASE("image: ten bits are of a still as AVIF alone, in whatever order that is said") {
+  const auto spelled = [](const char* text) { return to_string(*parse_transform(text)); };
+  CHECK(spelled("depth=10") == "format=avif,depth=10");
+  CHECK(spelled("q=70,depth=10,w=9") == "w=9,format=avif,depth=10,q=70");
+  CHECK(spelled("depth=10,format=avif") == "format=avif,depth=10");
+  CHECK(spelled("depth=8") == "format=avif");
+  CHECK(spelled("depth=8,format=png") == "format=png");
+  CHECK(of("depth=10").depth == 10);
+  for (const char* text :
+       {"depth=10,format=webp", "format=webp,depth=10", "format=jpeg,depth=10", "depth=10,format=png", "depth=10,format=gif",
+        "depth=10,format=mp4", "format=webm,depth=10", "depth=10,frames=all", "frames=clip,depth=10", "depth=10,frames=sheet"}) {
+    INFO(text);
+    const auto outcome = parse_transform(text);
+    REQUIRE_FALSE(outcome.has_value());
+    CHECK(outcome.error().code == Errc::invalid_argument);
+    CHECK_THAT(outcome.error().message, ContainsSubstring("depth=10 takes format=avif and frames=first, not "));
+  }
+  CHECK_THAT(parse_transform("format=webp,depth=10").error().message, ContainsSubstring("not format=webp"));
+  CHECK_THAT(parse_transform("depth=10,frames=all").error().message, ContainsSubstring("not frames=all"));
+  // Whoever fills in a struct is told by `canonical` what counts, as of a PNG's quality.
+  Transform transform;
+  transform.depth = 10;
+  transform.format = Format::webp;
+  CHECK(canonical(transform).depth == 8);
+  transform.format = Format::avif;
+  CHECK(canonical(transform).depth == 10);
+  transform.frames = Frames::all;
+  CHECK(canonical(transform).depth == 8);
+  transform.depth = 9;
+  CHECK_FALSE(image::edits_are_in_range(transform));
 }
 
 TEST_CASE("image: presets are three sizes in three formats") {

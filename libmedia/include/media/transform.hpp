@@ -100,6 +100,9 @@ struct Transform {
   std::optional<std::chrono::milliseconds> at{};
   /// Of an mp4: nothing is encoded anew. The same tracks in the same file, arranged so that it can be played while it still comes.
   bool keep_codecs = false;
+  /// Bits a sample of the output: 8, or 10 of a single picture as AVIF. All that sources of 10 to 16 bits have goes that way. What is cut
+  /// by looking (`trim`, a smart gravity) and a score are judged at 8 bits in any case. Other outputs ignore it.
+  std::uint8_t depth = 8;
 
   friend bool operator==(const Transform&, const Transform&) = default;
 };
@@ -109,7 +112,8 @@ struct Transform {
 MEDIA_EXPORT Transform canonical(const Transform& transform);
 /// The one spelling, of the canonical transform:
 /// `w=320,h=240,fit=cover,gravity=north,format=avif,q=50,max_bytes=20000,enlarge=1,bg=ffffff,rotate=90,flip=h,trim=10,sharpen=1,blur=2.5,icc=keep,meta=copyright,frames=all,at=12.5`,
-/// in this order, defaults left out (format is always there). Two transforms that mean the same spell the same.
+/// or with `depth=10` behind the format, in this order, defaults left out (format is always there). Two transforms that mean the same spell
+/// the same.
 MEDIA_EXPORT std::string to_string(const Transform& transform);
 /// Reads what `to_string` writes, keys in any order. `invalid_argument` names the key and what it accepts.
 MEDIA_EXPORT Result<Transform> parse_transform(std::string_view text);

@@ -177,6 +177,7 @@ void put_transform(Writer& writer, const Transform& transform) {
   writer.put(static_cast<std::uint8_t>(transform.at.has_value()));
   writer.put(to_wire(transform.at.value_or(std::chrono::milliseconds(0))));
   writer.put(static_cast<std::uint8_t>(transform.keep_codecs));
+  writer.put(transform.depth);
 }
 
 Transform get_transform(Fields& fields) {
@@ -215,6 +216,7 @@ Transform get_transform(Fields& fields) {
   const auto moment = get_milliseconds(fields);
   if (has_moment) transform.at = moment;
   transform.keep_codecs = fields.get_bool();
+  transform.depth = fields.get<std::uint8_t>();
   fields.require(image::edits_are_in_range(transform));
   return transform;
 }

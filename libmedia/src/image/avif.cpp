@@ -5,11 +5,13 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <string>
 
 #include "image/avif_loop.hpp"
 #include "image/colour.hpp"
 #include "image/format.hpp"
+#include "image/light.hpp"
 #include "image/settings.hpp"
 
 namespace media::image {
@@ -41,7 +43,7 @@ std::uint8_t orientation(const avifImage& image) {
   return left_right ? kTurnedThenLeftRight[turns] : kTurnedThenTopDown[turns];
 }
 
-class AvifDecoder final : public Decoder {
+class AvifDecoder final : public Decoder, private DeepDecoder {
  public:
   AvifDecoder(std::vector<std::byte> bytes, const Control& control)
       : bytes_(std::move(bytes)), control_(control), decoder_(avifDecoderCreate()) {}
@@ -66,39 +68,31 @@ class AvifDecoder final : public Decoder {
     header_.credit = exif_credit({reinterpret_cast<const std::byte*>(image.exif.data), image.exif.size});
     MEDIA_TRY(control_.check_pixels({image.width, image.height}, "the AVIF"));
     crop_ = crop(image);
+    is_deep_ = image.depth > 8;
     header_.picture = {crop_.width, crop_.height};
     return {};
   }
 
-  Result<Rows> start(Size) override {
-    const Size coded{header_.info.width, header_.info.height};
-    const Layout layout = header_.info.has_alpha ? Layout::rgba : Layout::rgb;
-    // Planes of up to 16 bits in the decoder (twice while a grid is put together), pixels of 16 bits, and ours.
-    MEDIA_TRY(control_.check_memory(bytes_.size() + coded.pixels() * 24 + image_bytes(coded, layout), "the AVIF"));
-    MEDIA_TRY(control_.check());
-    MEDIA_TRY(outcome(avifDecoderNextImage(decoder_.get())));
-    MEDIA_TRY(convert());
-    // Only now, because what the AV1 data says of colour goes before what the file says.
-    header_.profile = profile(*decoder_->image);
-    return Rows{header_.picture, layout};
-  }
+  Result<Rows> start(Size) override { return begin(image_); }
 
   Result<std::unique_ptr<FrameReader>> frames() override;
 
   Result<void> read_row(std::span<std::uint8_t> row) override {
-    copy_row(next_++, row);
+    copy_row(image_, next_++, row);
     return {};
   }
+
+  DeepDecoder* deep() noexcept override { return is_deep_ ? this : nullptr; }
 
   /// The next frame of a sequence; false after the last.
   Result<bool> read_frame(Frame& frame) {
     const avifResult code = avifDecoderNextImage(decoder_.get());
     if (code == AVIF_RESULT_NO_IMAGES_REMAINING) return false;
     MEDIA_TRY(outcome(code));
-    MEDIA_TRY(convert());
+    MEDIA_TRY(convert(image_));
     header_.profile = profile(*decoder_->image);
     frame.image = Image(header_.picture, image_.layout);
-    for (std::uint32_t y = 0; y < header_.picture.height; ++y) copy_row(y, frame.image.row(y));
+    for (std::uint32_t y = 0; y < header_.picture.height; ++y) copy_row(image_, y, frame.image.row(y));
     const avifImageTiming& timing = decoder_->imageTiming;
     constexpr double kLongestSeconds = 86'400;
     frame.shown = std::chrono::milliseconds(std::llround(std::clamp(timing.duration, 0.0, kLongestSeconds) * 1000));
@@ -109,34 +103,72 @@ class AvifDecoder final : public Decoder {
   Result<void> rewind() { return outcome(avifDecoderReset(decoder_.get())); }
 
  private:
-  /// The picture that libavif has just decoded, into `image_`.
-  Result<void> convert() {
+  Result<Rows> start_deep() override { return begin(deep_image_); }
+
+  Result<void> read_deep_row(std::span<std::uint16_t> row) override {
+    copy_row(deep_image_, next_++, row);
+    return {};
+  }
+
+  /// Decodes the first picture.
+  template <class Code>
+  Result<Rows> begin(Raster<Code>& into) {
+    const Size coded{header_.info.width, header_.info.height};
+    const Layout layout = header_.info.has_alpha ? Layout::rgba : Layout::rgb;
+    // Planes of up to 16 bits in the decoder (twice while a grid is put together), pixels of 16 bits, and ours.
+    MEDIA_TRY(control_.check_memory(bytes_.size() + coded.pixels() * 24 + image_bytes(coded, layout), "the AVIF"));
+    MEDIA_TRY(control_.check());
+    MEDIA_TRY(outcome(avifDecoderNextImage(decoder_.get())));
+    MEDIA_TRY(convert(into));
+    // Only now, because what the AV1 data says of colour goes before what the file says.
+    header_.profile = profile(*decoder_->image);
+    return Rows{header_.picture, layout};
+  }
+
+  /// The picture that libavif has just decoded.
+  Result<void> convert(Image& into) {
+    const auto light = high_range(*decoder_->image);
+    if (decoder_->image->depth <= 8 && !light) return to_pixels(into);
+    // Of more than 8 bits the nearest ones are taken; libyuv, which libavif asks for 8, would cut.
+    DeepImage wide;
+    MEDIA_TRY(to_pixels(wide));
+    if (light) {
+      into = Image(wide.size, wide.layout);
+      ToSrgb(*light).convert(wide.data, into.data, wide.layout);
+    } else {
+      into = narrowed(wide);
+    }
+    return {};
+  }
+  Result<void> convert(DeepImage& into) {
+    MEDIA_TRY(to_pixels(into));
+    if (const auto light = high_range(*decoder_->image)) ToSrgb(*light).convert(into.data, into.data, into.layout);
+    return {};
+  }
+
+  template <class Code>
+  Result<void> to_pixels(Raster<Code>& into) {
     const Size coded{header_.info.width, header_.info.height};
     const Layout layout = header_.info.has_alpha ? Layout::rgba : Layout::rgb;
     avifImage& image = *decoder_->image;
     if (image.width != coded.width || image.height != coded.height)
       return Error{Errc::corrupt, "AVIF: the picture is not of the size that the file says"};
-    image_ = Image(coded, layout);
+    into = Raster<Code>(coded, layout);
     avifRGBImage rgb{};
     avifRGBImageSetDefaults(&rgb, &image);
-    // Of more than 8 bits the nearest ones are taken; libyuv, which libavif asks for 8, would cut.
-    const bool deep = image.depth > 8;
-    std::vector<std::uint16_t> wide(deep ? coded.pixels() * channels(layout) : 0);
-    rgb.depth = deep ? 16 : 8;
+    rgb.depth = 8 * sizeof(Code);
     rgb.format = layout == Layout::rgba ? AVIF_RGB_FORMAT_RGBA : AVIF_RGB_FORMAT_RGB;
     rgb.ignoreAlpha = layout == Layout::rgba ? AVIF_FALSE : AVIF_TRUE;
     rgb.alphaPremultiplied = AVIF_FALSE;
-    rgb.pixels = deep ? reinterpret_cast<std::uint8_t*>(wide.data()) : image_.data.data();
-    rgb.rowBytes = static_cast<std::uint32_t>(image_.stride() * (deep ? 2 : 1));
-    MEDIA_TRY(outcome(avifImageYUVToRGB(&image, &rgb)));
-    std::transform(wide.begin(), wide.end(), image_.data.begin(),
-                   [](std::uint16_t value) { return static_cast<std::uint8_t>((value * 255U + 32767U) / 65535U); });
-    return {};
+    rgb.pixels = reinterpret_cast<std::uint8_t*>(into.data.data());
+    rgb.rowBytes = static_cast<std::uint32_t>(into.stride() * sizeof(Code));
+    return outcome(avifImageYUVToRGB(&image, &rgb));
   }
 
-  void copy_row(std::uint32_t y, std::span<std::uint8_t> row) const {
-    const auto whole = image_.row(crop_.y + y);
-    const auto part = whole.subspan(std::size_t{crop_.x} * channels(image_.layout), row.size());
+  template <class Code>
+  void copy_row(const Raster<Code>& image, std::uint32_t y, std::span<Code> row) const {
+    const auto whole = image.row(crop_.y + y);
+    const auto part = whole.subspan(std::size_t{crop_.x} * channels(image.layout), row.size());
     std::copy(part.begin(), part.end(), row.begin());
   }
 
@@ -164,17 +196,31 @@ class AvifDecoder final : public Decoder {
     return valid && inside ? found : out;
   }
 
+  /// The light of a picture of high dynamic range. An ICC profile goes before what else the file says of its colours.
+  static std::optional<Light> high_range(const avifImage& image) {
+    Light light;
+    if (image.transferCharacteristics == AVIF_TRANSFER_CHARACTERISTICS_SMPTE2084) light.transfer = Light::Transfer::pq;
+    if (image.transferCharacteristics == AVIF_TRANSFER_CHARACTERISTICS_HLG) light.transfer = Light::Transfer::hlg;
+    if (light.transfer == Light::Transfer::srgb || image.icc.size > 0) return std::nullopt;
+    // Unsaid, it is what all such pictures have.
+    if (image.colorPrimaries == AVIF_COLOR_PRIMARIES_BT2020 || image.colorPrimaries == AVIF_COLOR_PRIMARIES_UNSPECIFIED)
+      light.primaries = Light::Primaries::bt2020;
+    if (image.colorPrimaries == AVIF_COLOR_PRIMARIES_SMPTE432) light.primaries = Light::Primaries::p3;
+#if AVIF_VERSION >= 1000000
+    if (image.clli.maxCLL > 0) light.peak_nits = image.clli.maxCLL;
+#endif
+    return light;
+  }
+
   static std::vector<std::byte> profile(const avifImage& image) {
     if (image.icc.size > 0) {
       const auto* bytes = reinterpret_cast<const std::byte*>(image.icc.data);
       return {bytes, bytes + image.icc.size};
     }
-    // Wide primaries with an ordinary curve. The HDR curves (PQ, HLG) would need tone mapping, not a matrix.
+    // Wide primaries with an ordinary curve; what has another one is in sRGB already.
     const bool wide = image.colorPrimaries == AVIF_COLOR_PRIMARIES_SMPTE432 || image.colorPrimaries == AVIF_COLOR_PRIMARIES_BT2020 ||
                       image.colorPrimaries == AVIF_COLOR_PRIMARIES_SMPTE431;
-    const bool hdr = image.transferCharacteristics == AVIF_TRANSFER_CHARACTERISTICS_SMPTE2084 ||
-                     image.transferCharacteristics == AVIF_TRANSFER_CHARACTERISTICS_HLG;
-    if (!wide || hdr) return {};
+    if (!wide || high_range(image)) return {};
     std::array<float, 8> primaries{};
     avifColorPrimariesGetValues(image.colorPrimaries, primaries.data());
     return profile_from_primaries(primaries);
@@ -200,7 +246,9 @@ class AvifDecoder final : public Decoder {
   const Control& control_;
   std::unique_ptr<avifDecoder, DestroyDecoder> decoder_;
   avifCropRect crop_{};
+  bool is_deep_ = false;
   Image image_;
+  DeepImage deep_image_;
   std::uint32_t next_ = 0;
 };
 
@@ -278,10 +326,10 @@ Result<void> add_metadata(avifImage& image, const Encoding& encoding) {
   return {};
 }
 
-Result<AvifImage> make_planes(Size size, const Encoding& encoding) {
+Result<AvifImage> make_planes(Size size, std::uint32_t depth, const Encoding& encoding) {
   constexpr std::uint32_t kMaxSide = 65535;
   if (size.width > kMaxSide || size.height > kMaxSide) return Error{Errc::too_large, "an AVIF has at most 65535 pixels a side"};
-  AvifImage planes(avifImageCreate(size.width, size.height, 8, AVIF_PIXEL_FORMAT_YUV420));
+  AvifImage planes(avifImageCreate(size.width, size.height, depth, AVIF_PIXEL_FORMAT_YUV420));
   if (!planes) return Error{Errc::too_large, "encode AVIF: no memory"};
   planes->yuvRange = AVIF_RANGE_FULL;
   planes->colorPrimaries = AVIF_COLOR_PRIMARIES_BT709;
@@ -340,7 +388,7 @@ Result<std::vector<std::byte>> encode_avif(const avifImage& image, int quality) 
 
 /// The planes of an `rgb` or `rgba` picture.
 Result<AvifImage> to_planes(const Image& image, const Encoding& encoding) {
-  MEDIA_TRY_ASSIGN(AvifImage planes, make_planes(image.size, encoding));
+  MEDIA_TRY_ASSIGN(AvifImage planes, make_planes(image.size, 8, encoding));
   const bool alpha = image.layout == Layout::rgba;
   avifRGBImage rgb{};
   avifRGBImageSetDefaults(&rgb, planes.get());
@@ -363,12 +411,33 @@ Result<std::vector<std::byte>> encode(const Image& image, const Encoding& encodi
 
 Result<std::vector<std::byte>> encode_planes(const Planes& planes, const Encoding& encoding, const Control& control) {
   MEDIA_TRY(control.check());
-  MEDIA_TRY_ASSIGN(const AvifImage image, make_planes(planes.size, encoding));
+  MEDIA_TRY_ASSIGN(const AvifImage image, make_planes(planes.size, 8, encoding));
   image->imageOwnsYUVPlanes = AVIF_FALSE;
   for (std::size_t plane = 0; plane < planes.data.size(); ++plane) {
     // libavif only reads from here, its type only says so.
     image->yuvPlanes[plane] = const_cast<std::uint8_t*>(planes.data[plane].data());
     image->yuvRowBytes[plane] = planes.plane_size(plane).width;
+  }
+  return encode_avif(*image, encoding.quality);
+}
+
+/// At 10 bits: planes of our own making, because libavif computes those beyond 8 bits in floating point.
+Result<std::vector<std::byte>> encode_deep(const DeepImage& picture, const Encoding& encoding, const Control& control) {
+  if (picture.layout == Layout::grey) return encode_deep(grey_to_rgb(picture), encoding, control);
+  MEDIA_TRY(control.check());
+  DeepPlanes planes = to_planes(picture, avif_settings::kDeepBits);
+  MEDIA_TRY_ASSIGN(const AvifImage image, make_planes(planes.size, planes.bits, encoding));
+  const auto bytes_of = [&](std::size_t plane) { return reinterpret_cast<std::uint8_t*>(planes.data[plane].data()); };
+  const auto row_bytes_of = [&](std::size_t plane) { return std::uint32_t{planes.plane_size(plane).width * 2}; };
+  image->imageOwnsYUVPlanes = AVIF_FALSE;
+  for (std::size_t plane = 0; plane < 3; ++plane) {
+    image->yuvPlanes[plane] = bytes_of(plane);
+    image->yuvRowBytes[plane] = row_bytes_of(plane);
+  }
+  if (picture.layout == Layout::rgba) {
+    image->imageOwnsAlphaPlane = AVIF_FALSE;
+    image->alphaPlane = bytes_of(3);
+    image->alphaRowBytes = row_bytes_of(3);
   }
   return encode_avif(*image, encoding.quality);
 }
@@ -424,6 +493,6 @@ std::string version() {
 
 }  // namespace
 
-const Codec kAvif{Format::avif, sniffs, open, encode, encode_planes, version, animate};
+const Codec kAvif{Format::avif, sniffs, open, encode, encode_planes, version, animate, nullptr, encode_deep};
 
 }  // namespace media::image

@@ -30,18 +30,23 @@ Context make_context() {
   return context;
 }
 
-cmsUInt32Number input_type(Layout layout) {
-  switch (layout) {
-    case Layout::grey:
-      return TYPE_GRAY_8;
-    case Layout::rgb:
-      return TYPE_RGB_8;
-    case Layout::rgba:
-      return TYPE_RGBA_8;
-    case Layout::cmyk:
-      return TYPE_CMYK_8;
-  }
-  return TYPE_RGB_8;
+/// Samples of eight bits as lcms names them, or of as many as `Code` has.
+template <class Code>
+cmsUInt32Number pixel_type(Layout layout) {
+  const auto type = [layout]() -> cmsUInt32Number {
+    switch (layout) {
+      case Layout::grey:
+        return TYPE_GRAY_8;
+      case Layout::rgb:
+        return TYPE_RGB_8;
+      case Layout::rgba:
+        return TYPE_RGBA_8;
+      case Layout::cmyk:
+        return TYPE_CMYK_8;
+    }
+    return TYPE_RGB_8;
+  }();
+  return (type & ~static_cast<cmsUInt32Number>(BYTES_SH(7))) | BYTES_SH(sizeof(Code));
 }
 
 cmsColorSpaceSignature profile_space(Layout layout) {
@@ -68,18 +73,23 @@ bool changes_nothing(cmsHTRANSFORM transform, Layout layout) {
   return true;
 }
 
-Image mix_ink(const Image& image) {
-  Image out(image.size, Layout::rgb);
-  const std::uint8_t* in = image.data.data();
-  std::uint8_t* to = out.data.data();
+template <class Code>
+Raster<Code> mix_ink(const Raster<Code>& image) {
+  constexpr unsigned kMost = kWhite<Code>;
+  Raster<Code> out(image.size, Layout::rgb);
+  const Code* in = image.data.data();
+  Code* to = out.data.data();
   for (std::uint64_t left = image.size.pixels(); left > 0; --left, in += 4, to += 3) {
-    const unsigned light = 255U - in[3];
-    for (std::size_t c = 0; c < 3; ++c) to[c] = static_cast<std::uint8_t>(((255U - in[c]) * light + 127) / 255);
+    const unsigned light = kMost - in[3];
+    for (std::size_t c = 0; c < 3; ++c) to[c] = static_cast<Code>(((kMost - in[c]) * light + kMost / 2) / kMost);
   }
   return out;
 }
 
-Image without_profile(Image image) { return image.layout == Layout::cmyk ? mix_ink(image) : std::move(image); }
+template <class Code>
+Raster<Code> without_profile(Raster<Code> image) {
+  return image.layout == Layout::cmyk ? mix_ink(image) : std::move(image);
+}
 
 /// From the colours of a profile to sRGB, where that is another thing than nothing.
 struct Conversion {
@@ -87,6 +97,7 @@ struct Conversion {
   ColourTransform transform;  ///< Null: the pixels stay as they are.
 };
 
+template <class Code>
 Conversion make_conversion(std::span<const std::byte> profile, Layout layout) {
   Conversion conversion;
   if (profile.empty() || profile.size() > std::numeric_limits<cmsUInt32Number>::max()) return conversion;
@@ -96,19 +107,23 @@ Conversion make_conversion(std::span<const std::byte> profile, Layout layout) {
   const Profile from(cmsOpenProfileFromMemTHR(context, profile.data(), static_cast<cmsUInt32Number>(profile.size())));
   if (!from || cmsGetColorSpace(from.get()) != profile_space(layout)) return conversion;
   const Profile srgb(cmsCreate_sRGBProfileTHR(context));
-  const bool alpha = layout == Layout::rgba;
-  ColourTransform transform(cmsCreateTransformTHR(context, from.get(), input_type(layout), srgb.get(), alpha ? TYPE_RGBA_8 : TYPE_RGB_8,
-                                                  INTENT_PERCEPTUAL, alpha ? cmsFLAGS_COPY_ALPHA : 0));
-  if (transform && (layout == Layout::cmyk || !changes_nothing(transform.get(), layout))) conversion.transform = std::move(transform);
+  const auto to_srgb = [&]<class Samples>(Samples, cmsUInt32Number flags) {
+    const bool alpha = layout == Layout::rgba;
+    return ColourTransform(cmsCreateTransformTHR(context, from.get(), pixel_type<Samples>(layout), srgb.get(),
+                                                 pixel_type<Samples>(alpha ? Layout::rgba : Layout::rgb), INTENT_PERCEPTUAL,
+                                                 flags | (alpha ? cmsFLAGS_COPY_ALPHA : 0)));
+  };
+  ColourTransform transform = to_srgb(std::uint8_t{}, 0);
+  if (!transform || (layout != Layout::cmyk && changes_nothing(transform.get(), layout))) return conversion;
+  // What lcms makes of profiles to be faster is a grid of colours, between which 16 bits are not what they should be.
+  if constexpr (sizeof(Code) > 1) transform = to_srgb(Code{}, cmsFLAGS_NOOPTIMIZE);
+  conversion.transform = std::move(transform);
   return conversion;
 }
 
-}  // namespace
-
-bool is_srgb(std::span<const std::byte> profile) { return !make_conversion(profile, Layout::rgb).transform; }
-
-Image to_srgb(Image image, std::span<const std::byte> profile) {
-  const Conversion conversion = make_conversion(profile, image.layout);
+template <class Code>
+Raster<Code> converted(Raster<Code> image, std::span<const std::byte> profile) {
+  const Conversion conversion = make_conversion<Code>(profile, image.layout);
   const ColourTransform& transform = conversion.transform;
   if (!transform) return without_profile(std::move(image));
   if (image.layout == Layout::rgb || image.layout == Layout::rgba) {
@@ -117,12 +132,19 @@ Image to_srgb(Image image, std::span<const std::byte> profile) {
     }
     return image;
   }
-  Image out(image.size, Layout::rgb);
+  Raster<Code> out(image.size, Layout::rgb);
   for (std::uint32_t y = 0; y < image.size.height; ++y) {
     cmsDoTransform(transform.get(), image.row(y).data(), out.row(y).data(), image.size.width);
   }
   return out;
 }
+
+}  // namespace
+
+bool is_srgb(std::span<const std::byte> profile) { return !make_conversion<std::uint8_t>(profile, Layout::rgb).transform; }
+
+Image to_srgb(Image image, std::span<const std::byte> profile) { return converted(std::move(image), profile); }
+DeepImage to_srgb(DeepImage image, std::span<const std::byte> profile) { return converted(std::move(image), profile); }
 
 bool is_rgb_profile(std::span<const std::byte> profile) {
   constexpr std::size_t kLongest = std::size_t{1} << 20U;

@@ -14,6 +14,8 @@ namespace media::image {
 /// A profile that is absent, broken, of another kind than the pixels or sRGB itself changes nothing: a photo with a
 /// damaged profile is shown as every viewer shows it. CMYK without a usable profile is mixed as light over ink.
 Image to_srgb(Image image, std::span<const std::byte> profile);
+/// The same at 16 bits.
+DeepImage to_srgb(DeepImage image, std::span<const std::byte> profile);
 /// True where `to_srgb` would leave RGB pixels of this profile as they are.
 bool is_srgb(std::span<const std::byte> profile);
 

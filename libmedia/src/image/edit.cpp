@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -15,7 +16,8 @@ namespace {
 /// Full scale of the samples in which pictures are blurred: 8 bits would show steps after eight passes.
 constexpr std::uint32_t kFull = 65535;
 /// What a code value weighs in them.
-constexpr std::uint32_t kCode = kFull / 255;
+template <class Code>
+constexpr std::uint32_t kCode = kFull / kWhite<Code>;
 
 constexpr std::uint32_t kWeightBits = 16;
 /// Three boxes are off by 0.9 % of an edge's height, four by 0.7 %.
@@ -224,27 +226,45 @@ void gaussian(Samples& samples, std::uint32_t sigma_hundredths) {
 }
 
 /// BT.601, as JPEG has it, in 256ths.
-unsigned brightness(const std::uint8_t* pixel) { return (77U * pixel[0] + 150U * pixel[1] + 29U * pixel[2] + 128U) >> 8U; }
+template <class Code>
+unsigned brightness(const Code* pixel) {
+  return (77U * pixel[0] + 150U * pixel[1] + 29U * pixel[2] + 128U) >> 8U;
+}
 
-std::uint8_t limited(int value) { return static_cast<std::uint8_t>(std::clamp(value, 0, 255)); }
+// Colours that count by their alpha, and back: of 8 bits the product itself is a sample, which nothing has to be rounded for.
+std::uint16_t weighted(std::uint8_t code, unsigned alpha) { return static_cast<std::uint16_t>(code * alpha); }
+std::uint16_t weighted(std::uint16_t code, unsigned alpha) { return static_cast<std::uint16_t>((code * alpha + kFull / 2) / kFull); }
+std::uint16_t opacity(std::uint8_t alpha) { return static_cast<std::uint16_t>(alpha * 255U); }
+std::uint16_t opacity(std::uint16_t alpha) { return alpha; }
+/// What a code value of alpha weighs among samples of `opacity`.
+template <class Code>
+constexpr std::uint32_t kOpacity = sizeof(Code) == 1 ? 255 : 1;
 
-Image with_alpha(const Image& picture) {
-  Image out(picture.size, Layout::rgba);
+template <class Code>
+Code limited(int value) {
+  return static_cast<Code>(std::clamp(value, 0, static_cast<int>(kWhite<Code>)));
+}
+
+template <class Code>
+Raster<Code> with_alpha(const Raster<Code>& picture) {
+  Raster<Code> out(picture.size, Layout::rgba);
   const std::size_t parts = channels(picture.layout);
-  const std::uint8_t* in = picture.data.data();
+  const Code* in = picture.data.data();
   for (std::size_t at = 0; at < out.data.size(); at += 4, in += parts) {
     for (std::size_t c = 0; c < 3; ++c) out.data[at + c] = in[parts == 1 ? 0 : c];
-    out.data[at + 3] = parts == 4 ? in[3] : std::uint8_t{255};
+    out.data[at + 3] = parts == 4 ? in[3] : std::numeric_limits<Code>::max();
   }
   return out;
 }
 
-Image pad(Image picture, const Transform& transform) {
+template <class Code>
+Raster<Code> pad(Raster<Code> picture, const Transform& transform) {
   const Canvas canvas = canvas_of(picture.size, transform);
   if (canvas.size == picture.size) return picture;
   const bool opaque = transform.background.has_value() || transform.format == Format::jpeg;
   const Colour ground = transform.background.value_or(Colour{});
-  std::array<std::uint8_t, 4> fill{ground.red, ground.green, ground.blue, 255};
+  const auto code = [](unsigned value) { return static_cast<Code>(value * (kWhite<Code> / 255)); };
+  std::array<Code, 4> fill{code(ground.red), code(ground.green), code(ground.blue), code(255)};
   if (!opaque) {
     picture = with_alpha(picture);
     fill = {0, 0, 0, 0};
@@ -253,73 +273,102 @@ Image pad(Image picture, const Transform& transform) {
     const bool grey = ground.red == ground.green && ground.green == ground.blue;
     if (picture.layout == Layout::grey && !grey) picture = grey_to_rgb(std::move(picture));
   }
-  Image out(canvas.size, picture.layout);
+  Raster<Code> out(canvas.size, picture.layout);
   const std::size_t parts = channels(out.layout);
-  for (std::size_t at = 0; at < out.data.size(); at += parts) std::memcpy(out.data.data() + at, fill.data(), parts);
+  for (std::size_t at = 0; at < out.data.size(); at += parts) std::copy_n(fill.begin(), parts, out.data.data() + at);
   for (std::uint32_t y = 0; y < picture.size.height; ++y) {
-    std::memcpy(out.row(canvas.top + y).data() + canvas.left * parts, picture.row(y).data(), picture.stride());
+    const auto row = picture.row(y);
+    std::copy(row.begin(), row.end(), out.row(canvas.top + y).begin() + static_cast<std::ptrdiff_t>(canvas.left * parts));
   }
   return out;
 }
 
-}  // namespace
-
-Image blur(Image picture, std::uint32_t sigma_hundredths) {
+template <class Code>
+Raster<Code> blurred(Raster<Code> picture, std::uint32_t sigma_hundredths) {
   const std::size_t parts = channels(picture.layout);
   Samples samples{picture.size, parts, std::vector<std::uint16_t>(picture.data.size())};
   std::uint16_t* to = samples.values.data();
   if (picture.layout != Layout::rgba) {
-    for (std::size_t i = 0; i < picture.data.size(); ++i) to[i] = static_cast<std::uint16_t>(picture.data[i] * kCode);
+    constexpr std::uint32_t kUnit = kCode<Code>;
+    for (std::size_t i = 0; i < picture.data.size(); ++i) to[i] = static_cast<std::uint16_t>(picture.data[i] * kUnit);
     gaussian(samples, sigma_hundredths);
-    for (std::size_t i = 0; i < picture.data.size(); ++i) picture.data[i] = static_cast<std::uint8_t>((to[i] + kCode / 2) / kCode);
+    for (std::size_t i = 0; i < picture.data.size(); ++i) picture.data[i] = static_cast<Code>((to[i] + kUnit / 2) / kUnit);
     return picture;
   }
   for (std::size_t i = 0; i < picture.data.size(); i += 4) {
-    const unsigned alpha = picture.data[i + 3];
-    for (std::size_t c = 0; c < 3; ++c) to[i + c] = static_cast<std::uint16_t>(picture.data[i + c] * alpha);
-    to[i + 3] = static_cast<std::uint16_t>(alpha * 255);
+    const Code alpha = picture.data[i + 3];
+    for (std::size_t c = 0; c < 3; ++c) to[i + c] = weighted(picture.data[i + c], alpha);
+    to[i + 3] = opacity(alpha);
   }
   gaussian(samples, sigma_hundredths);
+  constexpr std::uint32_t kMost = kWhite<Code>;
   for (std::size_t i = 0; i < picture.data.size(); i += 4) {
     const std::uint32_t alpha = to[i + 3];
-    picture.data[i + 3] = static_cast<std::uint8_t>((alpha + 127) / 255);
+    picture.data[i + 3] = static_cast<Code>((alpha + kOpacity<Code> / 2) / kOpacity<Code>);
     for (std::size_t c = 0; c < 3; ++c) {
-      const std::uint32_t straight = alpha == 0 ? 0 : std::min((to[i + c] * 255U + alpha / 2) / alpha, 255U);
-      picture.data[i + c] = picture.data[i + 3] == 0 ? std::uint8_t{0} : static_cast<std::uint8_t>(straight);
+      // A sample times white, and half of the alpha: 32 bits hold it.
+      const std::uint32_t straight = alpha == 0 ? 0 : std::min((to[i + c] * kMost + alpha / 2) / alpha, kMost);
+      picture.data[i + c] = picture.data[i + 3] == 0 ? Code{0} : static_cast<Code>(straight);
     }
   }
   return picture;
 }
 
-Image sharpen(Image picture, std::uint32_t amount_hundredths, std::uint32_t sigma_hundredths) {
+template <class Code>
+Raster<Code> sharpened(Raster<Code> picture, std::uint32_t amount_hundredths, std::uint32_t sigma_hundredths) {
   const std::size_t parts = channels(picture.layout);
   const bool alpha = picture.layout == Layout::rgba;
   const std::size_t pixels = picture.size.pixels();
-  const auto brightness_at = [&](std::size_t i) { return parts == 1 ? picture.data[i] : brightness(picture.data.data() + i * parts); };
+  const auto brightness_at = [&](std::size_t i) {
+    return static_cast<Code>(parts == 1 ? picture.data[i] : brightness(picture.data.data() + i * parts));
+  };
   Samples samples{picture.size, alpha ? std::size_t{2} : std::size_t{1}, std::vector<std::uint16_t>(pixels * (alpha ? 2 : 1))};
   std::uint16_t* values = samples.values.data();
   for (std::size_t i = 0; i < pixels; ++i) {
     if (alpha) {
-      const unsigned opacity = picture.data[i * 4 + 3];
-      values[2 * i] = static_cast<std::uint16_t>(brightness_at(i) * opacity);
-      values[2 * i + 1] = static_cast<std::uint16_t>(opacity * 255);
+      const Code share = picture.data[i * 4 + 3];
+      values[2 * i] = weighted(brightness_at(i), share);
+      values[2 * i + 1] = opacity(share);
     } else {
-      values[i] = static_cast<std::uint16_t>(brightness_at(i) * kCode);
+      values[i] = static_cast<std::uint16_t>(brightness_at(i) * kCode<Code>);
     }
   }
   gaussian(samples, sigma_hundredths);
   const std::size_t colours = std::min<std::size_t>(parts, 3);
+  constexpr int kMost = kMaxSharpening * static_cast<int>(kWhite<Code> / 255);
   for (std::size_t i = 0; i < pixels; ++i) {
     if (alpha && (picture.data[i * 4 + 3] == 0 || values[2 * i + 1] == 0)) continue;
     const std::int64_t blurred = alpha ? static_cast<std::int64_t>(std::uint64_t{values[2 * i]} * kFull / values[2 * i + 1]) : values[i];
-    const std::int64_t more = (static_cast<std::int64_t>(brightness_at(i) * kCode) - blurred) * amount_hundredths;
-    constexpr std::int64_t kUnit = std::int64_t{kCode} * 100;
+    const std::int64_t more = (static_cast<std::int64_t>(brightness_at(i) * kCode<Code>) - blurred) * amount_hundredths;
+    constexpr std::int64_t kUnit = std::int64_t{kCode<Code>} * 100;
     const auto change = static_cast<int>((more + (more < 0 ? -kUnit / 2 : kUnit / 2)) / kUnit);
-    const int bounded = std::clamp(change, -kMaxSharpening, kMaxSharpening);
-    std::uint8_t* pixel = picture.data.data() + i * parts;
-    for (std::size_t c = 0; c < colours; ++c) pixel[c] = limited(pixel[c] + bounded);
+    const int bounded = std::clamp(change, -kMost, kMost);
+    Code* pixel = picture.data.data() + i * parts;
+    for (std::size_t c = 0; c < colours; ++c) pixel[c] = limited<Code>(pixel[c] + bounded);
   }
   return picture;
+}
+
+template <class Code>
+Raster<Code> edited(Raster<Code> picture, const Transform& transform) {
+  if (transform.sharpen_hundredths != 0) {
+    picture = sharpened(std::move(picture), transform.sharpen_hundredths, transform.sharpen_sigma_hundredths);
+  }
+  if (transform.blur_hundredths != 0) picture = blurred(std::move(picture), transform.blur_hundredths);
+  if (transform.fit == Fit::pad) picture = pad(std::move(picture), transform);
+  return picture;
+}
+
+}  // namespace
+
+Image blur(Image picture, std::uint32_t sigma_hundredths) { return blurred(std::move(picture), sigma_hundredths); }
+DeepImage blur(DeepImage picture, std::uint32_t sigma_hundredths) { return blurred(std::move(picture), sigma_hundredths); }
+
+Image sharpen(Image picture, std::uint32_t amount_hundredths, std::uint32_t sigma_hundredths) {
+  return sharpened(std::move(picture), amount_hundredths, sigma_hundredths);
+}
+DeepImage sharpen(DeepImage picture, std::uint32_t amount_hundredths, std::uint32_t sigma_hundredths) {
+  return sharpened(std::move(picture), amount_hundredths, sigma_hundredths);
 }
 
 bool has_edits(const Transform& transform) noexcept {
@@ -327,13 +376,7 @@ bool has_edits(const Transform& transform) noexcept {
          (transform.fit == Fit::pad && transform.width != 0 && transform.height != 0);
 }
 
-Image edit(Image picture, const Transform& transform) {
-  if (transform.sharpen_hundredths != 0) {
-    picture = sharpen(std::move(picture), transform.sharpen_hundredths, transform.sharpen_sigma_hundredths);
-  }
-  if (transform.blur_hundredths != 0) picture = blur(std::move(picture), transform.blur_hundredths);
-  if (transform.fit == Fit::pad) picture = pad(std::move(picture), transform);
-  return picture;
-}
+Image edit(Image picture, const Transform& transform) { return edited(std::move(picture), transform); }
+DeepImage edit(DeepImage picture, const Transform& transform) { return edited(std::move(picture), transform); }
 
 }  // namespace media::image

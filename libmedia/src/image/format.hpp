@@ -87,6 +87,24 @@ class FrameWriter {
   FrameWriter() = default;
 };
 
+/// What a decoder is whose file keeps more than 8 bits of a sample: its rows as they are, never reduced.
+///
+/// Thread-safety: none; it holds a codec's state.
+class DeepDecoder {
+ public:
+  virtual ~DeepDecoder() = default;
+  DeepDecoder(const DeepDecoder&) = delete;
+  DeepDecoder& operator=(const DeepDecoder&) = delete;
+
+  /// Once, instead of `Decoder::start`, and as that: the rows are of the size of `Header::picture`.
+  virtual Result<Rows> start_deep() = 0;
+  /// The next row, from the top; `row` has width x channels samples, of which 65535 is white and opaque. Errors as `Decoder::start`'s.
+  virtual Result<void> read_deep_row(std::span<std::uint16_t> row) = 0;
+
+ protected:
+  DeepDecoder() = default;
+};
+
 /// One opened picture. Its limits have been checked by whoever made it: `header().info` passes the pixel budget.
 /// It may refer to the ByteReader and the Control that it was opened with.
 ///
@@ -100,6 +118,8 @@ class Decoder {
   [[nodiscard]] const Header& header() const noexcept { return header_; }
   /// The same picture by its planes, to be used instead of this one's rows; part of the decoder. Null where it has none to give.
   virtual PlaneDecoder* planes() noexcept { return nullptr; }
+  /// The same picture in 16 bits a sample; part of the decoder. Null where 8 hold all that there is.
+  virtual DeepDecoder* deep() noexcept { return nullptr; }
   /// The size of the rows that `start` would give: it, and nothing else of `wanted`, decides about them.
   [[nodiscard]] virtual Size size_for(Size /*wanted*/) const { return header_.picture; }
   /// All frames, from the first one on, whether or not rows have been read before; refers to this decoder. Null where the file is of
@@ -157,6 +177,8 @@ struct Codec {
   Result<std::unique_ptr<FrameWriter>> (*animate)(Size size, int quality, std::uint32_t plays, const Control& control) = nullptr;
   /// Loads what the library would look for in files while it decodes; null where it looks for none.
   void (*load)() = nullptr;
+  /// As `encode`, at 10 bits a sample; null where the format keeps no more than 8.
+  Result<std::vector<std::byte>> (*encode_deep)(const DeepImage& image, const Encoding& encoding, const Control& control) = nullptr;
 };
 
 inline constexpr std::size_t kSniffBytes = 256;

@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
+#include <optional>
 #include <string>
 
 #include "image/format.hpp"
+#include "image/light.hpp"
 
 namespace media::image {
 namespace {
@@ -26,6 +29,9 @@ struct ReleaseHandle {
 struct ReleaseImage {
   void operator()(heif_image* image) const { heif_image_release(image); }
 };
+struct FreeColours {
+  void operator()(heif_color_profile_nclx* colours) const { heif_nclx_color_profile_free(colours); }
+};
 struct FreeOptions {
   void operator()(heif_decoding_options* options) const { heif_decoding_options_free(options); }
 };
@@ -44,7 +50,7 @@ Result<void> outcome(const heif_error& error) {
   }
 }
 
-class HeicDecoder final : public WholeDecoder {
+class HeicDecoder final : public WholeDecoder, private DeepDecoder {
  public:
   HeicDecoder(std::vector<std::byte> bytes, const Control& control)
       : bytes_(std::move(bytes)), control_(control), context_(heif_context_alloc()) {}
@@ -72,37 +78,89 @@ class HeicDecoder final : public WholeDecoder {
       if (heif_image_handle_get_raw_color_profile(handle, header_.profile.data()).code != heif_error_Ok) header_.profile.clear();
     }
     read_credit();
+    read_light();
     return {};
   }
 
   Result<Rows> start(Size) override {
+    if (light_ && is_deep()) {
+      // Eight bits of such a curve would leave steps.
+      MEDIA_TRY_ASSIGN(const Rows rows, start_deep());
+      image_ = narrowed(deep_image_);
+      return rows;
+    }
+    MEDIA_TRY_ASSIGN(const auto image, decode(header_.info.has_alpha ? heif_chroma_interleaved_RGBA : heif_chroma_interleaved_RGB, 1));
+    MEDIA_TRY_ASSIGN(const Rows rows, take(*image, image_, 8));
+    if (light_) {
+      DeepImage wide(image_.size, image_.layout);
+      std::transform(image_.data.begin(), image_.data.end(), wide.data.begin(), widened);
+      ToSrgb(*light_).convert(wide.data, image_.data, rows.layout);
+    }
+    return rows;
+  }
+
+  DeepDecoder* deep() noexcept override { return is_deep() ? this : nullptr; }
+
+ private:
+  using Decoded = std::unique_ptr<heif_image, ReleaseImage>;
+
+  [[nodiscard]] bool is_deep() const noexcept { return heif_image_handle_get_luma_bits_per_pixel(handle_.get()) > 8; }
+
+  Result<Rows> start_deep() override {
+    constexpr bool kLittle = std::endian::native == std::endian::little;
+    constexpr heif_chroma kRgb = kLittle ? heif_chroma_interleaved_RRGGBB_LE : heif_chroma_interleaved_RRGGBB_BE;
+    constexpr heif_chroma kRgba = kLittle ? heif_chroma_interleaved_RRGGBBAA_LE : heif_chroma_interleaved_RRGGBBAA_BE;
+    MEDIA_TRY_ASSIGN(const auto image, decode(header_.info.has_alpha ? kRgba : kRgb, 2));
+    const int bits = heif_image_get_bits_per_pixel_range(image.get(), heif_channel_interleaved);
+    if (bits < 8 || bits > 16) return Error{Errc::unsupported, "HEIC: " + std::to_string(bits) + " bits a sample"};
+    MEDIA_TRY_ASSIGN(const Rows rows, take(*image, deep_image_, static_cast<unsigned>(bits)));
+    if (light_) ToSrgb(*light_).convert(deep_image_.data, deep_image_.data, rows.layout);
+    return rows;
+  }
+
+  Result<void> read_deep_row(std::span<std::uint16_t> row) override {
+    const auto from = deep_image_.row(next_deep_++);
+    std::copy(from.begin(), from.end(), row.begin());
+    return {};
+  }
+
+  Result<Decoded> decode(heif_chroma chroma, std::uint64_t sample_bytes) {
     const Layout layout = header_.info.has_alpha ? Layout::rgba : Layout::rgb;
     // Planes, tiles on their way into them, the turned copy, interleaved pixels, and ours.
-    MEDIA_TRY(control_.check_memory(bytes_.size() + header_.picture.pixels() * 12 + image_bytes(header_.picture, layout), "the HEIC"));
+    MEDIA_TRY(control_.check_memory(
+        bytes_.size() + header_.picture.pixels() * 12 + image_bytes(header_.picture, layout) * (2 * sample_bytes - 1), "the HEIC"));
     MEDIA_TRY(control_.check());
     const std::unique_ptr<heif_decoding_options, FreeOptions> options(heif_decoding_options_alloc());
     if (!options) return Error{Errc::too_large, "HEIC: no memory to decode it"};
-    options->convert_hdr_to_8bit = 1;
+    options->convert_hdr_to_8bit = sample_bytes == 1 ? 1 : 0;
     heif_image* decoded = nullptr;
-    const heif_error error =
-        heif_decode_image(handle_.get(), &decoded, heif_colorspace_RGB,
-                          layout == Layout::rgba ? heif_chroma_interleaved_RGBA : heif_chroma_interleaved_RGB, options.get());
-    const std::unique_ptr<heif_image, ReleaseImage> image(decoded);
+    const heif_error error = heif_decode_image(handle_.get(), &decoded, heif_colorspace_RGB, chroma, options.get());
+    Decoded image(decoded);
     MEDIA_TRY(outcome(error));
+    return image;
+  }
+
+  /// Copies the pixels, which have so many bits in the lower ones of their samples.
+  template <class Code>
+  Result<Rows> take(const heif_image& decoded, Raster<Code>& into, unsigned bits) {
+    const Layout layout = header_.info.has_alpha ? Layout::rgba : Layout::rgb;
     int stride = 0;
-    const std::uint8_t* plane = heif_image_get_plane_readonly(image.get(), heif_channel_interleaved, &stride);
-    const Size size{static_cast<std::uint32_t>(std::max(heif_image_get_width(image.get(), heif_channel_interleaved), 0)),
-                    static_cast<std::uint32_t>(std::max(heif_image_get_height(image.get(), heif_channel_interleaved), 0))};
+    const std::uint8_t* plane = heif_image_get_plane_readonly(&decoded, heif_channel_interleaved, &stride);
+    const Size size{static_cast<std::uint32_t>(std::max(heif_image_get_width(&decoded, heif_channel_interleaved), 0)),
+                    static_cast<std::uint32_t>(std::max(heif_image_get_height(&decoded, heif_channel_interleaved), 0))};
     if (plane == nullptr || size != header_.picture) return Error{Errc::corrupt, "HEIC: the picture is not of the size that the file says"};
-    image_ = Image(size, layout);
+    into = Raster<Code>(size, layout);
     for (std::uint32_t y = 0; y < size.height; ++y) {
-      std::memcpy(image_.row(y).data(), plane + static_cast<std::ptrdiff_t>(y) * stride, image_.stride());
+      std::memcpy(into.row(y).data(), plane + static_cast<std::ptrdiff_t>(y) * stride, into.stride() * sizeof(Code));
     }
-    if (layout == Layout::rgba && heif_image_handle_is_premultiplied_alpha(handle_.get()) != 0) divide_by_alpha();
+    if (bits < 8 * sizeof(Code)) {
+      const std::uint32_t most = (1U << bits) - 1;
+      for (Code& code : into.data) code = static_cast<Code>((std::min<std::uint32_t>(code, most) * kWhite<Code> + most / 2) / most);
+    }
+    if (layout == Layout::rgba && heif_image_handle_is_premultiplied_alpha(handle_.get()) != 0) divide_by_alpha(into);
     return Rows{size, layout};
   }
 
- private:
   void read_credit() {
     heif_item_id id = 0;
     if (heif_image_handle_get_list_of_metadata_block_IDs(handle_.get(), "Exif", &id, 1) < 1) return;
@@ -113,13 +171,31 @@ class HeicDecoder final : public WholeDecoder {
     header_.credit = exif_credit(std::span(block).subspan(kExifOffsetBytes));
   }
 
-  void divide_by_alpha() {
-    for (std::size_t at = 0; at < image_.data.size(); at += 4) {
-      const unsigned alpha = image_.data[at + 3];
+  /// Of PQ and HLG; an ICC profile goes before what else the file says of its colours.
+  void read_light() {
+    heif_color_profile_nclx* given = nullptr;
+    if (!header_.profile.empty() || heif_image_handle_get_nclx_color_profile(handle_.get(), &given).code != heif_error_Ok) return;
+    const std::unique_ptr<heif_color_profile_nclx, FreeColours> colours(given);
+    Light light;
+    if (colours->transfer_characteristics == heif_transfer_characteristic_ITU_R_BT_2100_0_PQ) light.transfer = Light::Transfer::pq;
+    if (colours->transfer_characteristics == heif_transfer_characteristic_ITU_R_BT_2100_0_HLG) light.transfer = Light::Transfer::hlg;
+    if (light.transfer == Light::Transfer::srgb) return;
+    // Unsaid, it is what all such pictures have.
+    if (colours->color_primaries == heif_color_primaries_ITU_R_BT_2020_2_and_2100_0 ||
+        colours->color_primaries == heif_color_primaries_unspecified)
+      light.primaries = Light::Primaries::bt2020;
+    if (colours->color_primaries == heif_color_primaries_SMPTE_EG_432_1) light.primaries = Light::Primaries::p3;
+    light_ = light;
+  }
+
+  template <class Code>
+  static void divide_by_alpha(Raster<Code>& image) {
+    constexpr std::uint32_t kMost = kWhite<Code>;
+    for (std::size_t at = 0; at < image.data.size(); at += 4) {
+      const std::uint32_t alpha = image.data[at + 3];
       if (alpha == 0) continue;
-      for (std::size_t c = 0; c < 3; ++c) {
-        image_.data[at + c] = static_cast<std::uint8_t>(std::min(255U, (image_.data[at + c] * 255U + alpha / 2) / alpha));
-      }
+      for (std::size_t c = 0; c < 3; ++c)
+        image.data[at + c] = static_cast<Code>(std::min(kMost, (image.data[at + c] * kMost + alpha / 2) / alpha));
     }
   }
 
@@ -127,6 +203,9 @@ class HeicDecoder final : public WholeDecoder {
   const Control& control_;
   std::unique_ptr<heif_context, FreeContext> context_;
   std::unique_ptr<heif_image_handle, ReleaseHandle> handle_;
+  std::optional<Light> light_;  ///< Of high dynamic range.
+  DeepImage deep_image_;
+  std::uint32_t next_deep_ = 0;
 };
 
 bool sniffs(std::span<const std::byte> head) {

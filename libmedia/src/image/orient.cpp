@@ -8,14 +8,15 @@
 namespace media::image {
 namespace {
 
-/// Where the pixel (x, y) of the result lies in the source: origin + x * across + y * down, in bytes.
+/// Where the pixel (x, y) of the result lies in the source: origin + x * across + y * down, in samples.
 struct Walk {
   std::ptrdiff_t origin;
   std::ptrdiff_t across;
   std::ptrdiff_t down;
 };
 
-Walk walk(const Image& image, std::uint8_t orientation) {
+template <class Code>
+Walk walk(const Raster<Code>& image, std::uint8_t orientation) {
   const auto pixel = static_cast<std::ptrdiff_t>(channels(image.layout));
   const auto line = static_cast<std::ptrdiff_t>(image.stride());
   const std::ptrdiff_t right = pixel * (static_cast<std::ptrdiff_t>(image.size.width) - 1);
@@ -40,8 +41,8 @@ Walk walk(const Image& image, std::uint8_t orientation) {
   }
 }
 
-template <std::size_t kPixel>
-void copy_pixels(const Image& from, Image& to, const Walk& way) {
+template <std::size_t kPixel, class Code>
+void copy_pixels(const Raster<Code>& from, Raster<Code>& to, const Walk& way) {
   // In squares, because with a quarter turn one of the two sides is read or written across the rows.
   constexpr std::uint32_t kTile = 32;
   for (std::uint32_t top = 0; top < to.size.height; top += kTile) {
@@ -49,9 +50,10 @@ void copy_pixels(const Image& from, Image& to, const Walk& way) {
     for (std::uint32_t left = 0; left < to.size.width; left += kTile) {
       const std::uint32_t right = std::min(left + kTile, to.size.width);
       for (std::uint32_t y = top; y < bottom; ++y) {
-        std::uint8_t* out = to.row(y).data() + std::size_t{left} * kPixel;
+        Code* out = to.row(y).data() + std::size_t{left} * kPixel;
         std::ptrdiff_t at = way.origin + static_cast<std::ptrdiff_t>(y) * way.down + static_cast<std::ptrdiff_t>(left) * way.across;
-        for (std::uint32_t x = left; x < right; ++x, out += kPixel, at += way.across) std::memcpy(out, from.data.data() + at, kPixel);
+        for (std::uint32_t x = left; x < right; ++x, out += kPixel, at += way.across)
+          std::memcpy(out, from.data.data() + at, kPixel * sizeof(Code));
       }
     }
   }
@@ -75,6 +77,26 @@ std::uint8_t number_of(const Turn& turn) {
   return static_cast<std::uint8_t>(1 + place + (turn.swaps ? 4 : 0));
 }
 
+template <class Code>
+Raster<Code> turned(const Raster<Code>& image, std::uint8_t orientation) {
+  Raster<Code> out(upright(image.size, orientation), image.layout);
+  const Walk way = walk(image, orientation);
+  switch (channels(image.layout)) {
+    case 1:
+      copy_pixels<1>(image, out, way);
+      break;
+    case 3:
+      copy_pixels<3>(image, out, way);
+      break;
+    default:
+      copy_pixels<4>(image, out, way);
+      break;
+  }
+  return out;
+}
+
+bool turns(std::uint8_t orientation) { return orientation >= 2 && orientation <= 8; }
+
 }  // namespace
 
 std::uint8_t combined(std::uint8_t first, std::uint8_t second) noexcept {
@@ -93,27 +115,8 @@ std::uint8_t turn_of(const Transform& transform) noexcept {
   return turn;
 }
 
-Image orient(const Image& image, std::uint8_t orientation) {
-  if (orientation < 2 || orientation > 8) return image;
-  Image out(upright(image.size, orientation), image.layout);
-  const Walk way = walk(image, orientation);
-  switch (channels(image.layout)) {
-    case 1:
-      copy_pixels<1>(image, out, way);
-      break;
-    case 3:
-      copy_pixels<3>(image, out, way);
-      break;
-    default:
-      copy_pixels<4>(image, out, way);
-      break;
-  }
-  return out;
-}
-
-Image orient(Image&& image, std::uint8_t orientation) {
-  if (orientation < 2 || orientation > 8) return std::move(image);
-  return orient(std::as_const(image), orientation);
-}
+Image orient(const Image& image, std::uint8_t orientation) { return turns(orientation) ? turned(image, orientation) : image; }
+Image orient(Image&& image, std::uint8_t orientation) { return turns(orientation) ? turned(image, orientation) : std::move(image); }
+DeepImage orient(DeepImage&& image, std::uint8_t orientation) { return turns(orientation) ? turned(image, orientation) : std::move(image); }
 
 }  // namespace media::image

@@ -29,5 +29,6 @@ std::uint8_t turn_of(const Transform& transform) noexcept;
 Image orient(const Image& image, std::uint8_t orientation);
 /// Without a copy where there is nothing to do.
 Image orient(Image&& image, std::uint8_t orientation);
+DeepImage orient(DeepImage&& image, std::uint8_t orientation);
 
 }  // namespace media::image

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <iterator>
 #include <map>
 #include <utility>
 #include <vector>
@@ -50,16 +51,54 @@ struct Target {
   std::uint8_t orientation = 1;
   /// Planes with half of the colour will do for all who want it, if the source has planes.
   bool as_planes = false;
+  bool deep = false;                    ///< 16 bits a sample, up to the encoder.
   std::vector<std::size_t> transforms;  ///< None: it is described.
 };
 
 /// Memory of making and encoding one target: the picture, its turned and flattened copies, and the encoder's own
 /// planes and tables (AVIF's are the greatest: about 40 bytes a pixel).
-std::uint64_t output_bytes(Size size) { return size.pixels() * 48; }
+std::uint64_t output_bytes(Size size, bool deep = false) { return size.pixels() * (deep ? 80 : 48); }
+
+/// A decoder's rows in 8 bits.
+class ByteRows {
+ public:
+  using Numbers = Brisk;
+
+  explicit ByteRows(Decoder& decoder) : decoder_(decoder) {}
+  Result<Rows> start(Size wanted) { return decoder_.start(wanted); }
+  Result<void> read(std::span<std::uint8_t> row) { return decoder_.read_row(row); }
+
+ private:
+  Decoder& decoder_;
+};
+
+/// The same in 16 bits: what the file keeps, or its 8 spread over them.
+class DeepRows {
+ public:
+  using Numbers = Exact;
+
+  explicit DeepRows(Decoder& decoder) : decoder_(decoder), deep_(decoder.deep()) {}
+  [[nodiscard]] static Size size_for(Decoder& decoder, Size wanted) {
+    return decoder.deep() != nullptr ? decoder.header().picture : decoder.size_for(wanted);
+  }
+  Result<Rows> start(Size wanted) { return deep_ != nullptr ? deep_->start_deep() : decoder_.start(wanted); }
+  Result<void> read(std::span<std::uint16_t> row) {
+    if (deep_ != nullptr) return deep_->read_deep_row(row);
+    narrow_.resize(row.size());
+    MEDIA_TRY(decoder_.read_row(narrow_));
+    std::transform(narrow_.begin(), narrow_.end(), row.begin(), widened);
+    return {};
+  }
+
+ private:
+  Decoder& decoder_;
+  DeepDecoder* deep_;
+  std::vector<std::uint8_t> narrow_;
+};
 
 Result<const Codec*> encoder_of(const Transform& transform) {
   const Codec* codec = find_codec(transform.format);
-  if (codec == nullptr || codec->encode == nullptr) {
+  if (codec == nullptr || codec->encode == nullptr || (transform.depth > 8 && codec->encode_deep == nullptr)) {
     return Error{Errc::unsupported, "this build cannot write " + std::string(to_string(transform.format))};
   }
   return codec;
@@ -87,14 +126,18 @@ class Derivation {
     plan_targets();
     for (const Target& target : targets_) {
       MEDIA_TRY(control_.check_pixels(target.geometry.size, "the output"));
-      MEDIA_TRY(control_.check_memory(output_bytes(target.geometry.size), "the output"));
+      MEDIA_TRY(control_.check_memory(output_bytes(target.geometry.size, target.deep), "the output"));
       for (const std::size_t i : target.transforms) {
         const Size size = canvas_of(upright(target.geometry.size, target.orientation), transforms_[i]).size;
         MEDIA_TRY(control_.check_pixels(size, "the output"));
-        MEDIA_TRY(control_.check_memory(output_bytes(size), "the output"));
+        MEDIA_TRY(control_.check_memory(output_bytes(size, target.deep), "the output"));
       }
     }
+    const auto deep = std::stable_partition(targets_.begin(), targets_.end(), [](const Target& target) { return !target.deep; });
+    const std::vector<Target> deep_targets(std::make_move_iterator(deep), std::make_move_iterator(targets_.end()));
+    targets_.erase(deep, targets_.end());
     MEDIA_TRY(decoder_->planes() != nullptr ? run_planes() : run_rows());
+    MEDIA_TRY(run_deep_rows(deep_targets));
     // Only now, because some codecs learn while they decode.
     derived_.source = decoder_->header().info;
     control_.report(1);
@@ -105,18 +148,22 @@ class Derivation {
   /// True where an output can be made of planes with half of the colour.
   static bool takes_planes(const Transform& transform) {
     const Codec* codec = find_codec(transform.format);
-    return codec != nullptr && codec->encode_planes != nullptr && !has_edits(transform);
+    return codec != nullptr && codec->encode_planes != nullptr && !has_edits(transform) && !is_deep(transform);
   }
+
+  static bool is_deep(const Transform& transform) { return transform.depth > 8; }
 
   void plan_targets() {
     for (std::size_t i = 0; i < placements_.size(); ++i) {
       const Placement& placement = placements_[i];
       const bool as_planes = takes_planes(transforms_[i]);
+      const bool deep = is_deep(transforms_[i]);
       const auto same = std::find_if(targets_.begin(), targets_.end(), [&](const Target& target) {
-        return target.geometry == placement.geometry && target.orientation == placement.orientation && target.as_planes == as_planes;
+        return target.geometry == placement.geometry && target.orientation == placement.orientation && target.as_planes == as_planes &&
+               target.deep == deep;
       });
       if (same == targets_.end()) {
-        targets_.push_back({placement.geometry, placement.orientation, as_planes, {i}});
+        targets_.push_back({placement.geometry, placement.orientation, as_planes, deep, {i}});
       } else {
         same->transforms.push_back(i);
       }
@@ -126,7 +173,7 @@ class Derivation {
   /// A picture of the whole for what is told of it; where nothing else is asked for, it is the proof that the source decodes.
   [[nodiscard]] Target small_target() const {
     const Header& header = decoder_->header();
-    return {small_geometry(header.picture), header.info.orientation, false, {}};
+    return {small_geometry(header.picture), header.info.orientation, false, false, {}};
   }
 
   // From rows of pixels.
@@ -144,37 +191,55 @@ class Derivation {
     }
     // The smallest rows are good enough for it.
     passes.begin()->second.push_back(small);
-    for (auto& [size, targets] : passes) {
-      if (began_) {
-        MEDIA_TRY_ASSIGN(decoder_, open_again_());
-      }
-      began_ = true;
-      MEDIA_TRY(pass_of_rows(*decoder_, targets));
-    }
+    for (const auto& [size, targets] : passes) MEDIA_TRY(pass_of_rows<ByteRows>(targets));
     return {};
   }
 
-  Result<void> pass_of_rows(Decoder& decoder, const std::vector<Target>& targets) {
+  /// After the others, which may be had of the same decoder: few ask for this.
+  Result<void> run_deep_rows(const std::vector<Target>& deep_targets) {
+    std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<Target>> passes;
+    for (const Target& target : deep_targets) {
+      const Size size = DeepRows::size_for(*decoder_, target.geometry.whole_size());
+      passes[{size.width, size.height}].push_back(target);
+    }
+    for (const auto& [size, targets] : passes) MEDIA_TRY(pass_of_rows<DeepRows>(targets));
+    return {};
+  }
+
+  /// A decoder that nobody has used yet.
+  Result<void> renew() {
+    if (began_) {
+      MEDIA_TRY_ASSIGN(decoder_, open_again_());
+    }
+    began_ = true;
+    return {};
+  }
+
+  template <class Source>
+  Result<void> pass_of_rows(const std::vector<Target>& targets) {
+    MEDIA_TRY(renew());
+    using Taker = RowResampler<typename Source::Numbers>;
+    Source source(*decoder_);
     const Size wanted = targets.front().geometry.whole_size();
-    MEDIA_TRY_ASSIGN(const Rows rows, decoder.start(wanted));
+    MEDIA_TRY_ASSIGN(const Rows rows, source.start(wanted));
     std::uint64_t bytes = 0;
-    for (const Target& target : targets) bytes += Resampler::working_bytes(rows.size, rows.layout, target.geometry);
+    for (const Target& target : targets) bytes += Taker::working_bytes(rows.size, rows.layout, target.geometry);
     MEDIA_TRY(control_.check_memory(bytes, "the picture"));
-    std::vector<Resampler> resamplers;
+    std::vector<Taker> resamplers;
     resamplers.reserve(targets.size());
     for (const Target& target : targets) resamplers.emplace_back(rows.size, rows.layout, target.geometry);
-    std::vector<std::uint8_t> row(std::size_t{rows.size.width} * channels(rows.layout));
+    std::vector<typename Taker::Code> row(std::size_t{rows.size.width} * channels(rows.layout));
     // All rows, also those below what is kept: a source that ends too early has to be noticed.
     for (std::uint32_t y = 0; y < rows.size.height; ++y) {
       if (y % kRowsBetweenChecks == 0) {
         MEDIA_TRY(control_.check());
         report(kDecodeShare * y / rows.size.height);
       }
-      MEDIA_TRY(decoder.read_row(row));
-      for (Resampler& resampler : resamplers) resampler.push_row(row);
+      MEDIA_TRY(source.read(row));
+      for (Taker& resampler : resamplers) resampler.push_row(row);
     }
     for (std::size_t i = 0; i < targets.size(); ++i) {
-      MEDIA_TRY(finish(targets[i], in_output_colours(resamplers[i].take(), decoder.header())));
+      MEDIA_TRY(finish(targets[i], in_output_colours(resamplers[i].take(), decoder_->header())));
     }
     return {};
   }
@@ -202,10 +267,7 @@ class Derivation {
       first.emplace_back(least->first, small);
     }
     for (const auto& [number, targets] : passes) {
-      if (began_) {
-        MEDIA_TRY_ASSIGN(decoder_, open_again_());
-      }
-      began_ = true;
+      MEDIA_TRY(renew());
       MEDIA_TRY(pass_of_planes(*decoder_, targets));
     }
     return {};
@@ -260,7 +322,8 @@ class Derivation {
   // From a picture of the right size to its outputs.
 
   /// `header` is asked only now, because some codecs learn of the profile while they decode.
-  Image in_output_colours(Image picture, const Header& header) {
+  template <class Code>
+  Raster<Code> in_output_colours(Raster<Code> picture, const Header& header) {
     const bool colour = picture.layout == Layout::rgb || picture.layout == Layout::rgba;
     if (keep_profile_ && colour && is_rgb_profile(header.profile)) {
       profile_ = header.profile;
@@ -290,8 +353,10 @@ class Derivation {
     derived_.appearance = describe(picture, 1);
   }
   void describe_all(const Planes& picture) { describe_all(to_rgb(picture)); }
+  void describe_all(const DeepImage& picture) { describe_all(narrowed(picture)); }
 
-  Result<Encoded> encode_edited(const Transform& transform, const Image& picture) {
+  template <class Code>
+  Result<Encoded> encode_edited(const Transform& transform, const Raster<Code>& picture) {
     if (has_edits(transform)) return encode_flat(transform, edit(picture, in_colours(transform)));
     return encode_flat(transform, picture);
   }
@@ -304,7 +369,8 @@ class Derivation {
   }
 
   /// Alpha is there only where the format keeps it, nobody gives a colour to lay under it, and there is something to be seen through it.
-  Result<Encoded> encode_flat(const Transform& transform, const Image& picture) {
+  template <class Code>
+  Result<Encoded> encode_flat(const Transform& transform, const Raster<Code>& picture) {
     const bool drop_alpha =
         picture.layout == Layout::rgba && (transform.background || transform.format == Format::jpeg || is_opaque(picture));
     if (!drop_alpha) return encode_one(transform, picture);
@@ -317,10 +383,14 @@ class Derivation {
   Result<std::vector<std::byte>> encode(const Codec& codec, const Encoding& encoding, const Planes& picture) {
     return codec.encode_planes(picture, encoding, control_);
   }
+  Result<std::vector<std::byte>> encode(const Codec& codec, const Encoding& encoding, const DeepImage& picture) {
+    return codec.encode_deep(picture, encoding, control_);
+  }
 
   /// What an encoded picture is compared with.
   // NOLINTNEXTLINE(bugprone-return-const-ref-from-parameter): it is given the picture of its caller, which lives longer.
   static const Image& as_image(const Image& picture) { return picture; }
+  static Image as_image(const DeepImage& picture) { return narrowed(picture); }
   static Image as_image(const Planes& picture) { return to_rgb(resample(picture, {picture.size}, Chroma::full)); }
 
   Result<Image> decode_again(const Codec& codec, std::span<const std::byte> bytes) {
@@ -348,8 +418,8 @@ class Derivation {
     // A lossless format has nothing to choose from.
     const Aim aim{usual != 0 ? transform.score / 10.0 : 0, transform.max_bytes, quality};
     if (usual != 0 && (aim.score > 0 || aim.max_bytes > 0)) {
-      MEDIA_TRY(
-          control_.check_memory(output_bytes(picture.size) + image_bytes(picture.size, Layout::rgba) * 2, "the search for a quality"));
+      MEDIA_TRY(control_.check_memory(output_bytes(picture.size, is_deep(transform)) + image_bytes(picture.size, Layout::rgba) * 2,
+                                      "the search for a quality"));
       const Image& reference = as_image(picture);
       const auto score_of = [&](const std::vector<std::byte>& bytes) -> Result<double> {
         MEDIA_TRY_ASSIGN(const Image again, decode_again(*codec, bytes));

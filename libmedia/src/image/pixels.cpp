@@ -11,40 +11,59 @@ namespace {
 
 constexpr std::uint32_t kAveragedRows = 128;
 
-}  // namespace
-
-Image flatten(Image image, Colour background) {
+template <class Code>
+Raster<Code> laid_over(Raster<Code> image, Colour background) {
   if (image.layout != Layout::rgba) return image;
-  Image out(image.size, Layout::rgb);
-  const std::array<unsigned, 3> under{background.red, background.green, background.blue};
-  const std::uint8_t* in = image.data.data();
-  std::uint8_t* to = out.data.data();
+  constexpr unsigned kMost = kWhite<Code>;
+  constexpr unsigned kUnit = kMost / 255;
+  Raster<Code> out(image.size, Layout::rgb);
+  const std::array<unsigned, 3> under{background.red * kUnit, background.green * kUnit, background.blue * kUnit};
+  const Code* in = image.data.data();
+  Code* to = out.data.data();
   // Code values are mixed, not light: that is what browsers and editors do, so the result looks like the source does there.
   for (std::uint64_t left = image.size.pixels(); left > 0; --left, in += 4, to += 3) {
     const unsigned alpha = in[3];
-    for (std::size_t c = 0; c < 3; ++c) to[c] = static_cast<std::uint8_t>((in[c] * alpha + under[c] * (255 - alpha) + 127) / 255);
+    // Of 16 bits, too, 32 hold the sum: white times white and a half.
+    for (std::size_t c = 0; c < 3; ++c) to[c] = static_cast<Code>((in[c] * alpha + under[c] * (kMost - alpha) + kMost / 2) / kMost);
   }
   return out;
 }
 
-Image grey_to_rgb(Image image) {
+template <class Code>
+Raster<Code> spread(Raster<Code> image) {
   if (image.layout != Layout::grey) return image;
-  Image out(image.size, Layout::rgb);
-  std::uint8_t* to = out.data.data();
-  for (const std::uint8_t value : image.data) {
+  Raster<Code> out(image.size, Layout::rgb);
+  Code* to = out.data.data();
+  for (const Code value : image.data) {
     to[0] = to[1] = to[2] = value;
     to += 3;
   }
   return out;
 }
 
-bool is_opaque(const Image& image) noexcept {
+template <class Code>
+bool has_no_hole(const Raster<Code>& image) noexcept {
   if (image.layout != Layout::rgba) return true;
   for (std::size_t at = 3; at < image.data.size(); at += 4) {
-    if (image.data[at] != 255) return false;
+    if (image.data[at] != kWhite<Code>) return false;
   }
   return true;
 }
+
+}  // namespace
+
+Image narrowed(const DeepImage& image) {
+  Image out(image.size, image.layout);
+  std::transform(image.data.begin(), image.data.end(), out.data.begin(), [](std::uint16_t code) { return narrowed(code); });
+  return out;
+}
+
+Image flatten(Image image, Colour background) { return laid_over(std::move(image), background); }
+DeepImage flatten(DeepImage image, Colour background) { return laid_over(std::move(image), background); }
+Image grey_to_rgb(Image image) { return spread(std::move(image)); }
+DeepImage grey_to_rgb(DeepImage image) { return spread(std::move(image)); }
+bool is_opaque(const Image& image) noexcept { return has_no_hole(image); }
+bool is_opaque(const DeepImage& image) noexcept { return has_no_hole(image); }
 
 std::string average_colour(const Image& image) {
   const std::uint32_t step = channels(image.layout);

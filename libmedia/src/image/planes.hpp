@@ -88,6 +88,20 @@ class PlaneDecoder {
 Planes orient(Planes planes, std::uint8_t orientation);
 /// Planes of full chroma as RGB.
 Image to_rgb(const Planes& planes);
+/// A picture as AVIF keeps it beyond 8 bits: as Planes of half chroma, but so many bits a sample, in the lower ones of 16, and with alpha.
+struct DeepPlanes {
+  Size size;
+  unsigned bits = 10;
+  /// Y', Cb, Cr, alpha; the last one is empty where the picture has none.
+  std::array<std::vector<std::uint16_t>, 4> data;
+
+  [[nodiscard]] Size plane_size(std::size_t plane) const noexcept {
+    return plane == 0 || plane == 3 ? size : chroma_size(size, Chroma::half);
+  }
+};
+/// Of rgb or rgba, at 9 to 12 bits: each sample the nearest one there is. Whole numbers all the way, the same on every machine.
+DeepPlanes to_planes(const DeepImage& image, unsigned bits);
+
 /// The average colour of each two by two pixels; planes that have it so already are returned as they are.
 Planes halve_chroma(Planes planes);
 

@@ -28,16 +28,21 @@ int pull(spng_ctx*, void* user, void* into, std::size_t length) {
   return input.error() ? SPNG_IO_ERROR : SPNG_IO_EOF;
 }
 
-/// 16 bits to 8, to the nearest: libspng would cut the lower ones off.
-void narrow(std::span<const std::uint16_t> rgba, Layout layout, std::span<std::uint8_t> to) {
+std::uint16_t as(std::uint16_t code, std::uint16_t /*type*/) { return code; }
+/// To the nearest: libspng would cut the lower bits off.
+std::uint8_t as(std::uint16_t code, std::uint8_t /*type*/) { return narrowed(code); }
+
+/// RGBA of 16 bits in the channels and the depth that are wanted.
+template <class Code>
+void rearrange(std::span<const std::uint16_t> rgba, Layout layout, std::span<Code> to) {
   const std::uint32_t step = channels(layout);
-  std::uint8_t* pixel = to.data();
+  Code* pixel = to.data();
   for (std::size_t at = 0; at < rgba.size(); at += 4, pixel += step) {
-    for (std::size_t c = 0; c < step; ++c) pixel[c] = static_cast<std::uint8_t>((rgba[at + c] * 255U + 32767U) / 65535U);
+    for (std::size_t c = 0; c < step; ++c) pixel[c] = as(rgba[at + c], Code{});
   }
 }
 
-class PngDecoder final : public Decoder {
+class PngDecoder final : public Decoder, private DeepDecoder {
  public:
   PngDecoder(const ByteReader& source, const Control& control) : input_(source), control_(control), context_(spng_ctx_new(0)) {}
 
@@ -114,24 +119,34 @@ class PngDecoder final : public Decoder {
   }
 
   Result<void> read_row(std::span<std::uint8_t> row) override {
+    if (deep_) return next_deep_row(row);
     const std::uint32_t y = next_++;
-    if (interlaced_) {
-      if (deep_) {
-        narrow(deep_row(y), layout_, row);
-      } else {
-        std::memcpy(row.data(), whole_.row(y).data(), row.size());
-      }
-      return {};
-    }
-    const std::span<std::uint16_t> deep = deep_ ? deep_row(0) : std::span<std::uint16_t>();
-    const int decoded =
-        deep_ ? spng_decode_row(context_.get(), deep.data(), deep.size_bytes()) : spng_decode_row(context_.get(), row.data(), row.size());
-    if (decoded != 0 && !(decoded == SPNG_EOI && y + 1 == header_.picture.height)) return outcome(decoded);
-    if (deep_) narrow(deep, layout_, row);
+    if (!interlaced_) return decode_row(y, row.data(), row.size());
+    std::memcpy(row.data(), whole_.row(y).data(), row.size());
     return {};
   }
 
+  DeepDecoder* deep() noexcept override { return deep_ ? this : nullptr; }
+
  private:
+  Result<Rows> start_deep() override { return start(header_.picture); }
+  Result<void> read_deep_row(std::span<std::uint16_t> row) override { return next_deep_row(row); }
+
+  template <class Code>
+  Result<void> next_deep_row(std::span<Code> row) {
+    const std::uint32_t y = next_++;
+    const std::span<std::uint16_t> deep = deep_row(interlaced_ ? y : 0);
+    if (!interlaced_) MEDIA_TRY(decode_row(y, deep.data(), deep.size_bytes()));
+    rearrange(std::span<const std::uint16_t>(deep), layout_, row);
+    return {};
+  }
+
+  Result<void> decode_row(std::uint32_t y, void* into, std::size_t bytes) {
+    const int decoded = spng_decode_row(context_.get(), into, bytes);
+    if (decoded != 0 && !(decoded == SPNG_EOI && y + 1 == header_.picture.height)) return outcome(decoded);
+    return {};
+  }
+
   [[nodiscard]] std::span<std::uint16_t> deep_row(std::uint32_t y) {
     const std::size_t line = std::size_t{header_.picture.width} * 4;
     return std::span(deep_rows_).subspan(y * line, line);

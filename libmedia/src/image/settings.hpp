@@ -9,7 +9,7 @@
 namespace media::image {
 
 /// Raised when the pixels change before they come to an encoder (resampling, colour).
-inline constexpr int kPixelsRevision = 2;
+inline constexpr int kPixelsRevision = 3;
 /// The same of videos: goes up whenever the same source would be encoded to something else.
 inline constexpr int kVideoRevision = 2;
 
@@ -44,6 +44,8 @@ inline constexpr int kCarefulSpeed = 6;
 inline constexpr int kSpeed = 8;
 /// Of animations. From 7 on aom takes frames as they come and holds none back, so that memory is bounded; 0.11 of libavif does so, too.
 inline constexpr int kSequenceSpeed = 8;
+/// Of pictures with `Transform::depth` 10.
+inline constexpr unsigned kDeepBits = 10;
 }  // namespace avif_settings
 
 /// 0 for a format without quality.

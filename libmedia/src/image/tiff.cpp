@@ -86,9 +86,13 @@ int complain(TIFF*, void* user, const char*, const char* format, va_list argumen
 
 int keep_quiet(TIFF*, void*, const char*, const char*, va_list) { return 1; }
 
-std::uint8_t to_byte(std::uint32_t value, std::uint32_t most) { return static_cast<std::uint8_t>((value * 255U + most / 2) / most); }
+/// The nearest code value to a share of `most`, which has at most 16 bits.
+template <class Code>
+Code code_of(std::uint32_t value, std::uint32_t most) {
+  return static_cast<Code>((value * kWhite<Code> + most / 2) / most);
+}
 
-class TiffDecoder final : public Decoder {
+class TiffDecoder final : public Decoder, private DeepDecoder {
  public:
   TiffDecoder(const ByteReader& source, const Control& control) : stream_{source}, control_(control) {}
 
@@ -128,7 +132,16 @@ class TiffDecoder final : public Decoder {
     return Rows{size_, layout_};
   }
 
-  Result<void> read_row(std::span<std::uint8_t> row) override {
+  Result<void> read_row(std::span<std::uint8_t> row) override { return next_row(row); }
+
+  DeepDecoder* deep() noexcept override { return bits_ > 8 ? this : nullptr; }
+
+ private:
+  Result<Rows> start_deep() override { return start(size_); }
+  Result<void> read_deep_row(std::span<std::uint16_t> row) override { return next_row(row); }
+
+  template <class Code>
+  Result<void> next_row(std::span<Code> row) {
     const std::uint32_t y = next_++;
     if (y % band_rows_ == 0) {
       MEDIA_TRY(control_.check());
@@ -138,7 +151,6 @@ class TiffDecoder final : public Decoder {
     return {};
   }
 
- private:
   [[nodiscard]] Error damaged(std::string_view how) const {
     if (stream_.error) return *stream_.error;
     return {Errc::corrupt, "TIFF: " + (stream_.complaint.empty() ? std::string(how) : stream_.complaint)};
@@ -300,37 +312,39 @@ class TiffDecoder final : public Decoder {
     return line[bit / 8] >> (8 - bits_ - bit % 8) & ((1U << bits_) - 1);
   }
 
-  void convert(std::uint32_t row, std::span<std::uint8_t> to) const {
+  template <class Code>
+  void convert(std::uint32_t row, std::span<Code> to) const {
     const std::uint32_t most = (1U << bits_) - 1;
     const std::uint32_t step = channels(layout_);
     for (std::uint32_t x = 0; x < size_.width; ++x) {
-      std::uint8_t* pixel = to.data() + std::size_t{x} * step;
+      Code* pixel = to.data() + std::size_t{x} * step;
       if (photometric_ == PHOTOMETRIC_PALETTE) {
         const std::uint32_t index = sample(row, x, 0);
-        for (std::size_t c = 0; c < 3; ++c) pixel[c] = to_byte(palette_[c][index], palette_most_);
+        for (std::size_t c = 0; c < 3; ++c) pixel[c] = code_of<Code>(palette_[c][index], palette_most_);
       } else {
         for (std::uint16_t c = 0; c < colours_; ++c) {
           const std::uint32_t value = sample(row, x, c);
-          pixel[c] = to_byte(photometric_ == PHOTOMETRIC_MINISWHITE ? most - value : value, most);
+          pixel[c] = code_of<Code>(photometric_ == PHOTOMETRIC_MINISWHITE ? most - value : value, most);
         }
         if (colours_ == 1 && step == 4) pixel[1] = pixel[2] = pixel[0];
       }
       if (step == 4 && layout_ == Layout::rgba) {
         const std::uint32_t alpha = sample(row, x, colours_);
-        pixel[3] = to_byte(alpha, most);
+        pixel[3] = code_of<Code>(alpha, most);
         if (multiplied_) divide(row, x, alpha, pixel);
       }
     }
   }
 
   /// Straight colours of those that are multiplied by alpha; at the depth of the file, so that little is lost.
-  void divide(std::uint32_t row, std::uint32_t x, std::uint32_t alpha, std::uint8_t* pixel) const {
+  template <class Code>
+  void divide(std::uint32_t row, std::uint32_t x, std::uint32_t alpha, Code* pixel) const {
     if (alpha == 0 || photometric_ == PHOTOMETRIC_PALETTE) return;
     for (std::uint16_t c = 0; c < 3; ++c) {
       const std::uint32_t value = sample(row, x, colours_ == 1 ? std::uint16_t{0} : c);
       // White is 0 there, of which nothing can be multiplied away.
       if (photometric_ == PHOTOMETRIC_MINISWHITE) return;
-      pixel[c] = to_byte(std::min(value, alpha), alpha);
+      pixel[c] = code_of<Code>(std::min(value, alpha), alpha);
     }
   }
 

@@ -202,7 +202,7 @@ struct Key {
   std::string_view accepts;
   bool (*set)(Transform&, std::string_view);
 };
-constexpr std::array<Key, 21> kKeys{{
+constexpr std::array<Key, 22> kKeys{{
     {"w", "a whole number of pixels from 1 to 16384", [](Transform& t, std::string_view v) { return set_side(t.width, v); }},
     {"h", "a whole number of pixels from 1 to 16384", [](Transform& t, std::string_view v) { return set_side(t.height, v); }},
     {"fit", "contain, cover, fill, inside, none or pad", set_fit},
@@ -216,6 +216,12 @@ constexpr std::array<Key, 21> kKeys{{
        const Format format = format_from_name(v);
        if (is_output(format)) t.format = format;
        return is_output(format);
+     }},
+    {"depth", "8 or 10 bits",
+     [](Transform& t, std::string_view v) {
+       if (v != "8" && v != "10") return false;
+       t.depth = v == "8" ? limits::kUsualDepth : limits::kDeepDepth;
+       return true;
      }},
     {"q", "a whole number from 1 to 100", [](Transform& t, std::string_view v) { return set_number(t.quality, number(v, 1, 100)); }},
     {"score", "a number from 1 to 99.9 with at most one digit behind the point",
@@ -287,6 +293,9 @@ void settle_video(Transform& transform) {
   transform.height = given.height;
 }
 
+/// True where more than 8 bits can be written: of a still, by the one format that has them.
+bool keeps_depth(const Transform& transform) { return transform.format == Format::avif && transform.frames == Frames::first; }
+
 std::string gravity_text(const Gravity& gravity) {
   const auto* found = std::find_if(kGravities.begin(), kGravities.end(), [&](const GravityName& row) { return row.gravity == gravity; });
   if (found != kGravities.end()) return std::string(found->name);
@@ -317,6 +326,7 @@ Transform canonical(const Transform& transform) {
   if (out.quality == image::default_quality(out.format) || image::default_quality(out.format) == 0 || out.score != 0) out.quality = 0;
   if (out.format == Format::jpeg && out.background == Colour{}) out.background.reset();
   if (!can_animate(out.format) && out.frames != Frames::sheet) out.frames = Frames::first;
+  if (!keeps_depth(out)) out.depth = limits::kUsualDepth;
   // A GIF has no place for either, and is in sRGB therefore.
   if (out.format == Format::gif) out.keep_profile = out.keep_copyright = false;
   settle_turns(out);
@@ -335,6 +345,7 @@ std::string to_string(const Transform& given) {
   }
   if (transform.gravity != Gravity{}) out += "gravity=" + gravity_text(transform.gravity) + ",";
   out += "format=" + std::string(to_string(transform.format));
+  if (transform.depth != limits::kUsualDepth) out += ",depth=" + std::to_string(transform.depth);
   if (transform.score != 0) out += ",score=" + spelled(transform.score, 1);
   if (transform.quality != 0) out += ",q=" + std::to_string(transform.quality);
   if (transform.max_bytes != 0) out += ",max_bytes=" + std::to_string(transform.max_bytes);
@@ -370,6 +381,11 @@ Result<void> set_transform_key(Transform& transform, std::string_view key, std::
   if (multiplied(std::max(changed.width, changed.height), changed.dpr_hundredths) > limits::kMaxSide) {
     return Error{Errc::invalid_argument, "transform: " + std::string(key) + "=" + std::string(value.substr(0, 40)) +
                                              " makes more than 16384 pixels of w or h times dpr"};
+  }
+  if (changed.depth != limits::kUsualDepth && !keeps_depth(changed)) {
+    const std::string other = changed.format != Format::avif ? "format=" + std::string(to_string(changed.format))
+                                                             : "frames=" + std::string(kFrames[static_cast<std::size_t>(changed.frames)]);
+    return Error{Errc::invalid_argument, "transform: depth=10 takes format=avif and frames=first, not " + other};
   }
   transform = changed;
   return {};

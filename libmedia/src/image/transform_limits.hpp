@@ -19,6 +19,8 @@ inline constexpr std::uint32_t kMaxSharpenSigma = 1000;
 inline constexpr std::uint32_t kMaxBlur = 10'000;
 inline constexpr std::uint32_t kMaxScore = 999;  ///< In tenths: a picture is not told to be equal.
 inline constexpr std::uint32_t kMaxBytes = 1U << 30U;
+inline constexpr std::uint8_t kUsualDepth = 8;
+inline constexpr std::uint8_t kDeepDepth = 10;
 inline constexpr std::chrono::milliseconds kMaxAt = std::chrono::hours(100);
 }  // namespace limits
 
@@ -31,6 +33,7 @@ constexpr bool edits_are_in_range(const Transform& transform) noexcept {
          transform.rotate_degrees % 90 == 0 && transform.rotate_degrees < 360 && transform.trim <= limits::kMaxTrim &&
          transform.sharpen_hundredths <= limits::kMaxSharpen && is_sigma(transform.sharpen_sigma_hundredths, limits::kMaxSharpenSigma) &&
          (transform.blur_hundredths == 0 || is_sigma(transform.blur_hundredths, limits::kMaxBlur)) &&
+         (transform.depth == limits::kUsualDepth || transform.depth == limits::kDeepDepth) &&
          (!transform.at || (transform.at->count() >= 0 && *transform.at <= limits::kMaxAt));
 }
 

@@ -25,6 +25,15 @@ void weigh(const std::int16_t* const* rows, const std::int16_t* weights, std::si
   }
 }
 
+void weigh_deep(const std::int32_t* const* rows, const std::int32_t* weights, std::size_t count, std::size_t length, std::int32_t most,
+                std::int32_t* out) {
+  for (std::size_t x = 0; x < length; ++x) {
+    std::int64_t sum = kDeepWeightOne / 2;
+    for (std::size_t k = 0; k < count; ++k) sum += std::int64_t{rows[k][x]} * weights[k];
+    out[x] = static_cast<std::int32_t>(std::clamp<std::int64_t>(sum >> 24, 0, most));
+  }
+}
+
 #else
 
 namespace hn = hwy::HWY_NAMESPACE;
@@ -59,6 +68,32 @@ void weigh(const std::int16_t* const* rows, const std::int16_t* weights, std::si
   }
 }
 
+void weigh_deep(const std::int32_t* const* rows, const std::int32_t* weights, std::size_t count, std::size_t length, std::int32_t most,
+                std::int32_t* out) {
+  const hn::ScalableTag<std::int32_t> d32;
+  const hn::RepartitionToWide<decltype(d32)> d64;
+  const hn::RebindToUnsigned<decltype(d64)> du64;
+  const std::size_t lanes = hn::Lanes(d32);
+  // Shifted as unsigned numbers, which every machine can: what is added to make them so is gone from the lower half afterwards.
+  const auto half = hn::Set(d64, (std::int64_t{1} << 60) + kDeepWeightOne / 2);
+  const auto zero = hn::Zero(d32);
+  const auto white = hn::Set(d32, most);
+  for (std::size_t x = 0; x < length; x += lanes) {
+    auto even = half;
+    auto odd = half;
+    for (std::size_t k = 0; k < count; ++k) {
+      const auto weight = hn::Set(d32, weights[k]);
+      const auto samples = hn::LoadU(d32, rows[k] + x);
+      const auto next = hn::BitCast(d32, hn::ShiftRight<32>(hn::BitCast(du64, samples)));
+      even = hn::Add(even, hn::MulEven(samples, weight));
+      odd = hn::Add(odd, hn::MulEven(next, weight));
+    }
+    const auto low = hn::BitCast(d32, hn::ShiftRight<24>(hn::BitCast(du64, even)));
+    const auto high = hn::BitCast(d32, hn::ShiftLeft<32>(hn::ShiftRight<24>(hn::BitCast(du64, odd))));
+    hn::StoreU(hn::Min(hn::Max(hn::OddEven(high, low), zero), white), d32, out + x);
+  }
+}
+
 #endif
 
 }  // namespace media::image::HWY_NAMESPACE
@@ -68,9 +103,15 @@ HWY_AFTER_NAMESPACE();
 namespace media::image {
 
 HWY_EXPORT(weigh);
+HWY_EXPORT(weigh_deep);
 
 void weigh_rows(const std::int16_t* const* rows, const std::int16_t* weights, std::size_t count, std::size_t length, std::int16_t* out) {
   HWY_DYNAMIC_DISPATCH(weigh)(rows, weights, count, length, out);
+}
+
+void weigh_rows(const std::int32_t* const* rows, const std::int32_t* weights, std::size_t count, std::size_t length, std::int32_t most,
+                std::int32_t* out) {
+  HWY_DYNAMIC_DISPATCH(weigh_deep)(rows, weights, count, length, most, out);
 }
 
 }  // namespace media::image

@@ -16,4 +16,11 @@ inline constexpr int kWeightOne = 1 << 14;
 /// Thread-safety: pure.
 void weigh_rows(const std::int16_t* const* rows, const std::int16_t* weights, std::size_t count, std::size_t length, std::int16_t* out);
 
+/// What 1 is among weights of deep samples.
+inline constexpr int kDeepWeightOne = 1 << 24;
+
+/// The same of samples from 0 to `most`, which is below 1 << 21; `count` is at least 1. The absolute weights add up to less than 1 << 30.
+void weigh_rows(const std::int32_t* const* rows, const std::int32_t* weights, std::size_t count, std::size_t length, std::int32_t most,
+                std::int32_t* out);
+
 }  // namespace media::image

@@ -83,7 +83,7 @@ Result<image::Image> Converter::convert(const AVFrame& frame, image::Size size, 
   if (sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, out->data, out->linesize) < 0) return no_memory();
   image::Image image(size, image::Layout::rgb);
   if (deep && light_ != light) {
-    to_srgb_ = std::make_unique<ToSrgb>(light);
+    to_srgb_ = std::make_unique<image::ToSrgb>(light);
     light_ = light;
   }
   for (std::uint32_t y = 0; y < size.height; ++y) {

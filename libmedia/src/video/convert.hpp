@@ -42,7 +42,7 @@ class Converter {
   Shape shape_;
   ScalerHandle scaler_;
   std::optional<Light> light_;
-  std::unique_ptr<ToSrgb> to_srgb_;
+  std::unique_ptr<image::ToSrgb> to_srgb_;
 };
 
 }  // namespace media::video
