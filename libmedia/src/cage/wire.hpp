@@ -19,7 +19,7 @@
 namespace media::cage {
 
 /// Goes up whenever a message changes its shape.
-inline constexpr std::uint32_t kProtocol = 5;
+inline constexpr std::uint32_t kProtocol = 6;
 /// Bytes of one message at most; outputs follow their message and have their own limit.
 inline constexpr std::size_t kMaxMessageBytes = 64U << 10U;
 inline constexpr std::size_t kMaxTransforms = 256;

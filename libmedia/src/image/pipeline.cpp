@@ -57,7 +57,7 @@ struct Target {
 
 /// Memory of making and encoding one target: the picture, its turned and flattened copies, and the encoder's own
 /// planes and tables (AVIF's are the greatest: about 40 bytes a pixel).
-std::uint64_t output_bytes(Size size, bool deep = false) { return size.pixels() * (deep ? 80 : 48); }
+std::uint64_t output_bytes(Size size, bool deep = false) { return size.pixels() * (deep ? 68 : 48); }
 
 /// A decoder's rows in 8 bits.
 class ByteRows {
