@@ -510,7 +510,7 @@ def drive_pictures(mediad):
     deep = [("w", "42"), ("depth", "10"), ("format", "avif")]
     mediad.call("getPicture", 200, {"id": done}, query=signed(f"/media/{done}/image", deep), caller=None)
     mediad.call("getPicture", 401, {"id": done}, query=deep)
-    mediad.call("getPicture", 400, {"id": done}, query=[("w", "320"), ("depth", "10"), ("format", "webp")])
+    mediad.call("getPicture", 400, {"id": done}, query=signed(f"/media/{done}/image", [("w", "320"), ("depth", "10"), ("format", "webp")]), caller=None)
     mediad.call("getPicture", 200, {"id": done}, query=signed(f"/media/{done}/image", query), caller=None)
     mediad.call("getPicture", 200, {"id": done}, query=[("w", "320"), ("h", "320"), ("fit", "pad"), ("gravity", "southeast"), ("format", "png")])
     for name, value in (("gravity", "up"), ("dpr", "9"), ("rotate", "45"), ("flip", "x"), ("trim", "0"), ("sharpen", "0"), ("blur", "1e9"), ("icc", "p3"), ("meta", "all"), ("depth", "12"), ("score", "100"), ("max_bytes", "0")):
@@ -561,11 +561,11 @@ def drive_videos(mediad):
 
     for wanted in ({"format": "mp4", "w": 160}, {"format": "webm", "w": 160, "h": 160}):
         order(202, shown, wanted)
-        for _ in range(600):
+        for _ in range(6000):
             video = next(each for each in mediad.call("listVideos", 200, {"id": shown}).json()["data"] if f"format={wanted['format']}" in each["transform"] and "keep" not in each["transform"])
             if video["state"] == "ready":
                 break
-            time.sleep(0.1)
+            time.sleep(0.01)  # A small film is encoded quickly, and is to be seen running.
         expect_equal("progress", video["progress"], 100)
         order(200, shown, wanted)
         expect_equal("the video", len(mediad.follow("GET", video["url"], 200, caller=None).body), video["size"])

@@ -146,7 +146,7 @@ ask -H 'Accept: image/avif' -o "$work/thumb" "$api/media/$id/renditions/thumb"
 
 # A film is kept with or without FFmpeg; its poster and another encoding are made with it, and without it said to be impossible.
 film=$(ask -F "file=@$source/tests/fuzz/corpus/fuzz_video_derive/fragments.mp4" "$api/media" | jq .id)
-ask -o /dev/null "$api/media/$film/status?wait=60"
+ask -o /dev/null "$api/media/$film/status?wait=20"
 [ "$(ask "$api/media/$film" | jq -r .processing_status)" = Complete ] || fail "the film was not processed: $(ask "$api/media/$film")"
 posters=$(ask "$api/media/$film" | jq '.renditions | length')
 order=$(curl -sS -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $key" --json '{"format": "mp4", "w": 64}' "$api/media/$film/videos")
