@@ -30,18 +30,31 @@ struct Call {
   double nanoseconds = 0;
 };
 
-/// Times `judge` of `tries` signatures that `draw` makes, beside the number by which it calls each.
-std::vector<Call> times(std::size_t tries, const std::function<std::pair<std::string, double>()>& draw,
-                        const std::function<bool(const std::string&)>& judge) {
+struct Try {
+  std::string signature;
+  double kind = 0;
+};
+
+/// Times `judge` of `tries` that `draw` makes. They are all made before, and each is copied to the same place first: what drawing it took
+/// and where it lay would show.
+std::vector<Call> times(std::size_t tries, const std::function<Try()>& draw, const std::function<bool(const Try&)>& judge) {
+  std::vector<Try> drawn;
+  drawn.reserve(tries);
+  while (drawn.size() < tries) drawn.push_back(draw());
   std::vector<Call> calls;
   calls.reserve(tries);
-  volatile bool seen = false;
-  for (std::size_t i = 0; i < tries; ++i) {
-    const auto [signature, kind] = draw();
+  std::size_t taken = 0;
+  Try now{std::string(64, ' '), 0};
+  for (const Try& each : drawn) {
+    now.signature.assign(each.signature);
+    now.kind = each.kind;
     const auto begin = std::chrono::steady_clock::now();
-    seen = judge(signature);
-    calls.push_back({kind, std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count()});
+    const bool good = judge(now);
+    const auto end = std::chrono::steady_clock::now();
+    if (good) ++taken;
+    calls.push_back({each.kind, std::chrono::duration<double, std::nano>(end - begin).count()});
   }
+  if (taken == tries) std::printf("every signature was taken: this measures nothing\n");
   std::vector<double> sorted;
   for (const Call& call : calls) sorted.push_back(call.nanoseconds);
   const auto ninth = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() * 9 / 10);
@@ -119,14 +132,12 @@ int main(int argc, char** argv) {
     }
     return signature;
   };
-  const auto leading = [&]() -> std::pair<std::string, double> {
+  const auto leading = [&] {
     const std::size_t count = chance() % right.size();
-    return {with_leading(count), static_cast<double>(count)};
+    return Try{with_leading(count), static_cast<double>(count)};
   };
-  const auto verify_by = [&](const std::string& key) {
-    return [&keys, &fields, key](const std::string& signature) { return keys.verify(key, "bench", fields, signature); };
-  };
-  static_cast<void>(times(tries / 10, leading, verify_by(known)));  // warm
+  const auto verify = [&](const Try& one) { return keys.verify(known, "bench", fields, one.signature); };
+  static_cast<void>(times(tries / 10, leading, verify));  // warm
 
   bool good = true;
   const auto report = [&](const char* what, const std::array<double, kRepetitions>& deviations, double difference) {
@@ -135,35 +146,32 @@ int main(int argc, char** argv) {
     std::printf(difference == 0 ? "\n" : " (%+.2f ns)\n", difference);
     return told;
   };
-  const auto correlate = [&](const std::function<bool(const std::string&)>& judge) {
+  const auto correlate = [&](const std::function<bool(const Try&)>& judge) {
     std::array<double, kRepetitions> deviations{};
     for (double& each : deviations) each = correlation_in_deviations(times(tries, leading, judge));
     return deviations;
   };
 
-  const auto calls = times(tries, leading, verify_by(known));
+  const auto calls = times(tries, leading, verify);
   std::printf("%zu calls of verify: %.0f ns each\n", tries, moments(calls, time_of).mean);
-  good &= !report("digits that are right, and time", correlate(verify_by(known)), 0);
+  good &= !report("digits that are right, and time", correlate(verify), 0);
 
   struct Pair {
     const char* what;
-    std::function<std::pair<std::string, double>()> draw;
-    std::function<bool(const std::string&)> judge;
+    std::function<Try()> draw;
+    std::function<bool(const Try&)> judge;
   };
-  double kind = 0;
-  const auto either = [&] { return kind = static_cast<double>(chance() % 2); };
-  const auto strange = verify_by("0000000000");
-  const auto usual = verify_by(known);
+  const auto either = [&] { return static_cast<double>(chance() % 2); };
+  const std::array<std::string, 2> names = {known, "0000000000"};
   const std::vector<Pair> pairs = {
       {"wrong, beside right",
-       [&]() -> std::pair<std::string, double> {
-         const bool wrong = either() == 1;
-         std::string signature = with_leading(chance() % right.size());  // drawn either way, so that what goes before is the same
-         return {wrong ? signature : right + signature.substr(64), kind};
+       [&] {
+         const double kind = either();
+         return Try{kind == 1 ? with_leading(chance() % right.size()) : right, kind};
        },
-       usual},
-      {"unknown key, beside a known one", [&]() -> std::pair<std::string, double> { return {with_leading(0), either()}; },
-       [&](const std::string& signature) { return kind == 1 ? strange(signature) : usual(signature); }},
+       verify},
+      {"unknown key, beside a known one", [&] { return Try{with_leading(0), either()}; },
+       [&](const Try& one) { return keys.verify(names[one.kind == 0 ? 0 : 1], "bench", fields, one.signature); }},
   };
   for (const Pair& pair : pairs) {
     std::array<double, kRepetitions> deviations{};
@@ -172,7 +180,7 @@ int main(int argc, char** argv) {
     good &= !report(pair.what, deviations, difference);
   }
 
-  const auto naive = [&](const std::string& signature) { return keys.sign("bench", fields).size() == 64 && stops_early(signature, right); };
+  const auto naive = [&](const Try& one) { return keys.sign("bench", fields).size() == 64 && stops_early(one.signature, right); };
   if (!report("control, a comparison that stops early", correlate(naive), 0)) {
     std::fprintf(stderr, "sign_bench: the control shows nothing: this tells nothing\n");
     return 1;
