@@ -323,7 +323,7 @@ def main():
                     print(f"  {name}: {said}")
                 print(f"what lies deeper: answered within {longest:.1f} s, a worker had at most {server.watch.peak_kib >> 10} MiB", flush=True)
                 server.watch.expect_within(BUDGET_KIB)
-                answer = server.mediad.ask("GET", "/media/1/image?w=20&format=jpeg")
+                answer = server.mediad.ask("GET", "/media/1/image?w=320&format=jpeg")
                 if not answer or answer[0] != 200:
                     raise Violation(f"mediad makes no pictures any more: {answer and answer[0]}")
                 server.stop()
