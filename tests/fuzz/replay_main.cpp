@@ -1,4 +1,5 @@
-// Replays files through a fuzz target where libFuzzer is not linked: each argument is a file or a folder of files.
+// Replays files through a fuzz target where libFuzzer is not linked: each argument is a file or a folder of files. As libFuzzer does, it
+// begins with an input of no bytes.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -18,6 +19,8 @@ std::size_t replay(const std::filesystem::path& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  constexpr std::uint8_t kNothing = 0;
+  LLVMFuzzerTestOneInput(&kNothing, 0);
   std::size_t count = 0;
   for (int i = 1; i < argc; ++i) {
     if (std::filesystem::is_directory(argv[i])) {

@@ -38,7 +38,8 @@ Result<std::vector<std::byte>> read_piece(const ByteReader& content, std::uint64
 }
 
 bool contains(Bytes bytes, std::string_view text) noexcept {
-  return ::memmem(bytes.data(), bytes.size(), text.data(), text.size()) != nullptr;
+  // Of nothing there may be no address, which memmem must not get.
+  return !bytes.empty() && ::memmem(bytes.data(), bytes.size(), text.data(), text.size()) != nullptr;
 }
 
 char lower(std::byte value) noexcept {
