@@ -189,7 +189,7 @@ def main():
             os.mkdir(place)
             database = f"rows_{rows}"
             server.ask(f"CREATE DATABASE {database}")
-            settings = {"POSTGRES_HOST": server.folder, "POSTGRES_USER": "postgres", "POSTGRES_DB": database}
+            settings = {"POSTGRES_HOST": server.folder, "POSTGRES_USER": "postgres", "POSTGRES_DB": database, "POSTGRES_SCHEMA": "public"}
             store = begin_store(programs, place, settings)
             fill_postgres(server, database, rows)
             for what, p99 in measure("PostgreSQL", programs, place, store, settings, rows, lambda failed: in_postgres(server, database, rows, failed, place)):
