@@ -78,7 +78,10 @@ http::Response error_response(const Error& error, const http::Request& request, 
   const int status = status_of(error.code);
   if (status < 500) return error_response(status, error.message, request);
   log.write(LogLevel::error, "request failed",
-            {{"request_id", request.request_id}, {"code", to_string(error.code)}, {"reason", error.message}, {"path", request.path}});
+            {{"request_id", request.request_id},
+             {"code", to_string(error.code)},
+             {"reason", error.message},
+             {"path", loggable_path(request.path)}});
   std::string_view message = "Something went wrong on the server; the request id finds it in the log.";
   if (error.code == Errc::no_space) message = "The storage is full; nothing was kept.";
   if (error.code == Errc::denied) message = "The storage cannot be written to at present; nothing was changed.";

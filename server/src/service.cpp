@@ -160,7 +160,7 @@ void log_request(Log& log, const http::AccessRecord& record) {
             {{"request_id", record.request_id},
              {"trace_id", trace},
              {"method", record.method},
-             {"path", record.path},
+             {"path", loggable_path(record.path)},
              {"status", std::int64_t{record.status}},
              {"complete", std::int64_t{record.complete ? 1 : 0}},
              {"received", static_cast<std::int64_t>(record.body_bytes_received)},
@@ -186,7 +186,8 @@ http::Hooks make_hooks(const Config& config, const Authenticator* authenticator,
     log_request(log, record);
   };
   hooks.fault = [&log](std::string_view what, const http::Request& request) {
-    log.write(LogLevel::error, "fault in a handler", {{"request_id", request.request_id}, {"path", request.path}, {"reason", what}});
+    log.write(LogLevel::error, "fault in a handler",
+              {{"request_id", request.request_id}, {"path", loggable_path(request.path)}, {"reason", what}});
   };
   return hooks;
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures what this project promises to be fast at, in pairs with what it is measured against, and the areas alone.
 #
-#   run.sh BUILD_FOLDER [PART…]     parts: pictures hash ingest big verify image cage store repository http (default: all but http)
+#   run.sh BUILD_FOLDER [PART…]     parts: pictures hash ingest big verify image cage store repository sign http (default: all but http)
 #
 # The disk that counts is the one of TMPDIR. ROUNDS (5) pairs are run in turn, A B A B …, and the medians stand side by side: on a shared
 # machine the ratio says more than either figure. FILES (20000) small files and BIG (1024) MiB a large file make the ingest heavier or lighter.
@@ -10,7 +10,7 @@ set -eu
 bin=$(CDPATH='' cd -- "$1" && pwd)/bin
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 shift
-[ $# -gt 0 ] || set -- pictures hash ingest big verify image cage store repository
+[ $# -gt 0 ] || set -- pictures hash ingest big verify image cage store repository sign
 rounds=${ROUNDS:-5}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -123,6 +123,7 @@ for part in "$@"; do
     cage) "$bin/cage_bench" -n "$rounds" "$photo" w=320,format=webp ;;
     store) "$bin/store_bench" "$work/store-bench" files 4000 ;;
     repository) "$bin/repository_bench" "$work" ;;
+    sign) "$bin/sign_bench" ;;
     http) "$here/http_bench.sh" "$bin/http_bench" ;;
     *)
       echo "no such part: $part" >&2

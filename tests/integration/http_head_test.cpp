@@ -160,7 +160,8 @@ TEST_CASE("http: paths that climb, hide a slash or are not text are malformed") 
   }
   CHECK(parse_target("/a/b/")->path == "/a/b");
   CHECK(parse_target("/")->path == "/");
-  CHECK(parse_target("//")->path == "/");
+  CHECK(parse_target("//")->path == "//");
+  CHECK(parse_target("/a//")->path == "/a//");
   CHECK(parse_target("/a//b")->path == "/a//b");
   CHECK(parse_target("/a...b/..c")->path == "/a...b/..c");
   CHECK(parse_target("HTTP://h:80")->path == "/");

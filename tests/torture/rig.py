@@ -70,6 +70,7 @@ def work_folder():
 
 class Programs:
     def __init__(self, folder):
+        folder = os.path.abspath(folder)  # they are started elsewhere
         self.mediactl, self.mediad, self.injector = (os.path.join(folder, name) for name in ("mediactl", "mediad", "fault_injector"))
         for program in (self.mediactl, self.mediad, self.injector):
             if not os.access(program, os.X_OK):

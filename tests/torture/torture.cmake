@@ -17,10 +17,12 @@ if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI)
 
   # Sanitizers change what a program asks of the kernel and how much memory it takes; the sweeps are about the programs as they are run.
   if(NOT MEDIA_SANITIZE)
-    # torture_test(<name> [ARGUMENT…]): python3 <name>.py <folder of the programs> ARGUMENT…
+    # torture_test(<name> [ARGUMENT…]): python3 <name>.py <folder of the programs> ARGUMENT…, from where ./dev calls it, with as relative a path
+    file(RELATIVE_PATH torture_programs "${PROJECT_SOURCE_DIR}" "${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
     function(torture_test name)
       add_test(NAME torture_${name}
-        COMMAND python3 "${PROJECT_SOURCE_DIR}/tests/torture/${name}.py" "${CMAKE_RUNTIME_OUTPUT_DIRECTORY}" ${ARGN})
+        COMMAND python3 "${PROJECT_SOURCE_DIR}/tests/torture/${name}.py" "${torture_programs}" ${ARGN}
+        WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
       set_tests_properties(torture_${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
     endfunction()
     torture_test(kill_sweep --short packed post erase postgres-collect)
@@ -30,6 +32,8 @@ if(MEDIA_BUILD_SERVER AND MEDIA_BUILD_CLI)
     torture_test(soak 4 0.5)
     torture_test(bit_rot)
     torture_test(mutants 100)
+    torture_test(bombs)
+    torture_test(signed_urls 4000)
     torture_test(power_cut_catalog 3)
     if(MEDIA_WITH_POSTGRES)
       torture_test(fleet --seconds 12 --clients 4 --stops 1 --holes 1)

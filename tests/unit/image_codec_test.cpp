@@ -273,6 +273,44 @@ TEST_CASE("image: a JPEG of nothing but segments is refused, and soon") {
   CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(5));
 }
 
+TEST_CASE("image: a JPEG of more scans than anybody writes is refused, and soon") {
+  // Grey, each block its mean alone; every further scan says in a few bytes that there is nothing more.
+  const auto progressive = [](unsigned side, std::size_t scans) {
+    const unsigned blocks = (side / 8) * (side / 8);
+    std::vector<unsigned> values = {0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0};
+    const auto append = [&values](std::initializer_list<unsigned> more) { values.insert(values.end(), more); };
+    values.insert(values.end(), 64, 1);
+    for (const auto& [table, symbol] :
+         {std::pair{0U, 0U}, std::pair{0x10U, 0xE0U}}) {  // of one symbol each: no difference; a run of blocks
+      append({0xFF, 0xC4, 0, 20, table, 1});
+      values.insert(values.end(), 15, 0);
+      append({symbol});
+    }
+    append({0xFF, 0xC2, 0, 11, 8, side >> 8U, side & 0xFFU, side >> 8U, side & 0xFFU, 1, 1, 0x11, 0});
+    append({0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 0, 0});
+    values.insert(values.end(), blocks / 8, 0);
+    for (std::size_t i = 1; i < scans; ++i) {
+      append({0xFF, 0xDA, 0, 8, 1, 1, 0, 1, 63, 0});
+      values.insert(values.end(), std::size_t{2} * (blocks / 16384 + 1), 0);
+    }
+    append({0xFF, 0xD9});
+    std::vector<std::byte> bytes;
+    for (const unsigned value : values) bytes.push_back(static_cast<std::byte>(value));
+    return bytes;
+  };
+  CHECK(test::derive(progressive(64, 200), {"w=10,format=png"}).has_value());
+  const auto begun = std::chrono::steady_clock::now();
+  for (const auto& [side, scans] : {std::pair<unsigned, std::size_t>{64, 201}, {6000, 9000}}) {
+    for (const char* const transform : {"w=10,format=png", "format=jpeg,w=1500"}) {
+      const auto derived = test::derive(progressive(side, scans), {transform});
+      REQUIRE_FALSE(derived.has_value());
+      CHECK(derived.error().code == Errc::too_large);
+      CHECK_THAT(derived.error().message, ContainsSubstring("scans"));
+    }
+  }
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(20));
+}
+
 TEST_CASE("image: a transform out of range is refused before the source is touched") {
   Transform loud;
   loud.quality = 200;

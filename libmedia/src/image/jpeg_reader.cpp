@@ -13,6 +13,9 @@ namespace {
 constexpr std::uint64_t kMaxHeaderBytes = 64ULL << 20U;
 /// A profile takes at most 255, and some cameras write a few dozen others. Libjpeg's time grows with the square of those that it keeps.
 constexpr std::uint32_t kMaxMarkers = 2000;
+/// Each costs a pass over the whole picture, and may itself be a few bytes: thousands of them would keep a worker busy until its deadline.
+/// A script of cjpeg's has at most 100.
+constexpr int kMaxScans = 200;
 
 void nothing(j_decompress_ptr) {}
 
@@ -53,6 +56,7 @@ void JpegReader::on_message(j_common_ptr codec, int level) {
 
 void JpegReader::on_progress(j_common_ptr codec) {
   JpegReader& reader = of(codec);
+  if (reader.codec_.input_scan_number > kMaxScans) reader.give_up(Stop::too_many_scans);
   if (reader.control_.must_stop()) reader.give_up(Stop::interrupted);
 }
 
@@ -164,6 +168,8 @@ Error JpegReader::failure() const {
       return {Errc::cancelled, "JPEG: stopped"};
     case Stop::header_too_long:
       return {Errc::too_large, "JPEG: more than 64 MiB or 2000 segments beside the picture"};
+    case Stop::too_many_scans:
+      return {Errc::too_large, "JPEG: more than 200 scans"};
     case Stop::none:
     case Stop::codec:
       break;

@@ -56,7 +56,7 @@ class JpegReader {
   [[nodiscard]] std::uint64_t coefficient_bytes() const noexcept;
 
  private:
-  enum class Stop : std::uint8_t { none, codec, input, interrupted, header_too_long };
+  enum class Stop : std::uint8_t { none, codec, input, interrupted, header_too_long, too_many_scans };
 
   static JpegReader& of(j_common_ptr codec) { return *static_cast<JpegReader*>(codec->client_data); }
   static JpegReader& of(j_decompress_ptr codec) { return *static_cast<JpegReader*>(codec->client_data); }

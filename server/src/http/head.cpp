@@ -211,7 +211,9 @@ std::optional<Target> parse_target(std::string_view target) {
     if (slash == std::string_view::npos) break;
     rest.remove_prefix(slash + 1);
   }
-  if (out.path.size() > 1 && out.path.ends_with('/')) out.path.pop_back();
+  // One slash at the end makes no difference. Of two, the last segment is empty, and that is another path: the router takes one off as
+  // well.
+  if (out.path.size() > 1 && out.path.ends_with('/') && !out.path.ends_with("//")) out.path.pop_back();
 
   if (mark == std::string_view::npos) return out;
   std::string_view query = target.substr(mark + 1);

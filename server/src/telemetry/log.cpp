@@ -64,6 +64,8 @@ bool is_empty(const LogField& field) {
 
 }  // namespace
 
+std::string_view loggable_path(std::string_view path) noexcept { return path.substr(0, path.find_first_of("?&=")); }
+
 bool is_log_level(std::string_view text) {
   return text == "trace" || text == "debug" || text == "info" || text == "warn" || text == "error" || text == "off";
 }

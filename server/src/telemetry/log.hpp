@@ -22,6 +22,10 @@ struct LogField {
   std::variant<std::string_view, std::int64_t, double> value;
 };
 
+/// Of a request's decoded path what belongs into the log. A client that spells the question mark as %3F sends the whole query as path, with
+/// a signature that may be right; no path of ours has any of the characters that set off a query.
+std::string_view loggable_path(std::string_view path) noexcept;
+
 /// Writes to standard output: `pretty` as time, level, event and name=value; `json` as one object a line with `timestamp`, `level`,
 /// `message` and the fields. Control characters in values never reach the terminal as they are.
 ///
