@@ -24,7 +24,7 @@ namespace media::store {
 ///
 /// Thread-safety: all of it; a queue under one mutex. A `File` is its writer's, on one thread at a time.
 class WriteBehind {
-  static constexpr std::size_t kPieceBytes = std::size_t{1} << 20U;
+  static constexpr std::size_t kPieceBytes = std::size_t{512} << 10U;
   /// What every disk and filesystem is content with, of offsets, lengths and memory.
   static constexpr std::size_t kAlignment = 4096;
 
