@@ -122,6 +122,8 @@ def main():
                 faults = check(program, base, sorted(acked))
                 if faults:
                     sys.exit(f"round {number} of seed {seed}: {len(faults)} faults, such as {faults[0]}")
+                if number % 20 == 19:
+                    print(f"{number + 1} power cuts so far, {total} blobs acknowledged", flush=True)
             if total < 10 * rounds:
                 sys.exit(f"only {total} blobs were stored in {rounds} rounds")
             lost = 0

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Cuts the power of a filesystem while mediactl takes in files: blobs and SQLite catalog together, again and again.
 
-usage: power_cut_catalog.py PROGRAMS [ROUNDS]     PROGRAMS: the folder of mediactl, mediad and fault_injector; ROUNDS: 100; needs root
+usage: power_cut_catalog.py PROGRAMS [ROUNDS]     PROGRAMS: the folder of mediactl, mediad and fault_injector; ROUNDS: 200; needs root
 
 As power_cut.py does for blobs alone: what was not synced is gone. Every media that was reported as stored must be in the catalog, and its bytes
 whole; the next round goes on with the same store. The negative control is a mediactl whose syncs do nothing: a rig that finds nothing lost there
@@ -63,7 +63,7 @@ def main():
         sys.exit(77)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))  # so that nothing stays mounted
     programs = Programs(sys.argv[1])
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 100
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 200
     seed = random.randrange(1 << 32)
     random.seed(seed)
     with tempfile.TemporaryDirectory(prefix="libmedia-torture-") as folder:
@@ -83,6 +83,8 @@ def main():
                 total += len(stored)
                 promised |= stored
                 check_store(programs, store, promised)
+                if number % 20 == 19:
+                    print(f"{number + 1} power cuts so far, {total} media acknowledged", flush=True)
                 if number % 8 == 7:  # a disk is only so large
                     programs.must(store, "--quiet", "rm", *map(str, promised))
                     programs.must(store, "--quiet", "gc", "--grace", "0s")

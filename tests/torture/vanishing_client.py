@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Clients that vanish at each sixteenth of a body: by POST (with a length, chunked, as a form), by signed URL, and by resumable upload.
 
-usage: vanishing_client.py PROGRAMS [CYCLES]     PROGRAMS: the folder of mediactl, mediad and fault_injector; CYCLES: 160
+usage: vanishing_client.py PROGRAMS [CYCLES]     PROGRAMS: the folder of mediactl, mediad and fault_injector; CYCLES: 10000
 
 Each goes away by closing (FIN) or by resetting (RST) its connection. Within five seconds nothing of it is left: no temp file, no media, no
 descriptor; a resumable upload has what it said it had, and goes on to its end. The negative control is a client that stays: a rig that does
@@ -123,7 +123,7 @@ def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     programs = Programs(sys.argv[1])
-    cycles = int(sys.argv[2]) if len(sys.argv) > 2 else 10 * PARTS
+    cycles = int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
     began = time.monotonic()
     with work_folder() as folder:
         bench = Bench(programs, folder)
