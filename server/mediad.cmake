@@ -37,6 +37,7 @@ add_library(media_server STATIC
   src/errors.cpp
   src/health.cpp
   src/healthcheck.cpp
+  src/json_writer.cpp
   src/listing.cpp
   src/media_json.cpp
   src/negotiate.cpp

@@ -5,16 +5,17 @@
 #include <string>
 #include <vector>
 
+#include "json_writer.hpp"
 #include "media/library.hpp"
 #include "url_signer.hpp"
 
 namespace media::server {
 
-/// The media object. `renditions` is left out where `base_url` is empty (lists).
-nlohmann::ordered_json media_json(const Media& media);
-/// Adds `renditions` with their signed URLs, one for each that is a preset's, and `srcset` of the same URLs.
-void add_renditions(nlohmann::ordered_json& object, const Media& media, const std::vector<Rendition>& renditions,
-                    const std::vector<Preset>& presets, const UrlSigner& signer, const std::string& base_url);
+/// The members of a media object, within one that the caller has begun.
+void write_media(JsonWriter& json, const Media& media);
+/// And `renditions` with their signed URLs, one for each that is a preset's, and `srcset` of the same URLs.
+void write_renditions(JsonWriter& json, const Media& media, const std::vector<Rendition>& renditions, const std::vector<Preset>& presets,
+                      const UrlSigner& signer, const std::string& base_url);
 /// Text for a client; what is not UTF-8 in it becomes U+FFFD.
 std::string dump(const nlohmann::ordered_json& value);
 

@@ -4,7 +4,6 @@
 #include <openssl/hmac.h>
 
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "base64.hpp"
 #include "media_json.hpp"
@@ -42,11 +41,10 @@ std::string sign(const std::string& key, const std::string& text) {
 }  // namespace
 
 std::string webhook_body(MediaEvent event, const Media& media, Timestamp now) {
-  nlohmann::ordered_json body;
-  body["type"] = type_of(event);
-  body["timestamp"] = to_rfc3339(now);
-  body["data"] = media_json(media);
-  return dump(body);
+  JsonWriter body;
+  body.begin_object().member("type", type_of(event)).member("timestamp", to_rfc3339(now)).key("data").begin_object();
+  write_media(body, media);
+  return body.end_object().end_object().take();
 }
 
 Webhook::Webhook(Options options, const Clock& clock) : options_(std::move(options)), key_(key_of(options_.secret)), clock_(clock) {}

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Measures what this project promises to be fast at, in pairs with what it is measured against, and the areas alone.
 #
-#   run.sh BUILD_FOLDER [PART…]     parts: pictures hash ingest big verify image cage store repository sign http (default: all but http)
+#   run.sh BUILD_FOLDER [PART…]     parts: pictures quality hash ingest big verify image cage store repository sign listing http
+#                                   (default: all but quality, listing and http; quality and listing take half an hour each)
 #
 # The disk that counts is the one of TMPDIR. ROUNDS (5) pairs are run in turn, A B A B …, and the medians stand side by side: on a shared
 # machine the ratio says more than either figure. FILES (20000) small files and BIG (1024) MiB a large file make the ingest heavier or lighter.
@@ -82,6 +83,7 @@ for part in "$@"; do
       done
       rm -rf "$work/photos" "$work/made"
       ;;
+    quality) "$here/quality.py" "$bin/.." ;;
     hash)
       small_files
       big_files
@@ -124,6 +126,7 @@ for part in "$@"; do
     store) "$bin/store_bench" "$work/store-bench" files 4000 ;;
     repository) "$bin/repository_bench" "$work" ;;
     sign) "$bin/sign_bench" ;;
+    listing) python3 "$here/listing.py" "$bin" ;;
     http) "$here/http_bench.sh" "$bin/http_bench" ;;
     *)
       echo "no such part: $part" >&2

@@ -1,7 +1,10 @@
 #!/bin/bash
 # Measures mediad with wrk in pairs with nginx on the same bytes: downloads against its sendfile, uploads against its own PUT, which
-# neither hashes nor syncs. Usage: serve.sh BUILD_FOLDER [SECONDS] [PART…]   parts: download idle upload (default: all)
+# neither hashes nor syncs. Pictures that are there already (warm) against nginx, too; pictures that nobody asked for before (cold) against node
+# with sharp in as many processes as there are processors.
+# Usage: serve.sh BUILD_FOLDER [SECONDS] [PART…]   parts: download idle upload warm cold (default: all but cold)
 #
+# cold wants BENCH_NPM, a folder with `npm install sharp` done in it. PHOTOS: the folder of its photos (Debian's wallpapers, of 8 to 25 megapixels).
 # ROLE=api leaves the pictures of what is uploaded to workers that there are none of, as where other machines share the queue: storing
 # alone is compared then. Generator and servers share the machine: a ratio says more than either figure. TMPDIR's disk is the one that counts.
 # shellcheck disable=SC2016,SC2086 # programs of awk; the two sides of a pair are several words
@@ -11,7 +14,7 @@ bin=$(CDPATH='' cd -- "$1" && pwd)/bin
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 seconds=${2:-5}
 shift; shift || true
-[ $# -gt 0 ] || set -- download idle upload
+[ $# -gt 0 ] || set -- download idle upload warm
 rounds=${ROUNDS:-5}
 for tool in wrk /usr/sbin/nginx node curl; do command -v "$tool" >/dev/null || { echo "$tool is not installed" >&2; exit 1; }; done
 work=$(mktemp -d)
@@ -45,7 +48,10 @@ CONF
 /usr/sbin/nginx -p "$work/nginx" -c "$work/nginx/nginx.conf" &
 pids+=($!)
 
+# What cold asks for: widths about 320.
+narrowest=200 widths=241
 RUN_MODE=local MEDIA_SERVICE_SERVER_PORT=0 MEDIA_SERVICE_STORAGE_BASE_PATH="$work/store" MEDIA_SERVICE_LOGGING_LEVEL=error \
+  MEDIA_SERVICE_PROCESSING_FREE_SIZES="$(seq -s , "$narrowest" $((narrowest + widths - 1)))" \
   "$bin/mediad" --role "${ROLE:-all}" --port-file "$work/port" &
 mediad=$!
 pids+=("$mediad")
@@ -64,6 +70,12 @@ load() {
 # of an expression over the columns of the pairs
 median() { awk "{ print $1 }" "$work/pairs" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
+# tell NAME PEER: the line of the pairs
+tell() {
+  printf '%-24s ours %9.0f/s p99 %7.2f ms   %s %9.0f/s p99 %7.2f ms   ours/%s %.2f   bad %d\n' "$1" \
+    "$(median '$1')" "$(median '$2')" "$2" "$(median '$4')" "$(median '$5')" "$2" "$(median '$1/$4')" "$(awk '{ n += $3 + $6 } END { print n + 0 }' "$work/pairs")"
+}
+
 # pair NAME OURS THEIRS [ARGUMENT of wrk…]
 pair() {
   local name=$1 ours=$2 theirs=$3
@@ -72,8 +84,7 @@ pair() {
   for ((i = 0; i < rounds; ++i)); do
     echo "$(load "$@" $ours) $(load "$@" $theirs)" >>"$work/pairs"
   done
-  printf '%-24s ours %9.0f/s p99 %7.2f ms   nginx %9.0f/s p99 %7.2f ms   ours/nginx %.2f   bad %d\n' "$name" \
-    "$(median '$1')" "$(median '$2')" "$(median '$4')" "$(median '$5')" "$(median '$1/$4')" "$(awk '{ n += $3 + $6 } END { print n + 0 }' "$work/pairs")"
+  tell "$name" nginx
 }
 
 resident() { awk '/VmHWM/ { printf "mediad: at most %.1f MiB resident\n", $2 / 1024 }' "/proc/$mediad/status"; }
@@ -142,8 +153,7 @@ LUA
       echo "$(load -c "$connections" -s "$work/upload.lua" "$base/media" -- POST) $(load -c "$connections" -s "$work/upload.lua" "$peer/dav/" -- PUT)" >>"$work/pairs"
       put_aside
     done
-    printf '%-24s ours %9.0f/s p99 %7.2f ms   nginx %9.0f/s p99 %7.2f ms   ours/nginx %.2f   bad %d\n' "upload 100 KB, c=$connections" \
-      "$(median '$1')" "$(median '$2')" "$(median '$4')" "$(median '$5')" "$(median '$1/$4')" "$(awk '{ n += $3 + $6 } END { print n + 0 }' "$work/pairs")"
+    tell "upload 100 KB, c=$connections" nginx
   done
   : >"$work/pairs"
   local k ours theirs
@@ -162,6 +172,74 @@ LUA
   awk '{ print 400 / $1, 400 / $2, $2 / $1 }' "$work/pairs" | sort -n -k3 | awk '{ a[NR] = $0 } END { split(a[int((NR + 1) / 2)], v, " ");
     printf "%-24s ours %7.0f MB/s   nginx %7.0f MB/s   ours/nginx %.2f\n", "upload 100 MB, 2 at once", v[1], v[2], v[3] }'
   resident
+}
+
+# upload_photo FILE: the id it got
+upload_photo() { curl -sSf -F "file=@$1;type=image/jpeg" "$base/media" | sed -n 's/^{"id":\([0-9]*\).*/\1/p'; }
+
+warm() {
+  local id query='image?w=320&format=webp'
+  id=$(upload_photo "$here/../../docs/images/photo.jpg")
+  curl -sSf -o "$work/files/thumb.webp" "$base/media/$id/$query"
+  cmp -s <(curl -sSf "$base/media/$id/$query") "$work/files/thumb.webp" || { echo "the picture of $id is another the second time" >&2; exit 1; }
+  pair "320 px WebP, c=64" "$base/media/$id/$query" "$peer/thumb.webp" -c64
+}
+
+# The most memory that a process and its children had, added up; those that have ended are not among them.
+memory_of() {
+  local pid=$1 child
+  awk '/VmHWM/ { print $2 }' "/proc/$pid/status"
+  while read -r -d ' ' child; do memory_of "$child"; done < <(cat /proc/"$pid"/task/*/children)
+}
+
+cold() {
+  local photos=${PHOTOS:-/usr/share/backgrounds} photo id connections format
+  local ids=() names=()
+  [ -d "${BENCH_NPM:-}/node_modules/sharp" ] || { echo "BENCH_NPM is no folder with \`npm install sharp\` done in it" >&2; exit 1; }
+  for photo in "$photos"/*.jpg; do
+    id=$(upload_photo "$photo") || { echo "$photo was not taken" >&2; continue; }
+    curl -sSf -o /dev/null "$base/media/$id/status?wait=20" # The job of the upload is not part of it.
+    ids+=("$id")
+    names+=("$(basename "$photo")")
+  done
+  [ ${#ids[@]} -gt 0 ] || { echo "there is no photo in $photos" >&2; exit 1; }
+  local port
+  port=$(free_port)
+  NODE_PATH="$BENCH_NPM/node_modules" node "$here/sharp_server.cjs" "$photos" "$port" "$(nproc)" &
+  local node=$!
+  pids+=("$node")
+  until curl -sS -o /dev/null "http://127.0.0.1:$port/" 2>/dev/null; do sleep 0.1; done
+  # Each request is for another photo; the next width comes when each photo had its turn.
+  script() {
+    cat >"$work/$1.lua" <<LUA
+local names = { $2 }
+local n = 0
+init = function(args) n = tonumber(args[1]) end
+request = function()
+  local name = names[n % #names + 1]
+  local width = $narrowest + math.floor(n / #names) * 67 % $widths
+  n = n + 1
+  return wrk.format("GET", string.format("$3", name, width))
+end
+LUA
+  }
+  local asked=0
+  for format in jpeg webp; do
+    script ours "$(printf '"%s", ' "${ids[@]}")" "/api/v1/media-management/media/%s/image?w=%d&format=$format"
+    script theirs "$(printf '"%s", ' "${names[@]}")" "/%s?w=%d&format=$format"
+    asked=0
+    for connections in 2 16; do
+      : >"$work/pairs"
+      for ((i = 0; i < rounds; ++i)); do
+        echo "$(load -c "$connections" -s "$work/ours.lua" "$base/" -- "$asked") $(load -c "$connections" -s "$work/theirs.lua" "http://127.0.0.1:$port/" -- "$asked")" >>"$work/pairs"
+        # More than any machine makes in that time, so that none is asked for twice.
+        asked=$((asked + seconds * 50 * $(nproc)))
+      done
+      tell "cold $format, c=$connections" sharp
+      [ "$asked" -le $((widths * ${#ids[@]})) ] || echo "  too few photos for so many seconds and rounds: some pictures were there already" >&2
+    done
+  done
+  echo "memory: mediad and its workers $(memory_of "$mediad" | awk '{ n += $1 } END { printf "%.0f", n / 1024 }') MiB, node $(memory_of "$node" | awk '{ n += $1 } END { printf "%.0f", n / 1024 }') MiB"
 }
 
 for part in "$@"; do "$part"; done

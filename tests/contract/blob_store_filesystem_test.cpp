@@ -3,6 +3,7 @@
 #include <linux/magic.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -14,6 +15,7 @@
 #include "blob_store_contract.hpp"
 #include "core/unique_fd.hpp"
 #include "store/early_sync.hpp"
+#include "store/write_behind.hpp"
 
 using namespace media;
 namespace fs = std::filesystem;
@@ -184,6 +186,71 @@ TEST_CASE("store: what is synced early leaves the page cache, and what came afte
   CHECK(resident(0, pages.size() / 2 - 64) == 0);  // Large folios may reach over the border.
   CHECK(resident(pages.size() / 2 + 64, pages.size()) > 0);
   CHECK(test::read_file(folder / "file") == test::noise(kBytes));
+}
+
+TEST_CASE("store: a large content is whole whatever its pieces, and whatever size was announced") {
+  const test::TempFolder folder;
+  const auto store = open_filesystem_store(options_for(folder.path())).value();
+  constexpr std::size_t kMiB = 1U << 20U;
+  const auto content = test::noise(68 * kMiB + 4'321);
+  struct Case {
+    std::size_t size;
+    std::optional<std::uint64_t> announced;
+    std::size_t piece;
+  };
+  for (const Case& each : {Case{content.size(), content.size(), 65'536}, Case{content.size(), std::nullopt, 65'537},
+                           Case{content.size() - 1, 1'000, 3 * kMiB + 7}, Case{70'000'000, 4'000'000'000, kMiB},
+                           Case{64 * kMiB, 64 * kMiB, 4'095}, Case{300'001, 64 * kMiB, 300'000}}) {
+    CAPTURE(each.size, each.piece);
+    const std::span<const std::byte> all = std::span(content).first(each.size);
+    auto writer = store->begin(each.announced).value();
+    for (std::size_t at = 0; at < all.size(); at += each.piece) {
+      writer->write(all.subspan(at, std::min(each.piece, all.size() - at))).value();
+    }
+    auto staged = writer->finish().value();
+    CHECK(staged->digest() == Digest::of(all));
+    // As it lies there, not as it was hashed on its way.
+    CHECK(Digest::of(read_all(*staged, all.size()).value()) == Digest::of(all));
+  }
+}
+
+TEST_CASE("store: what is written past the page cache is told of when it fails") {
+  const test::TempFolder dir;
+  const auto folder = store::TempFolder::open(dir.path()).value();
+  store::WriteBehind thread;
+  const auto piece = test::noise(3U << 20U);
+  struct rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto old_action = ::signal(SIGXFSZ, SIG_IGN);
+  const struct rlimit least = {1'000'000, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &least) == 0);
+  bool failed = false;
+  {
+    const auto temp = store::TempFile::create(folder).value();
+    auto file = store::WriteBehind::File::open(thread, temp, 0);
+    const auto abandoned = store::WriteBehind::File::open(thread, temp, 0);
+    if (file) {
+      const auto written = file->write(piece);
+      failed = !written || !file->finish();
+    }
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+    ::signal(SIGXFSZ, old_action);
+    if (!file) return;  // A filesystem without O_DIRECT.
+  }
+  CHECK(failed);
+  // Behind an offset that is not aligned, and given up with a write on its way.
+  const auto temp = store::TempFile::create(folder).value();
+  REQUIRE(::ftruncate(temp.descriptor(), 1'234) == 0);
+  {
+    auto file = store::WriteBehind::File::open(thread, temp, 1'234).value();
+    file.write(piece).value();
+    file.finish().value();
+    auto given_up = store::WriteBehind::File::open(thread, temp, 8U << 20U).value();
+    given_up.write(piece).value();
+  }
+  std::vector<std::byte> there(piece.size());
+  REQUIRE(::pread(temp.descriptor(), there.data(), there.size(), 1'234) == std::ssize(there));
+  CHECK(there == piece);
 }
 
 TEST_CASE("store: opening sweeps the temp folders of dead processes and leaves those of living ones") {

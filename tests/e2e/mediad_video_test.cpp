@@ -339,7 +339,7 @@ TEST_CASE("mediad: an order beyond its owner's quota is refused, and an encoding
   CHECK(client.post_raw(text_of(gradient_png(64, 48)), "image/png", "a.png")->status == 413);
 }
 
-TEST_CASE("mediad: a video whose sound could not be decoded to its end says so") {
+TEST_CASE("mediad: a video whose sound could not be decoded says so") {
   Mediad server({"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_ALLOWED_FILE_TYPES=mkv"});
   Client client(server.port);
   const std::string whole = film({"-f", "lavfi", "-i", "sine=d=3", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "flac"}, "a.mkv");
@@ -357,7 +357,7 @@ TEST_CASE("mediad: a video whose sound could not be decoded to its end says so")
     const std::string& content;
     const char* remark;
   };
-  for (const Row& row : {Row{whole, nullptr}, Row{broken, "without sound in its last 3 seconds"}}) {
+  for (const Row& row : {Row{whole, nullptr}, Row{broken, "without 3 seconds of its sound"}}) {
     const auto answer = client.post_raw(row.content, "video/x-matroska", "a.mkv");
     REQUIRE(answer);
     INFO(answer->body);

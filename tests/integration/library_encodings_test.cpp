@@ -116,7 +116,7 @@ TEST_CASE("library: what an encoded video has lost of its sound is told to all w
   };
   const auto film = [&](const std::string& owner) { return f.ingest(heard, {.owner = owner, .filename = "a.mp4"}).media; };
   const auto remark = [&](const Media& media) { return f.library->videos(media).value().at(0).remark; };
-  const std::string lost = "without sound in its last 4 seconds: that of the source could not be decoded to its end";
+  const std::string lost = "without 4 seconds of its sound, which could not be decoded";
   const Media hers = film("anna");
   REQUIRE(f.order(hers));
   REQUIRE(f.encode() == 1);

@@ -87,6 +87,22 @@ class Planner {
     return plan;
   }
 
+  /// Pages that a statement touches, its parameters put in as they stand.
+  std::size_t pages_of(std::string text, const std::vector<std::string>& values) {
+    for (std::size_t i = values.size(); i-- > 0;)
+      text = std::regex_replace(text, std::regex("\\$" + std::to_string(i + 1) + "\\b"), values[i]);
+    const auto explained = run("EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) " + text);
+    static const std::regex kPages("shared (?:hit=([0-9]+))?(?: ?read=([0-9]+))?");
+    for (int row = 0; row < PQntuples(explained.get()); ++row) {
+      const std::string line = PQgetvalue(explained.get(), row, 0);
+      std::smatch found;
+      // The first is the whole statement's.
+      if (!std::regex_search(line, found, kPages)) continue;
+      return (found[1].matched ? std::stoul(found[1]) : 0) + (found[2].matched ? std::stoul(found[2]) : 0);
+    }
+    return 0;
+  }
+
  private:
   std::unique_ptr<PGresult, void (*)(PGresult*)> run(const std::string& text) {
     std::unique_ptr<PGresult, void (*)(PGresult*)> result(PQexec(connection_.get(), text.c_str()), PQclear);
@@ -154,4 +170,40 @@ TEST_CASE("postgres: no statement of the hot path walks a table of 100,000 rows,
   // And they are what they were.
   CHECK(repository->list_media({.owner = "owner-7", .status = MediaStatus::failed}).value().media.empty());
   CHECK(repository->list_media({.owner = "owner-0", .status = MediaStatus::failed, .limit = 50}).value().media.size() == 50);
+}
+
+TEST_CASE("postgres: a page of one status ends where the status does, however much else its owner has") {
+  auto& server = test::PostgresServer::shared();
+  const auto options = server.fresh_catalog();
+  const auto repository = test::open(options);
+  server.ask("SET search_path = " + options.schema + R"(;
+    INSERT INTO media_item (owner, digest, filename, media_type, size_bytes, status, error_message, visibility, format, width, height, frames,
+      orientation, has_alpha, placeholder, idempotency_key, uploaded_at, updated_at, tags, thumbhash, dominant_colour)
+    SELECT 'many', NULL, '', 'image/jpeg', i, CASE WHEN i % 1000 = 500 THEN 1 WHEN i % 1000 = 0 THEN 3 ELSE 2 END, '', 0, 'jpeg', 1, 1, 1, 1, 0, '', '',
+      i, i, '', '', '' FROM generate_series(1, 50000) AS i;
+    ANALYZE media_item)");
+  Planner planner(options, true);
+  const auto pages = [&](MediaStatus status, bool descending, MediaId after) {
+    MediaQuery query;
+    query.owner = "many";
+    query.status = status;
+    query.descending = descending;
+    query.after = after;
+    const ListStatement statement = list_media_statement(query, 51, Dialect::postgres);
+    INFO(statement.text);
+    REQUIRE(statement.parameters.size() == 4);
+    return planner.pages_of(postgres::postgres_text(statement.text),
+                            {"'many'", std::to_string(static_cast<int>(status)), std::to_string(after), "51"});
+  };
+  // Behind the last and before the first there is nothing of it, and thousands of others.
+  for (const MediaStatus status : {MediaStatus::processing, MediaStatus::complete, MediaStatus::failed}) {
+    CAPTURE(static_cast<int>(status));
+    for (const auto& [descending, after] : {std::pair(true, MediaId{1}), std::pair(false, MediaId{50'000})}) {
+      const std::size_t touched = pages(status, descending, after);
+      CHECK(touched >= 1);
+      CHECK(touched <= 12);
+    }
+    CHECK(pages(status, false, 25'000) <= 120);
+    CHECK(pages(status, true, 25'000) <= 120);
+  }
 }

@@ -53,7 +53,7 @@ class Postgres:
 
     def ask(self, *statements, database="postgres"):
         commands = [part for statement in statements for part in ("-c", statement)]
-        subprocess.run([f"{self.bin}/psql", "-q", "-h", self.folder, "-p", str(self.port), "-U", "postgres", "-d", database, *commands], check=True, stderr=subprocess.DEVNULL, cwd="/")
+        subprocess.run([f"{self.bin}/psql", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-p", str(self.port), "-U", "postgres", "-d", database, *commands], check=True, stderr=subprocess.DEVNULL, cwd="/")
 
     def stop(self):
         self.process.terminate()

@@ -16,8 +16,8 @@ class TellsLostSound {
   TellsLostSound(const TellsLostSound&) = delete;
   TellsLostSound& operator=(const TellsLostSound&) = delete;
 
-  /// By how much the video's sound ends before its pictures although the source's goes on, which could not be decoded to its end: 0 where
-  /// that is less than two seconds, and where the video has no track of sound.
+  /// How much of the source's sound the video lacks because it could not be decoded: 0 where that is less than two seconds, and where the
+  /// video has no track of sound.
   [[nodiscard]] virtual std::chrono::milliseconds lost_sound() const noexcept = 0;
 
  protected:

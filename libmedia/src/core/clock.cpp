@@ -1,7 +1,7 @@
 #include "media/clock.hpp"
 
-#include <array>
-#include <cstdio>
+#include <algorithm>
+#include <cstdint>
 
 namespace media {
 namespace {
@@ -31,12 +31,19 @@ std::string to_rfc3339(Timestamp time) {
   const auto day = std::chrono::floor<days>(time);
   const std::chrono::year_month_day date{day};
   const std::chrono::hh_mm_ss clock{time - day};
-  std::array<char, 40> out{};
-  std::snprintf(out.data(), out.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
-                static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()),
-                static_cast<int>(clock.subseconds().count()));
-  return out.data();
+  // Digit by digit: a page of media has a hundred of these, and printf(3) took a tenth of it.
+  std::string out = "0000-00-00T00:00:00.000Z";
+  const auto put = [&](std::size_t at, std::size_t count, auto number) {
+    for (auto rest = static_cast<std::uint64_t>(number); count-- > 0; rest /= 10) out[at + count] = static_cast<char>('0' + rest % 10);
+  };
+  put(0, 4, std::clamp(static_cast<int>(date.year()), 0, 9999));
+  put(5, 2, static_cast<unsigned>(date.month()));
+  put(8, 2, static_cast<unsigned>(date.day()));
+  put(11, 2, clock.hours().count());
+  put(14, 2, clock.minutes().count());
+  put(17, 2, clock.seconds().count());
+  put(20, 3, clock.subseconds().count());
+  return out;
 }
 
 Result<Timestamp> from_rfc3339(std::string_view text) {

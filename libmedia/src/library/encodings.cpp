@@ -60,7 +60,7 @@ std::string missing_in(const ByteReader& video, const ByteReader& source, std::c
   if (!has->audio.empty()) {
     const auto seconds = std::chrono::round<std::chrono::seconds>(lost_sound).count();
     if (seconds == 0) return {};
-    return "without sound in its last " + std::to_string(seconds) + " seconds: that of the source could not be decoded to its end";
+    return "without " + std::to_string(seconds) + " seconds of its sound, which could not be decoded";
   }
   std::string codecs;
   for (const AudioTrack& track : had->audio) codecs += (codecs.empty() ? "" : ", ") + track.codec;

@@ -60,7 +60,10 @@ class Builder {
     statement_.parameters.push_back(std::move(parameter));
     return "?" + std::to_string(statement_.parameters.size());
   }
-  void text(std::string_view text) { statement_.text += text; }
+  Builder& text(std::string_view text) {
+    statement_.text += text;
+    return *this;
+  }
   ListStatement take() { return std::move(statement_); }
 
  private:
@@ -72,16 +75,25 @@ std::int64_t bound(const MediaQuery& query) noexcept {
   return query.descending && query.after == 0 ? std::numeric_limits<std::int64_t>::max() : query.after;
 }
 
-/// The same rows in the same order as with `owner = …`, in words that the index of owners alone can follow: PostgreSQL's planner would
-/// rather walk the ids of everybody, and pass over those of others, than believe that an owner has few.
+/// The same rows in the same order as with `owner = … AND status = … AND id …`, in words that the index of owners alone can follow:
+/// PostgreSQL's planner would rather walk the ids of everybody, and pass over those of others, than believe that an owner has few. Rows are
+/// compared where the walk begins. Where it ends a single column is, because a comparison of rows ends a walk by its first column alone:
+/// another status would be read through to the owner's last media.
 void walk_of_owner(Builder& builder, const MediaQuery& query) {
-  const std::string columns = query.status ? "owner, status" : "owner";
-  std::string values = builder.number(TextParameter{*query.owner});
-  if (query.status) values += ", " + builder.number(static_cast<std::int64_t>(*query.status));
+  const std::string owner = builder.number(TextParameter{*query.owner});
+  std::string column = "owner";
+  std::string value = owner;
+  if (query.status) {
+    builder.text("owner = " + owner + " AND ");
+    column = "status";
+    value = builder.number(static_cast<std::int64_t>(*query.status));
+  }
   const std::string after = builder.number(bound(query));
-  builder.text("(" + columns + ", id) " + (query.descending ? "<" : ">") + " (" + values + ", " + after + ") AND (" + columns + ") " +
-               (query.descending ? ">=" : "<=") + " (" + values + ") ORDER BY ");
-  builder.text(!query.descending ? columns + ", id" : query.status ? "owner DESC, status DESC, id DESC" : "owner DESC, id DESC");
+  const std::string_view beyond = query.descending ? "<" : ">";
+  const std::string_view until = query.descending ? ">=" : "<=";
+  const std::string_view direction = query.descending ? " DESC" : "";
+  builder.text("(" + column + ", id) ").text(beyond).text(" (" + value + ", " + after + ") AND " + column + " ").text(until);
+  builder.text(" " + value + " ORDER BY " + column).text(direction).text(", id").text(direction);
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ class FilesystemStore final : public BlobStore, public SegmentedStore, public Fi
   Result<std::unique_ptr<BlobWriter>> begin(std::optional<std::uint64_t> expected_size) override {
     MEDIA_TRY(writable("begin a blob"));
     return std::unique_ptr<BlobWriter>(
-        std::make_unique<FileWriter>(temp_, early_sync_, store::SmallContents{packed_, pack_below_}, buffer_bytes_, expected_size));
+        std::make_unique<FileWriter>(temp_, threads_, store::SmallContents{packed_, pack_below_}, buffer_bytes_, expected_size));
   }
   std::vector<Result<std::unique_ptr<Staged>>> finish_together(std::span<const std::unique_ptr<BlobWriter>> writers) override {
     return FileWriter::finish_together(writers);
@@ -88,7 +88,7 @@ class FilesystemStore final : public BlobStore, public SegmentedStore, public Fi
   std::shared_ptr<PackedBlobs> packed_;
   const std::size_t buffer_bytes_;
   const std::uint64_t pack_below_;
-  const std::shared_ptr<EarlySync> early_sync_ = std::make_shared<EarlySync>();
+  const std::shared_ptr<WriterThreads> threads_ = std::make_shared<WriterThreads>();
   GroupPublisher publisher_;
 };
 

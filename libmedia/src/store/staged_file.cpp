@@ -15,6 +15,8 @@ namespace {
 /// so; 3.7 to 4.0 s without the former, 3.9 to 4.5 s without the latter; syncs each 128 MiB are a little slower than each 64.
 constexpr std::uint64_t kWriteOutBytes = std::uint64_t{8} << 20U;
 constexpr std::uint64_t kSyncEarlyBytes = std::uint64_t{64} << 20U;
+/// From here on a content goes past the page cache.
+constexpr std::uint64_t kLargeBytes = kSyncEarlyBytes;
 /// A larger content would keep the lanes of the others waiting for it.
 constexpr std::size_t kTogetherBytes = 128U << 10U;
 constexpr const char* kWriting = "write a temp file";
@@ -54,13 +56,21 @@ std::optional<FileWindow> FileStaged::window() const {
   return FileWindow{file->descriptor(), 0, size_};
 }
 
-FileWriter::FileWriter(std::shared_ptr<TempFolder> folder, std::shared_ptr<EarlySync> early_sync, SmallContents small,
+FileWriter::FileWriter(std::shared_ptr<TempFolder> folder, std::shared_ptr<WriterThreads> threads, SmallContents small,
                        std::size_t buffer_bytes, std::optional<std::uint64_t> expected_size)
-    : folder_(std::move(folder)), early_sync_(std::move(early_sync)), small_(std::move(small)), buffer_bytes_(buffer_bytes) {
+    : folder_(std::move(folder)),
+      threads_(std::move(threads)),
+      small_(std::move(small)),
+      buffer_bytes_(buffer_bytes),
+      large_(expected_size.value_or(0) >= kLargeBytes) {
   if (expected_size) buffer_.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(*expected_size, buffer_bytes_)));
 }
 
 Result<void> FileWriter::write(std::span<const std::byte> piece) {
+  if (direct_) {
+    MEDIA_TRY(spill(std::exchange(buffer_, {})));
+    return spill(piece);
+  }
   // A large piece of a large content needs no detour.
   if (file_ && buffer_.empty() && piece.size() >= buffer_bytes_) return spill(piece);
   return gather(buffer_, buffer_bytes_, piece, [this](std::span<const std::byte> bytes) { return spill(bytes); });
@@ -72,8 +82,9 @@ Result<std::unique_ptr<Staged>> FileWriter::finish() {
     return stage_in_memory(hasher_.finish());
   }
   MEDIA_TRY(spill(buffer_));
+  if (direct_) MEDIA_TRY(direct_->finish());
   MEDIA_TRY(start_write_out(file_->descriptor(), written_out_, in_file_ - written_out_, kWriting));
-  MEDIA_TRY(early_synced_.settle(*early_sync_));
+  MEDIA_TRY(early_synced_.settle(threads_->early_sync));
   return std::unique_ptr<Staged>(
       std::make_unique<FileStaged>(folder_, hasher_.finish(), in_file_, std::vector<std::byte>(), std::move(file_)));
 }
@@ -114,16 +125,28 @@ Result<void> FileWriter::spill(std::span<const std::byte> piece) {
   if (!file_) {
     MEDIA_TRY_ASSIGN(file_, TempFile::create(folder_));
   }
+  if (direct_) {
+    MEDIA_TRY(direct_->write(piece));
+    in_file_ += piece.size();
+    return sync_early();
+  }
   MEDIA_TRY(write_all(file_->descriptor(), piece, in_file_, kWriting));
   in_file_ += piece.size();
   if (in_file_ - written_out_ >= kWriteOutBytes) {
     MEDIA_TRY(start_write_out(file_->descriptor(), written_out_, in_file_ - written_out_, kWriting));
     written_out_ = in_file_;
   }
-  if (in_file_ - synced_early_ >= kSyncEarlyBytes) {
-    MEDIA_TRY(early_synced_.request(*early_sync_, file_->descriptor(), in_file_));
-    synced_early_ = in_file_;
-  }
+  MEDIA_TRY(sync_early());
+  const bool becomes_large = in_file_ >= kLargeBytes && in_file_ - piece.size() < kLargeBytes;
+  // Where that is not to be had it goes on as it began.
+  if (std::exchange(large_, false) || becomes_large) direct_ = WriteBehind::File::open(threads_->write_behind, *file_, in_file_);
+  return {};
+}
+
+Result<void> FileWriter::sync_early() {
+  if (in_file_ - synced_early_ < kSyncEarlyBytes) return {};
+  MEDIA_TRY(early_synced_.request(threads_->early_sync, file_->descriptor(), in_file_));
+  synced_early_ = in_file_;
   return {};
 }
 

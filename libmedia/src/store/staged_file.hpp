@@ -12,6 +12,7 @@
 #include "store/early_sync.hpp"
 #include "store/packed_blobs.hpp"
 #include "store/temp_folder.hpp"
+#include "store/write_behind.hpp"
 
 namespace media::store {
 
@@ -54,11 +55,17 @@ class FileStaged final : public Staged {
   SmallContents small_;
 };
 
-/// Gathers a content: in memory up to a limit, then in a temp file, through a buffer of the same size. It is hashed as it leaves memory, or
-/// in the end: small ones can then be hashed several at a time.
+/// The threads that a store's writers share.
+struct WriterThreads {
+  EarlySync early_sync;
+  WriteBehind write_behind;
+};
+
+/// Gathers a content: in memory up to a limit, then in a temp file, through a buffer of the same size, and past the page cache where it is
+/// large. It is hashed as it leaves memory, or in the end: small ones can then be hashed several at a time.
 class FileWriter final : public BlobWriter {
  public:
-  FileWriter(std::shared_ptr<TempFolder> folder, std::shared_ptr<EarlySync> early_sync, SmallContents small, std::size_t buffer_bytes,
+  FileWriter(std::shared_ptr<TempFolder> folder, std::shared_ptr<WriterThreads> threads, SmallContents small, std::size_t buffer_bytes,
              std::optional<std::uint64_t> expected_size);
 
   Result<void> write(std::span<const std::byte> piece) override;
@@ -69,15 +76,18 @@ class FileWriter final : public BlobWriter {
 
  private:
   Result<void> spill(std::span<const std::byte> piece);
+  Result<void> sync_early();
   std::unique_ptr<Staged> stage_in_memory(const Digest& digest);
 
   std::shared_ptr<TempFolder> folder_;
-  std::shared_ptr<EarlySync> early_sync_;
+  std::shared_ptr<WriterThreads> threads_;
   SmallContents small_;
   const std::size_t buffer_bytes_;
   Sha256 hasher_;
   std::vector<std::byte> buffer_;
   std::optional<TempFile> file_;
+  bool large_ = false;                       ///< It was announced to be, and nothing is written yet.
+  std::optional<WriteBehind::File> direct_;  ///< What follows goes past the page cache.
   std::uint64_t in_file_ = 0;
   std::uint64_t written_out_ = 0;  ///< So much was told to go to the disk.
   std::uint64_t synced_early_ = 0;

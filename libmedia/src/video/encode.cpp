@@ -28,7 +28,7 @@ constexpr double kMaxBitsOf = 1280.0 * 720;
 constexpr std::int64_t kLeastMaxBits = 400'000;
 /// What encoders keep for each pixel: x264's frames in wait and their smaller copies, libvpx's in wait and for reference.
 constexpr std::uint64_t kEncoderBytes = 160;
-/// Of sound that is lost at the end: encoders fill up, and clocks are rounded. Less is not told.
+/// Of sound that is lost: encoders fill up, and clocks are rounded. Less is not told.
 constexpr std::int64_t kUntoldMicroseconds = 2'000'000;
 /// Until it is whole it is not done.
 constexpr double kShareBeforeEnd = 0.99;
@@ -101,17 +101,18 @@ class Encoding {
     return {};
   }
 
-  /// What the source has of sound behind the end of ours, up to the end of the pictures, which is in ticks.
+  /// What the source has of sound in the gaps of ours, and behind its end up to the end of the pictures, which is in ticks.
   Result<std::chrono::microseconds> lost_sound(std::int64_t pictures_end) {
-    const std::chrono::microseconds none{0};
-    if (!sound_) return none;
+    if (!sound_) return std::chrono::microseconds(0);
+    std::int64_t lost = sound_->lost_in_between();
     const std::int64_t end = sound_->end();
     const std::int64_t until = av_rescale(pictures_end, 1'000'000, kTicks);
     // Else nothing is to be found, and the rest of the file need not be read.
-    if (until - end < kUntoldMicroseconds) return none;
-    MEDIA_TRY_ASSIGN(const auto source, sound_->end_of_source());
-    const std::int64_t lost = std::min(until, source.value_or(0)) - end;
-    return lost < kUntoldMicroseconds ? none : std::chrono::microseconds(lost);
+    if (until - end >= kUntoldMicroseconds) {
+      MEDIA_TRY_ASSIGN(const auto source, sound_->end_of_source());
+      lost = av_sat_add64(lost, std::max<std::int64_t>(std::min(until, source.value_or(0)) - end, 0));
+    }
+    return std::chrono::microseconds(lost < kUntoldMicroseconds ? 0 : lost);
   }
 
   Result<void> open_encoder() {

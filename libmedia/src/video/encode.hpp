@@ -16,8 +16,8 @@ namespace media::video {
 struct EncodedVideo {
   MediaInfo source;
   image::Size size;
-  /// By how much its sound ends before its pictures although the source's goes on, which could not be decoded to its end; 0 where that is
-  /// less than two seconds, and where there is no track of sound.
+  /// How much of the source's sound is missing because it could not be decoded, in between and at the end; 0 where that is less than two
+  /// seconds, and where there is no track of sound.
   std::chrono::milliseconds lost_sound{0};
 };
 

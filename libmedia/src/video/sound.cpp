@@ -89,21 +89,27 @@ Result<FrameHandle> Sound::decode() {
     const int got = avcodec_receive_frame(decoder_.get(), frame.get());
     if (got >= 0) return frame;
     if (got == AVERROR(ENOMEM)) return no_memory();
+    const auto is_damage = [](int code) { return code < 0 && code != AVERROR(EAGAIN) && code != AVERROR_EOF; };
+    if (is_damage(got)) undecoded_ = av_sat_add64(undecoded_, packet_duration_);
     if (drained_) break;
     MEDIA_TRY_ASSIGN(const bool more, read_packet());
     drained_ = !more;
-    if (avcodec_send_packet(decoder_.get(), more ? packet_.get() : nullptr) == AVERROR(ENOMEM)) return no_memory();
+    const int sent = avcodec_send_packet(decoder_.get(), more ? packet_.get() : nullptr);
+    if (sent == AVERROR(ENOMEM)) return no_memory();
+    if (is_damage(sent)) undecoded_ = av_sat_add64(undecoded_, packet_duration_);
   }
   return FrameHandle();
 }
 
 Result<bool> Sound::read_packet() {
   MEDIA_TRY_ASSIGN(const bool more, container_->read(*packet_));
+  packet_duration_ = 0;
   // What an edit list leaves out is not meant to be heard.
   if (!more || packet_->pts == AV_NOPTS_VALUE || (packet_->flags & AV_PKT_FLAG_DISCARD) != 0) return more;
   const std::int64_t end = av_sat_add64(packet_->pts, std::max<std::int64_t>(packet_->duration, 0));
   const std::int64_t time = av_rescale_q(end, container_->stream().time_base, {1, kMicroseconds});
   source_end_ = std::max(source_end_.value_or(time), time);
+  packet_duration_ = av_rescale_q(std::max<std::int64_t>(packet_->duration, 0), container_->stream().time_base, {1, kMicroseconds});
   return true;
 }
 
@@ -158,6 +164,8 @@ Result<bool> Sound::settle_place(const AVFrame& frame) {
     MEDIA_TRY(write_queue(true));
     heard_ = written_ = std::max(written_, due);
     dropped_ = 0;
+    lost_ = av_sat_add64(lost_, std::min(av_rescale(off, kMicroseconds, kRate), undecoded_));
+    undecoded_ = 0;
   } else if (off < -tolerance) {
     dropped_ = av_sat_sub64(dropped_, off);
   }

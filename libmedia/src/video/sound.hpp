@@ -36,6 +36,9 @@ class Sound {
 
   /// When what was written ends, in microseconds after the first picture.
   [[nodiscard]] std::int64_t end() const noexcept;
+  /// How much of what could not be decoded is missing before the end, in microseconds: where nothing is heard although the file has
+  /// packets.
+  [[nodiscard]] std::int64_t lost_in_between() const noexcept { return lost_; }
   /// When the source's sound ends, likewise, by the times that the file gives its packets, decoded or not: reads what is left of them.
   /// Nothing where it has none, or ends in what the pictures leave out.
   Result<std::optional<std::int64_t>> end_of_source();
@@ -44,7 +47,7 @@ class Sound {
   Sound(const Pictures& pictures, Muxer& muxer, const image::Control& control) : pictures_(pictures), muxer_(muxer), control_(control) {}
   Result<void> open_decoder();
   Result<void> open_encoder(Format format);
-  /// The next frame of the source; nothing at the end. Damaged packets are passed over.
+  /// The next frame of the source; nothing at the end. Damaged packets are passed over, and counted.
   Result<FrameHandle> decode();
   /// The next packet; false at the end.
   Result<bool> read_packet();
@@ -80,6 +83,9 @@ class Sound {
   std::int64_t shift_ = 0;                     ///< By which our clock is ahead of the file's, which was set back.
   std::optional<std::int64_t> before_back_{};  ///< The same before the last frame, which went back.
   std::optional<std::int64_t> source_end_{};   ///< Of the packets that were read, by the file's clock, in microseconds.
+  std::int64_t packet_duration_ = 0;           ///< Of the last packet, in microseconds.
+  std::int64_t undecoded_ = 0;                 ///< Of the packets that were passed over since the last gap, likewise.
+  std::int64_t lost_ = 0;
   bool drained_ = false;
   bool ended_ = false;
 };

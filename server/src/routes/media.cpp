@@ -19,8 +19,18 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-http::Response json(const Json& body) {
-  return http::Response::text(200, dump(body), "application/json").with("Cache-Control", "no-cache");
+http::Response json(std::string body) {
+  return http::Response::text(200, std::move(body), "application/json").with("Cache-Control", "no-cache");
+}
+
+void write_array(JsonWriter& json, const std::vector<Media>& media) {
+  json.begin_array();
+  for (const Media& each : media) {
+    json.begin_object();
+    write_media(json, each);
+    json.end_object();
+  }
+  json.end_array();
 }
 
 bool read_number(std::string_view text, std::size_t& into) {
@@ -103,9 +113,9 @@ http::Response list_by_offset(http::Request& request, RouteContext& context, Med
     // An array cannot say that it goes on.
     return error_response(400, "offset: too many media lie before; walk by cursor", request, {"offset", "less, or a cursor instead"});
   }
-  Json data = Json::array();
-  for (const Media& media : page->media) data.push_back(media_json(media));
-  return json(data);
+  JsonWriter body;
+  write_array(body, page->media);
+  return json(body.take());
 }
 
 http::Response list_media(http::Request& request, RouteContext& context) {
@@ -124,17 +134,15 @@ http::Response list_media(http::Request& request, RouteContext& context) {
   const auto page = read_page(context.library, listing.query, listing.cursor);
   if (!page) return error_response(page.error(), request, context.log);
 
-  const auto written = [](const std::optional<Cursor>& cursor) { return cursor ? Json(to_string(*cursor)) : Json(nullptr); };
-  Json body;
-  body["data"] = Json::array();
-  for (const Media& media : page->items) body["data"].push_back(media_json(media));
-  Json& pagination = body["pagination"];
-  pagination["next_cursor"] = written(page->next);
-  pagination["prev_cursor"] = written(page->prev);
-  pagination["page_size"] = page->items.size();
-  pagination["has_next"] = page->next.has_value();
-  pagination["has_prev"] = page->prev.has_value();
-  auto response = json(body);
+  const auto written = [](const std::optional<Cursor>& cursor) { return cursor ? std::optional(to_string(*cursor)) : std::nullopt; };
+  JsonWriter body;
+  body.begin_object().key("data");
+  write_array(body, page->items);
+  body.key("pagination").begin_object();
+  body.member("next_cursor", written(page->next)).member("prev_cursor", written(page->prev)).member("page_size", page->items.size());
+  body.member("has_next", page->next.has_value()).member("has_prev", page->prev.has_value());
+  body.end_object().end_object();
+  auto response = json(body.take());
   if (page->next) {
     std::string url = context.base_url(request) + "/media?";
     for (const auto& parameter : request.query) {
@@ -151,12 +159,14 @@ struct Written {
   std::string etag;
 };
 
-Result<Written> write_media(const http::Request& request, const RouteContext& context, const Media& media) {
+Result<Written> write_whole(const http::Request& request, const RouteContext& context, const Media& media) {
   MEDIA_TRY_ASSIGN(const auto renditions, context.library.renditions(media.id));
-  Json body = media_json(media);
-  add_renditions(body, media, renditions, context.library.presets(), context.signer, context.base_url(request));
+  JsonWriter body;
+  body.begin_object();
+  write_media(body, media);
+  write_renditions(body, media, renditions, context.library.presets(), context.signer, context.base_url(request));
   Written written;
-  written.text = dump(body);
+  written.text = body.end_object().take();
   written.etag = '"' + Digest::of(std::as_bytes(std::span(written.text))).to_hex().substr(0, 32) + '"';
   return written;
 }
@@ -168,7 +178,7 @@ http::Response answer_media(Written written) {
 }
 
 http::Response get_media(http::Request& request, RouteContext& context, const Media& media) {
-  auto written = write_media(request, context, media);
+  auto written = write_whole(request, context, media);
   if (!written) return error_response(written.error(), request, context.log);
   const std::string& etag = written->etag;
   if (const auto status = http::failed_precondition(request, etag)) {
@@ -221,7 +231,7 @@ std::optional<std::string> read_change(const std::string& name, const Json& valu
 }
 
 http::Response patch_media(http::Request& request, RouteContext& context, const Media& media) {
-  const auto before = write_media(request, context, media);
+  const auto before = write_whole(request, context, media);
   if (!before) return error_response(before.error(), request, context.log);
   if (request.header("If-Match") && http::failed_precondition(request, before->etag)) {
     return error_response(412, "the media is not as If-Match says", request);
@@ -241,7 +251,7 @@ http::Response patch_media(http::Request& request, RouteContext& context, const 
     return error_response(400, "expires_at: accepts a time to come", request, {"expires_at", "a time to come"});
   }
   if (!changed) return error_response(changed.error(), request, context.log);
-  auto written = write_media(request, context, *changed);
+  auto written = write_whole(request, context, *changed);
   if (!written) return error_response(written.error(), request, context.log);
   return answer_media(std::move(*written));
 }
@@ -274,7 +284,7 @@ http::Response delete_many(http::Request& request, RouteContext& context) {
   for (const MediaId id : wanted) {
     if (std::find(removed->begin(), removed->end(), id) == removed->end()) answer["not_found"].push_back(id);
   }
-  return json(answer);
+  return json(dump(answer));
 }
 
 /// True where the client wants to be answered only once the media is through, and that time is not over yet.
@@ -309,7 +319,7 @@ http::Response get_status(http::Request& request, RouteContext& context, const M
   body["processing_time_ms"] = media.processing_time_ms ? Json(*media.processing_time_ms) : Json(nullptr);
   body["uploaded_at"] = to_rfc3339(media.uploaded_at);
   body["completed_at"] = media.completed_at ? Json(to_rfc3339(*media.completed_at)) : Json(nullptr);
-  return json(body);
+  return json(dump(body));
 }
 
 http::Response delete_media(http::Request& request, RouteContext& context, const Media& media) {

@@ -1,7 +1,7 @@
 // Which media look like one.
 
 #include <charconv>
-#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "errors.hpp"
 #include "media_json.hpp"
@@ -9,8 +9,6 @@
 
 namespace media::server {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMaxLimit = 100;
 
@@ -42,12 +40,18 @@ http::Response list_similar(http::Request& request, RouteContext& context, const
   narrow(query, context.caller_of(request));
   const auto similar = context.library.similar(media.id, query);
   if (!similar) return error_response(similar.error(), request, context.log);
-  Json body;
+  JsonWriter body;
+  body.begin_object();
   const bool is_told = media.appearance.perceptual_hash && media.held == Hold::none;
-  body["perceptual_hash"] = is_told ? Json(to_string(*media.appearance.perceptual_hash)) : Json(nullptr);
-  body["data"] = Json::array();
-  for (const SimilarMedia& each : *similar) body["data"].push_back(Json{{"distance", each.distance}, {"media", media_json(each.media)}});
-  return http::Response::text(200, dump(body), "application/json").with("Cache-Control", "no-cache");
+  body.member("perceptual_hash", is_told ? std::optional(to_string(*media.appearance.perceptual_hash)) : std::nullopt);
+  body.key("data").begin_array();
+  for (const SimilarMedia& each : *similar) {
+    body.begin_object().member("distance", each.distance).key("media").begin_object();
+    write_media(body, each.media);
+    body.end_object().end_object();
+  }
+  body.end_array().end_object();
+  return http::Response::text(200, body.take(), "application/json").with("Cache-Control", "no-cache");
 }
 
 }  // namespace

@@ -1,7 +1,5 @@
 // Direct uploads: a form or a raw body, streamed into the library.
 
-#include <nlohmann/json.hpp>
-
 #include "errors.hpp"
 #include "media_json.hpp"
 #include "request_json.hpp"
@@ -112,11 +110,13 @@ http::Response upload(http::Request& request, RouteContext& context) {
                           {"file", std::string(to_string(outcome->verdict.refusal))});
   }
   const std::string base = context.base_url(request);
-  auto body = media_json(outcome->media);
-  body["media_id"] = outcome->media.id;
-  body["upload_url"] = base + "/media/" + std::to_string(outcome->media.id) + "/download";
-  body["deduplicated"] = outcome->deduplicated;
-  return http::Response::text(200, dump(body), "application/json").with("Cache-Control", "no-store");
+  JsonWriter body;
+  body.begin_object();
+  write_media(body, outcome->media);
+  body.member("media_id", outcome->media.id);
+  body.member("upload_url", base + "/media/" + std::to_string(outcome->media.id) + "/download");
+  body.member("deduplicated", outcome->deduplicated);
+  return http::Response::text(200, body.end_object().take(), "application/json").with("Cache-Control", "no-store");
 }
 
 }  // namespace

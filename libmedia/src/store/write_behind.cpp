@@ -1,0 +1,125 @@
+#include "store/write_behind.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "core/errno_error.hpp"
+#include "core/out_of_memory.hpp"
+#include "store/file_ops.hpp"
+
+namespace media::store {
+namespace {
+
+constexpr const char* kWriting = "write a temp file";
+
+/// A filesystem may take the flag, and refuse what is written so.
+Result<void> write_direct(int descriptor, std::span<const std::byte> piece, std::uint64_t offset) {
+  const ssize_t count = ::pwrite(descriptor, piece.data(), piece.size(), static_cast<off_t>(offset));
+  if (count < 0 && errno == EINVAL && ::fcntl(descriptor, F_SETFL, 0) != 0) return errno_error(errno, kWriting);
+  const std::size_t written = count < 0 ? 0 : static_cast<std::size_t>(count);
+  return write_all(descriptor, piece.subspan(written), offset + written, kWriting);
+}
+
+}  // namespace
+
+WriteBehind::~WriteBehind() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  queued_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+bool WriteBehind::start() {
+  const std::lock_guard lock(mutex_);
+  if (thread_.joinable()) return true;
+  try {
+    thread_ = std::thread([this] { work(); });
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
+
+void WriteBehind::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    queued_.wait(lock, [this] { return stopping_ || !requests_.empty(); });
+    if (stopping_) return;
+    const Request request = std::move(requests_.front());
+    requests_.pop_front();
+    lock.unlock();
+    Result<void> written;
+    try {
+      written = write_direct(request.shared->descriptor.get(), std::span(request.bytes, kPieceBytes), request.offset);
+    } catch (const std::bad_alloc&) {
+      written = out_of_memory();  // for the text of a failure
+    }
+    lock.lock();
+    if (!written) request.shared->failure = std::move(written).error();
+    request.shared->writing = false;
+    written_.notify_all();
+  }
+}
+
+std::optional<WriteBehind::File> WriteBehind::File::open(WriteBehind& thread, const TempFile& file, std::uint64_t offset) {
+  try {
+    auto shared = std::make_shared<Shared>();
+    for (Buffer& buffer : shared->buffers) buffer.reset(new (std::align_val_t{kAlignment}) std::byte[kPieceBytes]);
+    shared->descriptor = open_at(file.folder()->descriptor(), file.name().c_str(), O_WRONLY | O_DIRECT | O_NOFOLLOW);
+    if (!shared->descriptor || !thread.start()) return std::nullopt;
+    return File(thread, file.descriptor(), std::move(shared), offset);
+  } catch (const std::bad_alloc&) {
+    return std::nullopt;
+  }
+}
+
+Result<void> WriteBehind::File::write(std::span<const std::byte> piece) {
+  // Up to the first aligned place the usual way; no page is written both ways.
+  if (const std::uint64_t beyond = offset_ % kAlignment; beyond != 0) {
+    const auto head = piece.first(std::min<std::size_t>(piece.size(), kAlignment - static_cast<std::size_t>(beyond)));
+    MEDIA_TRY(write_all(plain_, head, offset_, kWriting));
+    offset_ += head.size();
+    piece = piece.subspan(head.size());
+  }
+  while (!piece.empty()) {
+    const std::size_t taken = std::min(piece.size(), kPieceBytes - filled_);
+    std::memcpy(shared_->buffers[current_].get() + filled_, piece.data(), taken);
+    filled_ += taken;
+    piece = piece.subspan(taken);
+    if (filled_ < kPieceBytes) break;
+    MEDIA_TRY(wait());
+    {
+      const std::lock_guard lock(thread_->mutex_);
+      thread_->requests_.push_back({shared_, shared_->buffers[current_].get(), offset_});
+      shared_->writing = true;
+    }
+    thread_->queued_.notify_one();
+    offset_ += kPieceBytes;
+    current_ = 1 - current_;
+    filled_ = 0;
+  }
+  return {};
+}
+
+Result<void> WriteBehind::File::finish() {
+  MEDIA_TRY(wait());
+  const std::span<const std::byte> rest(shared_->buffers[current_].get(), filled_);
+  filled_ = 0;
+  return write_all(plain_, rest, offset_, kWriting);
+}
+
+Result<void> WriteBehind::File::wait() {
+  std::unique_lock lock(thread_->mutex_);
+  thread_->written_.wait(lock, [this] { return !shared_->writing; });
+  if (shared_->failure) return *shared_->failure;
+  return {};
+}
+
+}  // namespace media::store
