@@ -53,12 +53,24 @@ for shared in dev sys; do mount --rbind "/$shared" "$tree/$shared" && mount --ma
 mkdir -p "$tree/run/lock"
 mount -t tmpfs tmpfs "$tree/tmp"
 
-# The build folder stays, and files that did not change keep their times: what was compiled is not compiled again.
+# The build folder stays, and files that did not change keep their times: what was compiled is not compiled again. What did change is new
+# now, whenever it was written: a file may be older than an object that was made of what it was before.
 mkdir -p "$tree/srv/libmedia"
-list=$work/files
+list=$work/files staged=$work/staged
 (cd "$source" && git ls-files --cached --others --exclude-standard | while read -r file; do [ ! -e "$file" ] || echo "$file"; done | sort) >"$list"
-(cd "$source" && tar -c -T "$list") | tar -x --no-same-owner -C "$tree/srv/libmedia"
-(cd "$tree/srv/libmedia" && find . -path ./build -prune -o ! -type d -print | sed 's,^\./,,' | sort | comm -23 - "$list" | while read -r gone; do rm -f "$gone"; done)
+rm -rf "$staged" && mkdir "$staged"
+(cd "$source" && tar -c -T "$list") | tar -x -m --no-same-owner -C "$staged"
+(cd "$tree/srv/libmedia" && find . -path ./build -prune -o -path ./.git -prune -o ! -type d -print | sed 's,^\./,,' | sort | comm -23 - "$list" | while read -r gone; do rm -f "$gone"; done)
+(cd "$staged" && find . -type d -exec mkdir -p "$tree/srv/libmedia/{}" \;)
+while read -r file; do
+  there=$tree/srv/libmedia/$file
+  if [ ! -e "$there" ] || ! cmp -s "$staged/$file" "$there" || [ "$(stat -c %a "$staged/$file")" != "$(stat -c %a "$there")" ]; then
+    mv -f "$staged/$file" "$there"
+  fi
+done <"$list"
+rm -rf "$staged"
+# Some tests ask git what there is.
+(cd "$tree/srv/libmedia" && { [ -d .git ] || git init -q; } && git add -A)
 if [ -d "$source/../shared" ]; then
   mkdir -p "$tree/srv/shared"
   mount --bind "$source/../shared" "$tree/srv/shared" && mount -o remount,ro,bind "$tree/srv/shared"
