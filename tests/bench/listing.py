@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long a page of 50 media takes in a small and in a large catalog: over HTTP, and in the engine that keeps it.
 
-usage: listing.py PROGRAMS [ROWS,ROWS,…]     PROGRAMS: the folder of mediad; 10000,10000000 rows
+usage: listing.py PROGRAMS [ROWS,ROWS,…]     PROGRAMS: the folder of mediad; 10000,100000,10000000 rows
 
 Catalogs in SQLite and PostgreSQL are filled with copies of one media that was uploaded, one in a thousand of them failed. Pages begin at
 random places, all of them and those of failed ones. The engine's own time is that of the same rows by sqlite3 of Python and by pgbench. The
@@ -51,6 +51,12 @@ class Client:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    def receive(self):
+        piece = self.socket.recv(1 << 18)
+        if not piece:
+            sys.exit("mediad ended the connection")
+        return piece
+
     def page(self, after, query=""):
         cursor = base64.b64encode(b'{"id":%d}' % after).decode().replace("=", "%3D").replace("+", "%2B").replace("/", "%2F")
         request = f"GET {BASE}?limit={PAGE}&cursor={cursor}{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
@@ -58,11 +64,11 @@ class Client:
         self.socket.sendall(request)
         answer = b""
         while b"\r\n\r\n" not in answer:
-            answer += self.socket.recv(1 << 18)
+            answer += self.receive()
         head, _, body = answer.partition(b"\r\n\r\n")
         length = int(next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")).split(b":")[1])
         while len(body) < length:
-            body += self.socket.recv(1 << 18)
+            body += self.receive()
         took = time.perf_counter() - begun
         if not head.startswith(b"HTTP/1.1 200"):
             sys.exit(f"a page was answered by {head.splitlines()[0]}: {body[:300]}")
@@ -166,7 +172,7 @@ def measure(name, programs, folder, store, settings, rows, engine):
 
 def main():
     programs = Programs(os.path.abspath(sys.argv[1]))
-    counts = [int(count) for count in (sys.argv[2] if len(sys.argv) > 2 else "10000,10000000").split(",")]
+    counts = [int(count) for count in (sys.argv[2] if len(sys.argv) > 2 else "10000,100000,10000000").split(",")]
     folder = tempfile.mkdtemp(prefix="libmedia-listing-")
     server = Postgres()
     server.ask("ALTER SYSTEM SET shared_buffers = '1GB'", "ALTER SYSTEM SET maintenance_work_mem = '512MB'", "ALTER SYSTEM SET max_wal_size = '8GB'")
@@ -182,7 +188,7 @@ def main():
             catalog = os.path.join(store, "catalog.db")
             fill_sqlite(catalog, rows)
             for what, p99 in measure("SQLite", programs, place, store, {}, rows, lambda failed: in_sqlite(catalog, rows, failed)):
-                p99s.setdefault(("SQLite", what), []).append(p99)
+                p99s.setdefault(("SQLite", what), []).append((rows, p99))
             shutil.rmtree(place)
         for rows in counts:
             place = os.path.join(folder, f"postgres-{rows}")
@@ -193,10 +199,13 @@ def main():
             store = begin_store(programs, place, settings)
             fill_postgres(server, database, rows)
             for what, p99 in measure("PostgreSQL", programs, place, store, settings, rows, lambda failed: in_postgres(server, database, rows, failed, place)):
-                p99s.setdefault(("PostgreSQL", what), []).append(p99)
+                p99s.setdefault(("PostgreSQL", what), []).append((rows, p99))
             server.ask(f"DROP DATABASE {database}")
         for (engine, what), found in p99s.items():
-            print(f"{engine}, {what}: p99 of {counts[-1]:,} rows {found[-1] / found[0]:.2f} times that of {counts[0]:,}")
+            # Of catalogs that have a whole page of it.
+            whole = [each for each in found if what == "all" or each[0] // 1000 >= PAGE]
+            if len(whole) > 1:
+                print(f"{engine}, {what}: p99 of {whole[-1][0]:,} rows {whole[-1][1] / whole[0][1]:.2f} times that of {whole[0][0]:,}")
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -478,6 +478,8 @@ TEST_CASE("video: sound that cannot be decoded is told, and sound that ends earl
       // Less than two seconds are what honest files differ by.
       CHECK(lost(without_sound(whole, 6.5, 9), transform) == 0);
       CHECK(lost(without_sound(whole, 2, 3.5), transform) == 0);
+      // Too little each, and enough together.
+      CHECK(std::abs(lost(without_sound(without_sound(whole, 2, 3.5), 6.5, 9), transform) - 3) < 0.3);
       // Where it goes on afterwards, and where it begins late.
       CHECK(std::abs(lost(without_sound(whole, 2, 6), transform) - 4) < 0.2);
       CHECK(std::abs(lost(without_sound(whole, 0, 3), transform) - 3) < 0.2);

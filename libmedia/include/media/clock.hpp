@@ -30,7 +30,7 @@ class MEDIA_EXPORT SystemClock final : public Clock {
 };
 
 /// RFC 3339 in UTC with milliseconds and a `Z`: "2026-11-25T10:30:00.000Z". It has four digits for a year: what is
-/// outside is written as year 0 or 9999.
+/// before year 0 or after 9999 is written as the first or last moment of them.
 MEDIA_EXPORT std::string to_rfc3339(Timestamp time);
 /// Reads RFC 3339 with `Z` or a numeric offset. `invalid_argument` otherwise.
 MEDIA_EXPORT Result<Timestamp> from_rfc3339(std::string_view text);

@@ -28,6 +28,9 @@ int digits(std::string_view text, std::size_t at, std::size_t count) noexcept {
 Timestamp SystemClock::now() const { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
 
 std::string to_rfc3339(Timestamp time) {
+  static constexpr Timestamp kFirst = std::chrono::sys_days(std::chrono::year(0) / 1 / 1);
+  static constexpr Timestamp kLast = std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1) - milliseconds(1);
+  time = std::clamp(time, kFirst, kLast);
   const auto day = std::chrono::floor<days>(time);
   const std::chrono::year_month_day date{day};
   const std::chrono::hh_mm_ss clock{time - day};
@@ -36,7 +39,7 @@ std::string to_rfc3339(Timestamp time) {
   const auto put = [&](std::size_t at, std::size_t count, auto number) {
     for (auto rest = static_cast<std::uint64_t>(number); count-- > 0; rest /= 10) out[at + count] = static_cast<char>('0' + rest % 10);
   };
-  put(0, 4, std::clamp(static_cast<int>(date.year()), 0, 9999));
+  put(0, 4, static_cast<int>(date.year()));
   put(5, 2, static_cast<unsigned>(date.month()));
   put(8, 2, static_cast<unsigned>(date.day()));
   put(11, 2, clock.hours().count());

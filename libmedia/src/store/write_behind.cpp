@@ -4,11 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <system_error>
 
-#include "core/errno_error.hpp"
 #include "core/out_of_memory.hpp"
 #include "store/file_ops.hpp"
 
@@ -17,11 +15,14 @@ namespace {
 
 constexpr const char* kWriting = "write a temp file";
 
-/// A filesystem may take the flag, and refuse what is written so.
+/// What is not written so, for whatever reason, is written the usual way, which has the error if there is one.
 Result<void> write_direct(int descriptor, std::span<const std::byte> piece, std::uint64_t offset) {
-  const ssize_t count = ::pwrite(descriptor, piece.data(), piece.size(), static_cast<off_t>(offset));
-  if (count < 0 && errno == EINVAL && ::fcntl(descriptor, F_SETFL, 0) != 0) return errno_error(errno, kWriting);
-  const std::size_t written = count < 0 ? 0 : static_cast<std::size_t>(count);
+  ssize_t count = 0;
+  if (::fcntl(descriptor, F_SETFL, O_DIRECT) == 0) {
+    count = std::max<ssize_t>(::pwrite(descriptor, piece.data(), piece.size(), static_cast<off_t>(offset)), 0);
+    ::fcntl(descriptor, F_SETFL, 0);
+  }
+  const auto written = static_cast<std::size_t>(count);
   return write_all(descriptor, piece.subspan(written), offset + written, kWriting);
 }
 
@@ -33,18 +34,17 @@ WriteBehind::~WriteBehind() {
     stopping_ = true;
   }
   queued_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  for (std::thread& thread : threads_) thread.join();
 }
 
 bool WriteBehind::start() {
   const std::lock_guard lock(mutex_);
-  if (thread_.joinable()) return true;
   try {
-    thread_ = std::thread([this] { work(); });
-    return true;
+    if (threads_.size() < kThreads) threads_.emplace_back([this] { work(); });
   } catch (const std::system_error&) {
-    return false;
+    return !threads_.empty();
   }
+  return true;
 }
 
 void WriteBehind::work() {
@@ -52,7 +52,7 @@ void WriteBehind::work() {
   for (;;) {
     queued_.wait(lock, [this] { return stopping_ || !requests_.empty(); });
     if (stopping_) return;
-    const Request request = std::move(requests_.front());
+    Request request = std::move(requests_.front());
     requests_.pop_front();
     lock.unlock();
     Result<void> written;
@@ -65,6 +65,10 @@ void WriteBehind::work() {
     if (!written) request.shared->failure = std::move(written).error();
     request.shared->writing = false;
     written_.notify_all();
+    // The last to let go of a file that was given up frees its blocks: not while others wait for the mutex.
+    lock.unlock();
+    request.shared.reset();
+    lock.lock();
   }
 }
 
@@ -72,7 +76,7 @@ std::optional<WriteBehind::File> WriteBehind::File::open(WriteBehind& thread, co
   try {
     auto shared = std::make_shared<Shared>();
     for (Buffer& buffer : shared->buffers) buffer.reset(new (std::align_val_t{kAlignment}) std::byte[kPieceBytes]);
-    shared->descriptor = open_at(file.folder()->descriptor(), file.name().c_str(), O_WRONLY | O_DIRECT | O_NOFOLLOW);
+    shared->descriptor = UniqueFd(::fcntl(file.descriptor(), F_DUPFD_CLOEXEC, 0));
     if (!shared->descriptor || !thread.start()) return std::nullopt;
     return File(thread, file.descriptor(), std::move(shared), offset);
   } catch (const std::bad_alloc&) {
@@ -81,7 +85,7 @@ std::optional<WriteBehind::File> WriteBehind::File::open(WriteBehind& thread, co
 }
 
 Result<void> WriteBehind::File::write(std::span<const std::byte> piece) {
-  // Up to the first aligned place the usual way; no page is written both ways.
+  // Up to the first aligned place the usual way.
   if (const std::uint64_t beyond = offset_ % kAlignment; beyond != 0) {
     const auto head = piece.first(std::min<std::size_t>(piece.size(), kAlignment - static_cast<std::size_t>(beyond)));
     MEDIA_TRY(write_all(plain_, head, offset_, kWriting));

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <thread>
+#include <vector>
 
 #include "core/unique_fd.hpp"
 #include "media/result.hpp"
@@ -19,12 +20,14 @@
 
 namespace media::store {
 
-/// One thread that writes with O_DIRECT. To go through the page cache costs the kernel as much processor time as SHA-256 does: a copy, and
-/// the pages for it. What is that large has its pages dropped anyway (see EarlySync).
+/// A few threads that write with O_DIRECT, each one piece of a file at a time. To go through the page cache costs the kernel as much
+/// processor time as SHA-256 does: a copy, and the pages for it. What is that large has its pages dropped anyway (see EarlySync).
 ///
 /// Thread-safety: all of it; a queue under one mutex. A `File` is its writer's, on one thread at a time.
 class WriteBehind {
   static constexpr std::size_t kPieceBytes = std::size_t{512} << 10U;
+  /// So many pieces are on their way at once: where a disk is far away one would wait for the other.
+  static constexpr std::size_t kThreads = 4;
   /// What every disk and filesystem is content with, of offsets, lengths and memory.
   static constexpr std::size_t kAlignment = 4096;
 
@@ -35,7 +38,7 @@ class WriteBehind {
 
   /// Outlives the file's writer while a write is under way.
   struct Shared {
-    UniqueFd descriptor;
+    UniqueFd descriptor;  ///< Of the same open file as the temp file's own. It has O_DIRECT during a write, when nobody else writes.
     std::array<Buffer, 2> buffers;
     bool writing = false;
     std::optional<Error> failure;
@@ -45,8 +48,8 @@ class WriteBehind {
   /// The end of one file.
   class File {
    public:
-    /// For what follows behind `offset`, up to where `file` was written the usual way. Nothing where the filesystem does not take O_DIRECT,
-    /// or where memory, a descriptor or a thread is short.
+    /// For what follows behind `offset`, up to where `file` was written the usual way. Nothing where memory, a descriptor or a thread is
+    /// short. What a filesystem does not take with O_DIRECT is written without.
     static std::optional<File> open(WriteBehind& thread, const TempFile& file, std::uint64_t offset);
 
     /// An earlier piece's failure is answered here or by `finish`.
@@ -79,6 +82,7 @@ class WriteBehind {
     const std::byte* bytes = nullptr;
     std::uint64_t offset = 0;
   };
+  /// Another thread, up to the limit; false where there is none at all.
   bool start();
   void work();
 
@@ -87,7 +91,7 @@ class WriteBehind {
   std::condition_variable written_;
   std::deque<Request> requests_;
   bool stopping_ = false;
-  std::thread thread_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace media::store

@@ -107,8 +107,8 @@ class Encoding {
     std::int64_t lost = sound_->lost_in_between();
     const std::int64_t end = sound_->end();
     const std::int64_t until = av_rescale(pictures_end, 1'000'000, kTicks);
-    // Else nothing is to be found, and the rest of the file need not be read.
-    if (until - end >= kUntoldMicroseconds) {
+    // Else too little is to be found, and the rest of the file need not be read.
+    if (until > end && av_sat_add64(lost, until - end) >= kUntoldMicroseconds) {
       MEDIA_TRY_ASSIGN(const auto source, sound_->end_of_source());
       lost = av_sat_add64(lost, std::max<std::int64_t>(std::min(until, source.value_or(0)) - end, 0));
     }

@@ -144,7 +144,10 @@ Result<bool> Sound::settle_place(const AVFrame& frame) {
   const std::int64_t time =
       av_sat_sub64(av_rescale_q(frame.best_effort_timestamp, container_->stream().time_base, {1, kMicroseconds}), pictures_.begin());
   const auto place = pictures_.cuts().place_of(time);
-  if (!place) return false;
+  if (!place) {
+    undecoded_ = 0;
+    return false;
+  }
   const std::int64_t by_clock = av_rescale(*place, kRate, kMicroseconds);
   const std::int64_t next = av_sat_sub64(heard_, dropped_);
   // One frame that was out of its time, and not a clock that was set back.
@@ -165,10 +168,11 @@ Result<bool> Sound::settle_place(const AVFrame& frame) {
     heard_ = written_ = std::max(written_, due);
     dropped_ = 0;
     lost_ = av_sat_add64(lost_, std::min(av_rescale(off, kMicroseconds, kRate), undecoded_));
-    undecoded_ = 0;
   } else if (off < -tolerance) {
     dropped_ = av_sat_sub64(dropped_, off);
   }
+  // What was missing before this place is settled: a gap to come is another's.
+  undecoded_ = 0;
   return true;
 }
 
