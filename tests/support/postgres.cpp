@@ -127,7 +127,11 @@ void PostgresServer::signal_all(int number) const {
 
 void PostgresServer::freeze() {
   server_->signal(SIGSTOP);
-  signal_all(SIGSTOP);
+  // Again and again: while one of them ends, the kernel's list may leave out another.
+  for (int i = 0; i < 10; ++i) {
+    signal_all(SIGSTOP);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
 }
 
 void PostgresServer::thaw() { signal_all(SIGCONT); }
