@@ -1,10 +1,12 @@
 #include "store/write_behind.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <system_error>
 
 #include "core/out_of_memory.hpp"
@@ -27,6 +29,8 @@ Result<void> write_direct(int descriptor, std::span<const std::byte> piece, std:
 }
 
 }  // namespace
+
+void WriteBehind::Unmap::operator()(std::byte* bytes) const noexcept { ::munmap(bytes, kPieceBytes); }
 
 WriteBehind::~WriteBehind() {
   {
@@ -75,7 +79,11 @@ void WriteBehind::work() {
 std::optional<WriteBehind::File> WriteBehind::File::open(WriteBehind& thread, const TempFile& file, std::uint64_t offset) {
   try {
     auto shared = std::make_shared<Shared>();
-    for (Buffer& buffer : shared->buffers) buffer.reset(new (std::align_val_t{kAlignment}) std::byte[kPieceBytes]);
+    for (Buffer& buffer : shared->buffers) {
+      void* const pages = ::mmap(nullptr, kPieceBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (pages == MAP_FAILED) return std::nullopt;
+      buffer.reset(static_cast<std::byte*>(pages));
+    }
     shared->descriptor = UniqueFd(::fcntl(file.descriptor(), F_DUPFD_CLOEXEC, 0));
     if (!shared->descriptor || !thread.start()) return std::nullopt;
     return File(thread, file.descriptor(), std::move(shared), offset);

@@ -8,7 +8,6 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <optional>
 #include <span>
 #include <thread>
@@ -31,10 +30,11 @@ class WriteBehind {
   /// What every disk and filesystem is content with, of offsets, lengths and memory.
   static constexpr std::size_t kAlignment = 4096;
 
-  struct Free {
-    void operator()(std::byte* bytes) const noexcept { ::operator delete[](bytes, std::align_val_t{kAlignment}); }
+  /// Pages of their own, which are the system's again at once: an allocator would keep them for a thread that may never need them.
+  struct Unmap {
+    void operator()(std::byte* bytes) const noexcept;
   };
-  using Buffer = std::unique_ptr<std::byte[], Free>;
+  using Buffer = std::unique_ptr<std::byte[], Unmap>;
 
   /// Outlives the file's writer while a write is under way.
   struct Shared {
