@@ -364,6 +364,7 @@ TEST_CASE("gate: what cannot be read is not scanned for ever, and stays away") {
     CHECK(media.status == MediaStatus::failed);
     CHECK(media.held == Hold::unscanned);
     CHECK(media.error_message.starts_with("cannot be scanned: "));
+    CHECK(media.error_message.find(" /") == std::string::npos);
     CHECK(fixture.library->read(id).error().code == Errc::denied);
     CHECK(fixture.library->gate().find_quarantined(*media.digest).value()->detail.starts_with("cannot be scanned"));
   }

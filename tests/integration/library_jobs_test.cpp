@@ -107,12 +107,62 @@ TEST_CASE("library: a passing fault is tried again later") {
   const auto stored = f.ingest(png(1), {.filename = "a.png"});
   CHECK(f.library->run_jobs({}).value() == 1);
   CHECK(f.library->run_jobs({}).value() == 0);  // not due yet
-  CHECK(f.library->find_job(stored.media.id).value()->last_error == "no worker to be had");
+  CHECK(f.library->find_job(stored.media.id).value()->last_error == "put off 1 time: no worker to be had");
   f.clock->advance(std::chrono::minutes(1));
   CHECK(f.library->run_jobs({}).value() == 1);
   f.clock->advance(std::chrono::minutes(1));
   CHECK(f.library->run_jobs({}).value() == 1);
   CHECK(f.library->find(stored.media.id).value()->status == MediaStatus::complete);
+}
+
+TEST_CASE("library: a fault of the place uses up no media, and tells nobody of its paths") {
+  LibraryFixture f;
+  const Error fault = GENERATE(Error{Errc::unavailable, "no worker to be had: /opt/media/libexec/media-worker did not start in time"},
+                               Error{Errc::io, "read /srv/media/ab/cd: Input/output error"},
+                               Error{Errc::no_space, "write /srv/media/temp/x: No space left on device"},
+                               Error{Errc::denied, "write /srv/media/temp/x: Read-only file system"});
+  INFO(fault.message);
+  bool lasts = true;
+  f.processor->before = [&](const DeriveOptions&) -> Result<void> { return lasts ? Result<void>(fault) : Result<void>(); };
+  const auto stored = f.ingest(png(1), {.filename = "a.png"});
+  std::chrono::milliseconds pause{1000};
+  for (std::uint32_t i = 1; i <= 20; ++i) {
+    INFO(i);
+    REQUIRE(f.library->run_jobs({}).value() == 1);
+    const Job job = f.library->find_job(stored.media.id).value().value();
+    CHECK(job.attempts == 0);
+    CHECK(job.run_after - f.clock->now() == pause);
+    CHECK_THAT(job.last_error, ContainsSubstring(fault.message));  // for whoever runs the server
+    const Media media = f.library->find(stored.media.id).value().value();
+    CHECK(media.status == MediaStatus::processing);
+    CHECK(media.error_message.empty());
+    f.clock->advance(pause - std::chrono::milliseconds(1));
+    CHECK(f.library->run_jobs({}).value() == 0);
+    f.clock->advance(std::chrono::milliseconds(1));
+    pause = std::min<std::chrono::milliseconds>(pause * 2, std::chrono::minutes(5));
+  }
+  SECTION("it passes") {
+    lasts = false;
+    CHECK(f.library->run_jobs({}).value() == 1);
+    CHECK(f.library->find(stored.media.id).value()->status == MediaStatus::complete);
+  }
+  SECTION("it lasts for a day") {
+    const auto begun = f.clock->now();
+    while (f.library->find_job(stored.media.id).value()) {
+      REQUIRE(f.library->run_jobs({}).has_value());
+      f.clock->advance(pause);
+      REQUIRE(f.clock->now() - begun < std::chrono::hours(26));
+    }
+    CHECK(f.clock->now() - begun > std::chrono::hours(23));
+    const Media media = f.library->find(stored.media.id).value().value();
+    CHECK(media.status == MediaStatus::failed);
+    CHECK(media.error_message == "it could not be processed here in 300 attempts (" + std::string(to_string(fault.code)) + ")");
+  }
+  SECTION("whoever waits for it is told, and it stays in the queue") {
+    CHECK(f.library->process(stored.media.id).error().code == Errc::unavailable);
+    CHECK(f.library->find(stored.media.id).value()->status == MediaStatus::processing);
+    CHECK(f.library->find_job(stored.media.id).value().has_value());
+  }
 }
 
 TEST_CASE("library: queued jobs survive the process, and a dead owner's lease runs out") {

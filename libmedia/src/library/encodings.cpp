@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "cage/encoded_content.hpp"
+#include "library/job_faults.hpp"
 #include "library/library_impl.hpp"
 #include "media/details.hpp"
 #include "media/trace.hpp"
@@ -39,13 +40,6 @@ bool worth_another_try(const Error& error, std::uint32_t attempts, std::uint32_t
   if (error.code == Errc::internal) return deaths < kMaxDeaths;
   if (error.code == Errc::io || error.code == Errc::no_space || is_retryable(error.code)) return attempts < kMaxAttempts;
   return false;
-}
-
-/// What a dead job says to whoever may see the media: nothing of this machine's paths and faults.
-std::string reason_for_everybody(const Error& error, std::uint32_t attempts) {
-  const bool is_the_files = error.code == Errc::corrupt || error.code == Errc::unsupported || error.code == Errc::too_large;
-  if (is_the_files || error.code == Errc::internal) return error.message;
-  return "it could not be encoded here in " + std::to_string(attempts) + " attempts (" + std::string(to_string(error.code)) + ")";
 }
 
 bool moves(const Media& media) noexcept { return is_video(media.info.format) || media.info.frames > 1; }
@@ -340,7 +334,7 @@ Result<void> LibraryImpl::run_encoding(const Job& job, std::stop_token stop) {
     const bool is_narrow = error.code == Errc::too_large && options.budget.max_video_bytes < options_.budget.max_video_bytes;
     const std::string quota =
         is_narrow ? " (of its owner's quota " + std::to_string(options.budget.max_video_bytes) + " bytes are left)" : "";
-    return give_up(std::nullopt, reason_for_everybody(error, job.attempts) + quota);
+    return give_up(std::nullopt, reason_for_everybody(error, "encoded", job.attempts) + quota);
   }
   // Behind others that wait, but soon.
   const auto pause = std::min<std::chrono::milliseconds>(kLongestPause, std::chrono::milliseconds(500U << std::min(job.attempts, 12U)));

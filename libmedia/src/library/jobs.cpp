@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "core/random.hpp"
+#include "library/job_faults.hpp"
 #include "library/library_impl.hpp"
 #include "media/trace.hpp"
 
@@ -20,6 +21,8 @@ constexpr std::uint32_t kMaxAttempts = 5;
 constexpr std::uint32_t kMaxDeaths = 2;
 constexpr std::chrono::seconds kRenewEvery{5};
 constexpr std::chrono::milliseconds kIdlePoll{500};
+/// After so many, about 15 s, whoever waits for one media is told instead; its job stays in the queue.
+constexpr std::uint32_t kMostPutOffsWaitedFor = 5;
 
 std::chrono::milliseconds backoff(std::uint32_t attempts) { return std::chrono::milliseconds{500} * (1U << std::min(attempts, 7U)); }
 
@@ -28,15 +31,14 @@ bool is_to_be_processed(const Media& media) noexcept { return media.held == Hold
 
 bool worth_another_try(const Error& error, std::uint32_t attempts) {
   if (error.code == Errc::internal) return attempts < kMaxDeaths;
-  if (error.code == Errc::io || error.code == Errc::no_space || is_retryable(error.code)) return attempts < kMaxAttempts;
-  return false;
+  return is_retryable(error.code) && attempts < kMaxAttempts;
 }
 
 }  // namespace
 
 std::chrono::milliseconds LibraryImpl::lease() const { return options_.budget.deadline + std::chrono::seconds(30); }
 
-Result<void> LibraryImpl::end_job_failed(const Job& job, Media media, const Error& error) {
+Result<void> LibraryImpl::end_job_failed(const Job& job, Media media, const Error& error, std::uint32_t attempts) {
   MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
     MEDIA_TRY_ASSIGN(const bool mine, transaction.finish_job(job.id, job.lease_owner));
     if (!mine) return Error{Errc::conflict, "job " + std::to_string(job.id) + " was taken over"};
@@ -53,7 +55,7 @@ Result<void> LibraryImpl::end_job_failed(const Job& job, Media media, const Erro
       MEDIA_TRY(transaction.put_quarantined(entry));
     }
     current->status = MediaStatus::failed;
-    current->error_message = error.message;
+    current->error_message = reason_for_everybody(error, "processed", attempts);
     current->updated_at = clock_->now();
     current->completed_at = current->updated_at;
     current->processing_time_ms = media.processing_time_ms;
@@ -78,8 +80,8 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
   }
   if (job.attempts > kMaxAttempts) {
     // Its earlier attempts ended without a word: whoever ran it died each time.
-    return end_job_failed(job, *media,
-                          Error{Errc::internal, "gave up after " + std::to_string(kMaxAttempts) + " attempts that did not end"});
+    return end_job_failed(
+        job, *media, Error{Errc::internal, "gave up after " + std::to_string(kMaxAttempts) + " attempts that did not end"}, job.attempts);
   }
 
   std::vector<Transform> wanted;
@@ -177,7 +179,17 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
     }));
     return outcome;
   }
-  if (worth_another_try(error, job.attempts)) {
+  std::uint32_t attempts = job.attempts;
+  if (is_fault_of_the_place(error.code)) {
+    const auto later = put_off(job, error);
+    if (later) {
+      return repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
+        MEDIA_TRY(transaction.return_job(job.id, job.lease_owner, clock_->now() + later->pause, later->note));
+        return {};
+      });
+    }
+    attempts = times_put_off(job) + 1;
+  } else if (worth_another_try(error, job.attempts)) {
     const Timestamp again = clock_->now() + (error.code == Errc::internal ? std::chrono::milliseconds{0} : backoff(job.attempts));
     return repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
       MEDIA_TRY(transaction.release_job(job.id, job.lease_owner, again, error.message));
@@ -185,7 +197,7 @@ Result<void> LibraryImpl::run_job(const Job& job, std::stop_token stop) {
     });
   }
   media->processing_time_ms = elapsed_ms();
-  return end_job_failed(job, *media, error);
+  return end_job_failed(job, *media, error, attempts);
 }
 
 Result<void> LibraryImpl::run_description(const Job& job, std::stop_token stop) {
@@ -212,7 +224,14 @@ Result<void> LibraryImpl::run_description(const Job& job, std::stop_token stop) 
   };
   const auto outcome = look();
   const bool stopped = !outcome && outcome.error().code == Errc::cancelled && stop.stop_requested();
-  if (!outcome && (stopped || worth_another_try(outcome.error(), job.attempts))) {
+  if (!outcome && !stopped && is_fault_of_the_place(outcome.error().code)) {
+    if (const auto later = put_off(job, outcome.error())) {
+      return repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
+        MEDIA_TRY(transaction.return_job(job.id, job.lease_owner, clock_->now() + later->pause, later->note));
+        return {};
+      });
+    }
+  } else if (!outcome && (stopped || worth_another_try(outcome.error(), job.attempts))) {
     const Timestamp again = clock_->now() + (stopped ? std::chrono::milliseconds{0} : backoff(job.attempts));
     MEDIA_TRY(repository_->write_jobs([&](Transaction& transaction) -> Result<void> {
       MEDIA_TRY(transaction.release_job(job.id, job.lease_owner, again, outcome.error().message));
@@ -342,6 +361,8 @@ Result<Media> LibraryImpl::process(MediaId id, std::stop_token stop) {
     if (!claimed.empty()) {
       const auto outcome = run_job(claimed.front(), stop);
       if (!outcome && outcome.error().code != Errc::conflict) return outcome.error();
+      MEDIA_TRY_ASSIGN(const auto left, repository_->find_job_of_media(id, kDerive));
+      if (left && times_put_off(*left) >= kMostPutOffsWaitedFor) return Error{Errc::unavailable, left->last_error};
       continue;
     }
     std::this_thread::sleep_for(pause);

@@ -298,7 +298,7 @@ class LibraryImpl final : public Library, public Gate {
   Result<void> run_job(const Job& job, std::stop_token stop);
   /// Finds out how a media looks that nobody has looked at.
   Result<void> run_description(const Job& job, std::stop_token stop);
-  Result<void> end_job_failed(const Job& job, Media media, const Error& error);
+  Result<void> end_job_failed(const Job& job, Media media, const Error& error, std::uint32_t attempts);
   [[nodiscard]] std::chrono::milliseconds lease() const;
   using Kinds = std::vector<std::string>;
   /// What every loop over a queue has in common: `run` gets each claimed job of the kinds, of a later kind only where no earlier one is

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "library/hashing.hpp"
+#include "library/job_faults.hpp"
 #include "library/library_impl.hpp"
 #include "library/pending_ingest.hpp"
 
@@ -320,6 +321,7 @@ Result<void> LibraryImpl::keep_back_infected(const Digest& digest, const std::st
 }
 
 Result<void> LibraryImpl::end_scan_failed(const Job& job, const Digest& digest, const Error& error) {
+  const std::uint32_t attempts = failed_reads(job) + 1;
   std::vector<MediaId> changed;
   MEDIA_TRY(repository_->write([&](Transaction& transaction) -> Result<void> {
     changed.clear();
@@ -333,7 +335,7 @@ Result<void> LibraryImpl::end_scan_failed(const Job& job, const Digest& digest, 
     for (Media& media : all) {
       if (media.held != Hold::unscanned || media.status == MediaStatus::failed) continue;
       media.status = MediaStatus::failed;
-      media.error_message = "cannot be scanned: " + error.message;
+      media.error_message = "cannot be scanned: " + reason_for_everybody(error, "read", attempts);
       media.updated_at = clock_->now();
       media.completed_at = media.updated_at;
       MEDIA_TRY(transaction.update_media(media));
