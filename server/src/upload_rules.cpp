@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "media/claim.hpp"
+
 namespace media::server {
 namespace {
 
@@ -48,9 +50,9 @@ std::optional<std::string> refuse_filename(const std::string& filename, const st
 }
 
 std::optional<std::string> refuse_type(const std::string& media_type, const AdmissionPolicy& policy) {
-  const Format format = format_from_mime(media_type);
-  if (format != Format::unknown && std::find(policy.allowed.begin(), policy.allowed.end(), format) != policy.allowed.end())
-    return std::nullopt;
+  const Format format = format_from_claim(media_type);
+  const auto may_be = [&](Format allowed) { return claim_holds(format, allowed); };
+  if (format != Format::unknown && std::any_of(policy.allowed.begin(), policy.allowed.end(), may_be)) return std::nullopt;
   std::string types;
   for (const Format allowed : policy.allowed) types += (types.empty() ? "" : ", ") + std::string(mime_type(allowed));
   return types;
@@ -58,12 +60,14 @@ std::optional<std::string> refuse_type(const std::string& media_type, const Admi
 
 std::optional<std::string> refuse_mismatch(const std::string& filename, const std::string& media_type) {
   const Format named = format_from_name(extension_of(filename));
-  if (named == Format::unknown || named == format_from_mime(media_type)) return std::nullopt;
+  const Format typed = format_from_claim(media_type);
+  // Both may hold of one content: of a WebM that its type calls Matroska, say.
+  if (named == Format::unknown || claim_holds(named, typed) || claim_holds(typed, named)) return std::nullopt;
   return "a name that ends as " + media_type + " does, or in no media type's extension";
 }
 
 std::uint64_t upload_limit(const std::string& media_type, const AdmissionPolicy& policy, const Config& config) {
-  const Format format = format_from_mime(media_type);
+  const Format format = format_from_claim(media_type);
   std::uint64_t limit = policy.max_bytes();
   if (format != Format::unknown) limit = is_image(format) ? policy.max_image_bytes : policy.max_video_bytes;
   return std::min(limit, config.max_upload_bytes);

@@ -3,6 +3,8 @@
 
 #include "mediad_fixture.hpp"
 #include "sanitized.hpp"
+#include "sockets.hpp"
+#include "tokens.hpp"
 
 using namespace test;
 using Json = nlohmann::json;
@@ -13,6 +15,14 @@ std::string photo(std::uint8_t shade) {
   return text_of(png(64, 48, [&](std::uint32_t x, std::uint32_t y) {
     return Rgba{shade, static_cast<std::uint8_t>(x), static_cast<std::uint8_t>(y), 255};
   }));
+}
+
+std::string base64(const std::string& bytes) {
+  std::string text = base64url(bytes);
+  std::replace(text.begin(), text.end(), '-', '+');
+  std::replace(text.begin(), text.end(), '_', '/');
+  text.append((4 - text.size() % 4) % 4, '=');
+  return text;
 }
 
 struct Api : Mediad {
@@ -133,6 +143,43 @@ TEST_CASE("mediad: a signed upload URL is refused before its body, and keeps not
   CHECK(status(url, content) == 200);
   CHECK(api.client.get("/media/1/download")->body == content);
   CHECK(api.temps() == 0);
+}
+
+TEST_CASE("mediad: what comes in one way comes in every way") {
+  Api api;
+  const std::string film = text_of(mp4(64, 48, 1000, 500));
+  const std::string picture = photo(70);
+  const auto is_taken = [](int status) { return status == 200 || status == 201; };
+  const auto check = [&](const std::string& name, const std::string& type, const std::string& content, bool good) {
+    INFO(name << " as " << type);
+    const auto direct = api.client.post_raw(content, type, name);
+    REQUIRE(direct);
+    CHECK(is_taken(direct->status) == good);
+    const auto form = api.client.post_form({{"file", content, name, type}});
+    REQUIRE(form);
+    CHECK(is_taken(form->status) == good);
+    const auto promise =
+        api.post_json("/media/upload-request", {{"filename", name}, {"content_type", type}, {"file_size", content.size()}});
+    REQUIRE(promise);
+    CHECK(is_taken(promise->status) == good);
+    if (promise->status == 200) CHECK(api.put(Json::parse(promise->body)["upload_url"], content)->status == 200);
+    const std::string metadata = "filename " + base64(name) + ",filetype " + base64(type);
+    const auto tus = Client(api.port).http().Post(
+        (kApi + "/uploads").c_str(),
+        {{"Tus-Resumable", "1.0.0"}, {"Upload-Length", std::to_string(content.size())}, {"Upload-Metadata", metadata}}, content,
+        "application/offset+octet-stream");
+    REQUIRE(tus);
+    CHECK(is_taken(tus->status) == good);
+  };
+  for (const char* const type : {"video/mp4", "video/quicktime", "video/x-m4v", "video/3gpp", "video/3gpp2", "application/mp4"}) {
+    for (const char* const name : {"a.mp4", "a.m4v", "a.mov", "a.3gp"}) check(name, type, film, true);
+    check("a.webm", type, film, false);
+  }
+  check("a.png", "image/apng", picture, true);
+  check("a.png", "IMAGE/PNG", picture, true);
+  check("a.jpg", "image/png", picture, false);
+  check("a.bmp", "image/bmp", picture, false);
+  check("a.txt", "text/plain", picture, false);
 }
 
 TEST_CASE("mediad: an upload request says what it does not accept") {

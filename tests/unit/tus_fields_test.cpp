@@ -91,6 +91,24 @@ TEST_CASE("server: what is announced for upload is judged by name, type and size
   CHECK_FALSE(refuse_mismatch("a.png", "image/png"));
   CHECK_FALSE(refuse_mismatch("a.data", "image/png"));
   CHECK(refuse_mismatch("a.PNG", "image/jpeg"));
+  // One family of files under many names.
+  for (const char* const type :
+       {"video/mp4", "video/quicktime", "video/x-m4v", "video/3gpp", "video/3gpp2", "application/mp4", "Video/MP4"}) {
+    INFO(type);
+    CHECK_FALSE(refuse_type(type, policy));
+    for (const char* const name : {"a.mp4", "a.m4v", "a.mov", "a.MOV", "a.qt", "a.3gp", "a"}) CHECK_FALSE(refuse_mismatch(name, type));
+    for (const char* const name : {"a.webm", "a.png"}) CHECK(refuse_mismatch(name, type));
+    CHECK(upload_limit(type, policy, config) == policy.max_video_bytes);
+  }
+  CHECK_FALSE(refuse_type("image/apng", policy));
+  CHECK_FALSE(refuse_mismatch("a.png", "image/apng"));
+  CHECK_FALSE(refuse_type("video/x-matroska", policy));  // A WebM is one.
+  CHECK_FALSE(refuse_mismatch("a.webm", "video/x-matroska"));
+  CHECK_FALSE(refuse_mismatch("a.mkv", "video/webm"));
+  AdmissionPolicy pictures;
+  pictures.allowed = {Format::jpeg};
+  CHECK(refuse_type("video/3gpp", pictures));
+  CHECK(refuse_type("image/apng", pictures));
   CHECK(upload_limit("image/png", policy, config) == policy.max_image_bytes);
   CHECK(upload_limit("video/mp4", policy, config) == policy.max_video_bytes);
   CHECK(upload_limit("", policy, config) == policy.max_bytes());

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "inspect/formats.hpp"
+#include "media/claim.hpp"
 #include "media/inspect.hpp"
 
 namespace media {
@@ -56,33 +57,6 @@ std::string_view bare_type(std::string_view type) noexcept {
   const auto first = type.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};
   return type.substr(first, type.find_last_not_of(" \t") - first + 1);
-}
-
-/// Types under which files of a known format are sent, beyond the ones that name a format of the catalog.
-Format format_from_claim(std::string_view type) noexcept {
-  struct Alias {
-    std::string_view type;
-    Format format;
-  };
-  static constexpr auto kAliases = std::to_array<Alias>({{"image/apng", Format::png},
-                                                         {"image/vnd.mozilla.apng", Format::png},
-                                                         {"application/mp4", Format::mp4},
-                                                         {"video/3gpp", Format::mp4},
-                                                         {"video/3gpp2", Format::mp4}});
-  for (const Alias& alias : kAliases) {
-    if (equal_ignoring_case(type, alias.type)) return alias.format;
-  }
-  return format_from_mime(type);
-}
-
-bool claims_nothing(std::string_view type) noexcept {
-  return type.empty() || equal_ignoring_case(type, "application/octet-stream") || equal_ignoring_case(type, "binary/octet-stream");
-}
-
-/// A claim holds for the format itself; MP4 and QuickTime are one family under many names, and every WebM is a Matroska file.
-bool claim_holds(Format claimed, Format found) noexcept {
-  const auto is_mpeg4 = [](Format format) { return format == Format::mp4 || format == Format::mov; };
-  return claimed == found || (is_mpeg4(claimed) && is_mpeg4(found)) || (claimed == Format::mkv && found == Format::webm);
 }
 
 /// The extension of a file name, without the dot; empty where it has none.
@@ -145,6 +119,33 @@ std::optional<Verdict> beyond_limits(const AdmissionPolicy& policy, const MediaI
 }
 
 }  // namespace
+
+bool claims_nothing(std::string_view media_type) noexcept {
+  const auto type = bare_type(media_type);
+  return type.empty() || equal_ignoring_case(type, "application/octet-stream") || equal_ignoring_case(type, "binary/octet-stream");
+}
+
+Format format_from_claim(std::string_view media_type) noexcept {
+  struct Alias {
+    std::string_view type;
+    Format format;
+  };
+  static constexpr auto kAliases = std::to_array<Alias>({{"image/apng", Format::png},
+                                                         {"image/vnd.mozilla.apng", Format::png},
+                                                         {"application/mp4", Format::mp4},
+                                                         {"video/3gpp", Format::mp4},
+                                                         {"video/3gpp2", Format::mp4}});
+  const auto type = bare_type(media_type);
+  for (const Alias& alias : kAliases) {
+    if (equal_ignoring_case(type, alias.type)) return alias.format;
+  }
+  return format_from_mime(type);
+}
+
+bool claim_holds(Format claimed, Format found) noexcept {
+  const auto is_mpeg4 = [](Format format) { return format == Format::mp4 || format == Format::mov; };
+  return claimed == found || (is_mpeg4(claimed) && is_mpeg4(found)) || (claimed == Format::mkv && found == Format::webm);
+}
 
 std::string_view to_string(Refusal refusal) noexcept {
   switch (refusal) {
