@@ -53,13 +53,13 @@ Result<nlohmann::ordered_json> read_json_object(http::Request& request) {
   return body;
 }
 
-Result<void> pour(ByteSource& source, Ingest& ingest, std::uint64_t limit_bytes) {
+Result<std::uint64_t> pour(ByteSource& source, Ingest& ingest, std::uint64_t limit_bytes) {
   std::uint64_t received = 0;
   const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kPieceBytes);
   for (;;) {
     MEDIA_TRY_ASSIGN(const std::size_t got, source.read(std::span(buffer.get(), kPieceBytes)));
     received += got;
-    if (got == 0 || received > limit_bytes) return {};
+    if (got == 0 || received > limit_bytes) return received;
     MEDIA_TRY(ingest.write(std::span(buffer.get(), got)));
   }
 }

@@ -13,7 +13,7 @@ namespace media::server {
 /// browser send text unasked, but not `application/json`. `invalid_argument` for anything else, `too_large`, and the body's own errors.
 Result<nlohmann::ordered_json> read_json_object(http::Request& request);
 
-/// Streams a body into the library; stops reading once more than `limit_bytes` came.
-Result<void> pour(ByteSource& source, Ingest& ingest, std::uint64_t limit_bytes = UINT64_MAX);
+/// Streams a body into the library, and says how many bytes came; stops reading once these are more than `limit_bytes`.
+Result<std::uint64_t> pour(ByteSource& source, Ingest& ingest, std::uint64_t limit_bytes = UINT64_MAX);
 
 }  // namespace media::server

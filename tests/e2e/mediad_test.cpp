@@ -226,7 +226,8 @@ TEST_CASE("mediad: every failure has the one shape and the right status") {
   check_error(client.post_raw("<!doctype html><p>hi", "image/jpeg", "a.jpg"), 415);
   check_error(client.post_raw(picture, "image/jpeg", "a.jpg"), 422);
   check_error(client.post_raw(picture.substr(0, picture.size() - 20), "image/png", "a.png"), 422);
-  check_error(client.post_raw(std::string(1'500'000, 'x'), "image/png", "a.png"), 415);
+  check_error(client.post_raw(std::string(1'500'000, 'x'), "image/png", "a.png"), 413);
+  check_error(client.post_raw(std::string(1'500'000, 'x'), "application/octet-stream", "a.png"), 415);
   check_error(client.post_raw(text_of(gradient_png(700, 700)), "image/png", "a.png"), 413);
   check_error(client.post_raw(std::string(3'000'000, 'x'), "image/png", "a.png"), 413);
   check_error(client.post_form({{"other", "x", "", ""}}), 400);

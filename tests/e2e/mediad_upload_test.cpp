@@ -182,6 +182,38 @@ TEST_CASE("mediad: what comes in one way comes in every way") {
   check("a.txt", "text/plain", picture, false);
 }
 
+TEST_CASE("mediad: what is too large or of a kind that is not let in is told before its body") {
+  Api api({"MEDIA_SERVICE_MIDDLEWARE_VALIDATION_MAX_FILE_SIZE_MB=1", "MEDIA_SERVICE_STORAGE_MAX_FILE_SIZE=2000000"});
+  const auto first_line = [&](const std::string& type, std::size_t size, const std::string& begun = {}) {
+    const int socket = connect_locally(static_cast<std::uint16_t>(api.port));
+    REQUIRE(socket >= 0);
+    const std::string expect = begun.empty() ? "Expect: 100-continue\r\n" : "";
+    REQUIRE(send_all(socket, "POST " + kApi + "/media HTTP/1.1\r\nHost: x\r\nContent-Type: " + type +
+                                 "\r\nContent-Length: " + std::to_string(size) + "\r\n" + expect + "\r\n" + begun));
+    std::string answer;
+    while (answer.find("\r\n") == std::string::npos && receive_some(socket, answer)) {
+    }
+    ::close(socket);
+    return answer.substr(9, 3);
+  };
+  CHECK(first_line("image/png", 1'000'000) == "100");
+  CHECK(first_line("image/png", 1'500'000) == "413");
+  CHECK(first_line("image/apng", 1'500'000) == "413");
+  CHECK(first_line("video/3gpp", 1'500'000) == "100");
+  CHECK(first_line("video/3gpp", 2'500'000) == "413");
+  CHECK(first_line("application/octet-stream", 1'500'000) == "100");
+  for (const char* const type : {"image/bmp", "image/svg+xml", "text/html", "application/json"}) CHECK(first_line(type, 1000) == "415");
+  // Of a form the file's own part says it: what has come so far is enough to be told.
+  const auto part = [](const std::string& type) {
+    return "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\nContent-Type: " + type + "\r\n\r\n";
+  };
+  const std::string form = "multipart/form-data; boundary=B";
+  CHECK(first_line(form, 1'900'000, part("image/bmp") + std::string(100'000, 'x')) == "415");
+  CHECK(first_line(form, 1'900'000, part("image/png") + std::string(1'500'000, 'x')) == "413");
+  CHECK(api.media_count() == 0);
+  CHECK(api.temps() == 0);
+}
+
 TEST_CASE("mediad: an upload request says what it does not accept") {
   Api api({"MEDIA_SERVICE_SERVER_MAX_UPLOAD_SIZE=1000000"});
   const auto refused = [&](Json change, const std::string& field) {

@@ -1,6 +1,7 @@
 // Direct uploads: a form or a raw body, streamed into the library.
 
 #include "errors.hpp"
+#include "media/claim.hpp"
 #include "media_json.hpp"
 #include "request_json.hpp"
 #include "routes.hpp"
@@ -25,9 +26,20 @@ Result<std::string> read_text(ByteSource& source, std::size_t limit) {
 
 /// What a client without an opinion sends by itself claims nothing.
 std::string claimed_type(std::string_view content_type) {
-  const std::string type = ascii_lower(std::string(content_type));
-  if (type.starts_with("application/octet-stream") || type.starts_with("application/x-www-form-urlencoded")) return {};
+  if (claims_nothing(content_type) || ascii_lower(std::string(content_type)).starts_with("application/x-www-form-urlencoded")) return {};
   return std::string(content_type);
+}
+
+/// A claim that nothing that is let in could keep is refused before the bytes come.
+Result<void> check_claim(const std::string& type, const RouteContext& context) {
+  if (type.empty()) return {};
+  if (const auto accepts = refuse_type(type, context.library.policy()))
+    return Error{Errc::unsupported, "Content-Type: accepts " + *accepts};
+  return {};
+}
+
+Error too_large(std::uint64_t limit) {
+  return Error{Errc::too_large, "the file is larger than the limit of " + std::to_string(limit) + " bytes"};
 }
 
 /// A file may come without a name. One that has a name keeps to the rules that promised and resumable uploads have.
@@ -56,8 +68,11 @@ Result<std::unique_ptr<Ingest>> read_form(http::Request& request, RouteContext& 
       if (ingest) return Error{Errc::invalid_argument, "file: one file a request"};
       MEDIA_TRY_ASSIGN(wanted.filename, checked_name(part->file_name.value_or(""), context));
       wanted.declared_type = claimed_type(part->media_type);
+      MEDIA_TRY(check_claim(wanted.declared_type, context));
+      const std::uint64_t limit = upload_limit(wanted.declared_type, context.library.policy(), context.config);
       MEDIA_TRY_ASSIGN(ingest, context.library.begin(wanted));
-      MEDIA_TRY(pour(form.content(), *ingest));
+      MEDIA_TRY_ASSIGN(const std::uint64_t received, pour(form.content(), *ingest, limit));
+      if (received > limit) return too_large(limit);
     }
   }
   if (!ingest) return Error{Errc::invalid_argument, "file: the form has no part of that name"};
@@ -67,6 +82,9 @@ Result<std::unique_ptr<Ingest>> read_form(http::Request& request, RouteContext& 
 
 Result<std::unique_ptr<Ingest>> read_raw(http::Request& request, RouteContext& context, IngestRequest wanted) {
   wanted.declared_type = claimed_type(request.header("Content-Type").value_or(""));
+  MEDIA_TRY(check_claim(wanted.declared_type, context));
+  const std::uint64_t limit = upload_limit(wanted.declared_type, context.library.policy(), context.config);
+  if (!request.body->limit(limit)) return too_large(limit);
   if (const auto name = request.header("X-Filename")) {
     wanted.filename = *name;
   } else if (const auto disposition = request.header("Content-Disposition")) {
@@ -89,15 +107,12 @@ http::Response upload(http::Request& request, RouteContext& context) {
     }
     wanted.idempotency_key = *key;
   }
-  const std::uint64_t limit = std::min(context.config.max_upload_bytes, context.library.policy().max_bytes());
   const std::string_view content_type = request.header("Content-Type").value_or("");
   const bool is_form = ascii_lower(std::string(content_type)).starts_with("multipart/");
-  if (const auto allowed = request.body->limit(limit + (is_form ? kFormOverheadBytes : 0)); !allowed) {
-    return error_response(413, "the file is larger than the limit of " + std::to_string(limit) + " bytes", request,
-                          {"file", "at most " + std::to_string(limit) + " bytes"});
-  }
+  const std::uint64_t limit = upload_limit("", context.library.policy(), context.config);
   auto received = [&]() -> Result<std::unique_ptr<Ingest>> {
     if (!is_form) return read_raw(request, context, wanted);
+    if (!request.body->limit(limit + kFormOverheadBytes)) return too_large(limit);
     MEDIA_TRY_ASSIGN(const std::string boundary, http::multipart_boundary(content_type));
     return read_form(request, context, boundary, wanted);
   }();
