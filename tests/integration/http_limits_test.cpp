@@ -246,6 +246,40 @@ TEST_CASE("http: bodies and reads have threads of their own") {
   CHECK(uploader.read_reply().status == 200);
 }
 
+TEST_CASE("http: behind slow senders a body that is there is read at once, and one that is not is told 503 in time") {
+  http::ServerOptions options;
+  options.body_threads = 2;
+  options.body_prebuffer_bytes = 10'000;
+  options.queue_patience = 300ms;
+  options.retry_after = std::chrono::seconds(3);
+  options.body_pace = {60s, 1'000, 10s};
+  TestServer server(options);
+  std::vector<Client> slow;
+  for (int i = 0; i < 2; ++i) {
+    slow.emplace_back(server.port());
+    slow.back().send(get("/body", "Content-Length: 50000\r\n", "PUT") + std::string(20'000, 'x'));
+  }
+  REQUIRE(eventually([&] { return server->stats().running == 2 && server->stats().queued == 0; }));
+  const std::string chunks = "Transfer-Encoding: chunked\r\n";
+  CHECK(Client(server.port()).ask(put("/body", "{}")).status == 200);
+  CHECK(Client(server.port()).ask(get("/body", chunks, "PUT") + "2\r\n{}\r\n0\r\n\r\n").status == 200);
+  CHECK(server->stats().running == 2);
+
+  Client third(server.port());
+  const auto begin = steady_clock::now();
+  third.send(get("/body", "Content-Length: 50000\r\n", "PUT") + std::string(20'000, 'x'));
+  const Reply told = third.read_reply(false, 5s);
+  CHECK(told.status == 503);
+  CHECK(told.field("Retry-After") == "3");
+  CHECK(steady_clock::now() - begin >= 300ms);
+  CHECK(server->stats().queued == 0);
+  CHECK(server->stats().refused == 1);
+  // Whoever has a thread keeps it.
+  for (Client& client : slow) client.send(std::string(30'000, 'x'));
+  for (Client& client : slow) CHECK(client.read_reply().status == 200);
+  CHECK(Client(server.port()).ask(put("/body", std::string(20'000, 'x'))).status == 200);
+}
+
 TEST_CASE("http: above the limit of connections the longest idle one gives way, and busy ones do not") {
   http::ServerOptions options;
   options.max_connections = 3;

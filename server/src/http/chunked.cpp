@@ -86,16 +86,20 @@ ChunkDecoder::Event ChunkDecoder::step(char c) {
 }
 
 bool ChunkScan::is_over(std::string_view arrived) {
-  while (true) {
+  while (!over_) {
     std::size_t consumed = 0;
     const auto event = decoder_.next(arrived.substr(seen_), consumed);
     seen_ += consumed;
-    if (event != ChunkDecoder::Event::data) return event != ChunkDecoder::Event::need_more;
+    if (event != ChunkDecoder::Event::data) {
+      over_ = event != ChunkDecoder::Event::need_more;
+      break;
+    }
     if (seen_ == arrived.size()) return false;
     const auto taken = std::min<std::uint64_t>(decoder_.data_left(), arrived.size() - seen_);
     decoder_.took(taken);
     seen_ += static_cast<std::size_t>(taken);
   }
+  return over_;
 }
 
 }  // namespace media::http

@@ -44,6 +44,7 @@ class ChunkScan {
  private:
   ChunkDecoder decoder_;
   std::size_t seen_ = 0;
+  bool over_ = false;
 };
 
 }  // namespace media::http

@@ -49,7 +49,8 @@ Server::Loop::Loop(ServerOptions options, Router router, Hooks hooks, Listener l
       table_(epoll_.get()),
       scratch_(kScratch),
       readers_(options_.reader_threads, options_.reader_queue, std::max(2U, std::thread::hardware_concurrency())),
-      bodies_(options_.body_threads, options_.body_queue, options_.body_threads) {}
+      bodies_(options_.body_threads, options_.body_queue, options_.body_threads),
+      whole_bodies_(options_.body_threads, options_.body_queue, options_.body_threads) {}
 
 Server::Loop::~Loop() { stop(milliseconds(0)); }
 
@@ -82,6 +83,7 @@ void Server::Loop::stop(milliseconds grace) {
   wake();
   thread_.join();
   bodies_.stop();
+  whole_bodies_.stop();
   readers_.stop();
 }
 
@@ -96,7 +98,7 @@ Server::Stats Server::Loop::stats() const {
   stats.connections = table_.size();
   stats.idle = table_.count(State::idle);
   stats.running = table_.count(State::running);
-  stats.queued = readers_.queued() + bodies_.queued();
+  stats.queued = readers_.queued() + bodies_.queued() + whole_bodies_.queued();
   stats.waiting = table_.count(State::waiting);
   stats.buffered_bytes = buffered_;
   stats.accepted = accepted_;
@@ -130,6 +132,7 @@ void Server::Loop::run() {
     take_returned();
     take_wakes();
     work_waits_ = readers_.nudge();
+    for (ThreadPool* pool : {&readers_, &bodies_, &whole_bodies_}) refuse_late(*pool);
     for (Connection* connection : table_.expired(steady_clock::now())) {
       guarded(*connection, [&] { on_deadline(*connection); });
     }
@@ -295,19 +298,29 @@ bool Server::Loop::wants_more_body(Connection& connection) const {
   const bool read_by_route = match.route != nullptr && match.route->options.accepts_body && exchange.head.has_body();
   if (!read_by_route || exchange.head.expects_continue || buffered_ > options_.max_buffered_bytes) return false;
   const std::string_view body = connection.inbox.view();
-  if (exchange.head.chunked) return body.size() < options_.body_prebuffer_bytes && !exchange.chunks.is_over(body);
-  return body.size() < std::min<std::uint64_t>(*exchange.head.content_length, options_.body_prebuffer_bytes);
+  return body.size() < options_.body_prebuffer_bytes && !has_whole_body(exchange, body);
+}
+
+bool Server::Loop::has_whole_body(Exchange& exchange, std::string_view arrived) {
+  return exchange.head.chunked ? exchange.chunks.is_over(arrived) : arrived.size() >= *exchange.head.content_length;
 }
 
 void Server::Loop::dispatch(Connection& connection) {
-  const Exchange& exchange = *connection.exchange;
+  Exchange& exchange = *connection.exchange;
   const Route* route = exchange.match.route;
   const bool slow = route != nullptr && route->options.accepts_body && exchange.head.has_body() && route->options.pool == Pool::bodies;
   table_.set_running(connection);
-  ThreadPool& pool = slow ? bodies_ : readers_;
-  if (!pool.submit([this, &connection](Engine& engine) { guarded(connection, [&] { run_exchange(connection, engine); }); })) {
-    refuse(connection, {503, "too many requests are waiting"});
-  }
+  ThreadPool& of_bodies = slow && has_whole_body(exchange, connection.inbox.view()) ? whole_bodies_ : bodies_;
+  ThreadPool& pool = slow ? of_bodies : readers_;
+  const auto run = [this, &connection](Engine& engine) { guarded(connection, [&] { run_exchange(connection, engine); }); };
+  const auto too_late = [this, &connection] {
+    guarded(connection, [&] { refuse(connection, {503, "no thread was free for the request in time"}); });
+  };
+  if (!pool.submit(run, too_late)) refuse(connection, {503, "too many requests are waiting"});
+}
+
+void Server::Loop::refuse_late(ThreadPool& pool) {
+  for (const auto& too_late : pool.expired(options_.queue_patience)) too_late();
 }
 
 void Server::Loop::on_deadline(Connection& connection) {

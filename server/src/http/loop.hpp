@@ -44,7 +44,11 @@ class Server::Loop {
   void advance(Connection& connection);
   bool begin_exchange(Connection& connection);
   [[nodiscard]] bool wants_more_body(Connection& connection) const;
+  /// Whether all of the body has arrived, so that reading it waits for nobody.
+  [[nodiscard]] static bool has_whole_body(Exchange& exchange, std::string_view arrived);
   void dispatch(Connection& connection);
+  /// Tells those that have waited for a thread for too long.
+  void refuse_late(ThreadPool& pool);
   void park(Connection& connection, Connection::State state, SteadyTime deadline);
   void on_deadline(Connection& connection);
   [[nodiscard]] bool taken_enough(Connection& connection) const;
@@ -128,6 +132,7 @@ class Server::Loop {
   ThreadPool readers_;
   bool work_waits_ = false;  ///< In the readers' queue, when it was last looked at.
   ThreadPool bodies_;
+  ThreadPool whole_bodies_;
 };
 
 }  // namespace media::http

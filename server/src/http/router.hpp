@@ -24,7 +24,8 @@ enum class Pool {
 struct RouteOptions {
   /// Without it the handler sees an empty body, and a client that sends one has its connection closed after the answer.
   bool accepts_body = false;
-  /// Where a route that accepts a body runs when there is one; anything else runs with the readers.
+  /// Where a route that accepts a body runs when there is one; anything else runs with the readers. One for `Pool::bodies` whose body has
+  /// come in whole already waits behind no slow sender.
   Pool pool = Pool::bodies;
   /// The application's own mark, for its hooks.
   unsigned tag = 0;

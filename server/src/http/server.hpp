@@ -47,9 +47,13 @@ struct ServerOptions {
   /// Addresses that this does not count for, because many clients stand behind them. Called by the loop: it must be quick.
   std::function<bool(std::string_view address)> is_shared_address{};
   std::size_t reader_threads = 16;  ///< Threads start when there is work for them.
+  /// Threads that read bodies at their clients' pace; and as many for requests whose body is there already, which are not to wait for
+  /// those.
   std::size_t body_threads = 32;
   std::size_t reader_queue = 2048;  ///< Requests waiting for a thread; above it 503.
   std::size_t body_queue = 256;
+  /// A request that has waited for a thread for so long is told 503.
+  std::chrono::milliseconds queue_patience{std::chrono::seconds(10)};
   std::chrono::seconds retry_after{1};
   /// Answers that are not there yet (`Response::wait_for`), at most; a request beyond it may not wait.
   std::size_t max_waiting = 256;

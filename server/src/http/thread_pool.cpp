@@ -45,7 +45,7 @@ ThreadPool::Roused ThreadPool::rouse() {
   return is_asleep ? Roused::sleeper : Roused::started;
 }
 
-bool ThreadPool::enqueue(Task task, std::size_t limit) {
+bool ThreadPool::enqueue(Waiting waiting, std::size_t limit) {
   Roused roused = Roused::none;
   {
     const std::lock_guard lock(mutex_);
@@ -56,10 +56,29 @@ bool ThreadPool::enqueue(Task task, std::size_t limit) {
       roused = rouse();
       if (roused == Roused::none && threads_.empty()) return false;
     }
-    queue_.push_back({std::move(task), std::chrono::steady_clock::now()});
+    waiting.since = std::chrono::steady_clock::now();
+    queue_.push_back(std::move(waiting));
   }
   if (roused == Roused::sleeper) wake_.notify_one();
   return true;
+}
+
+std::vector<std::function<void()>> ThreadPool::expired(std::chrono::milliseconds patience) {
+  std::vector<std::function<void()>> late;
+  std::vector<Task> dropped;  // destroyed without the mutex
+  const std::lock_guard lock(mutex_);
+  const auto before = std::chrono::steady_clock::now() - patience;
+  // In the order in which they came.
+  for (auto waiting = queue_.begin(); waiting != queue_.end() && waiting->since < before;) {
+    if (!waiting->too_late) {
+      ++waiting;
+      continue;
+    }
+    dropped.push_back(std::move(waiting->task));
+    late.push_back(std::move(waiting->too_late));
+    waiting = queue_.erase(waiting);
+  }
+  return late;
 }
 
 bool ThreadPool::nudge() {

@@ -31,10 +31,14 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  /// False where the queue is full, or where not even one thread can be started.
-  bool submit(Task task) { return enqueue(std::move(task), max_queue_); }
+  /// False where the queue is full, or where not even one thread can be started. `too_late` is what is done instead once `expired` finds
+  /// that it has waited for too long.
+  bool submit(Task task, std::function<void()> too_late = {}) { return enqueue({std::move(task), std::move(too_late), {}}, max_queue_); }
   /// For work that has begun already and must not be refused; its amount is bounded by the number of connections.
-  bool submit_continuation(Task task) { return enqueue(std::move(task), SIZE_MAX); }
+  bool submit_continuation(Task task) { return enqueue({std::move(task), {}, {}}, SIZE_MAX); }
+  /// Takes what has waited for longer than `patience` out of the queue, and gives what is to be done instead; what has nothing of the kind
+  /// goes on to wait.
+  [[nodiscard]] std::vector<std::function<void()>> expired(std::chrono::milliseconds patience);
   [[nodiscard]] std::size_t queued() const;
   /// Sets one more thread to work where work has waited for too long. True where some waits still: nudge again in about a millisecond.
   bool nudge();
@@ -44,10 +48,11 @@ class ThreadPool {
  private:
   struct Waiting {
     Task task;
+    std::function<void()> too_late;
     std::chrono::steady_clock::time_point since;
   };
 
-  bool enqueue(Task task, std::size_t limit);
+  bool enqueue(Waiting waiting, std::size_t limit);
   enum class Roused : std::uint8_t {
     none,  ///< All are there, or a new one cannot be started.
     started,
