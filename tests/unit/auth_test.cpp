@@ -384,6 +384,31 @@ TEST_CASE("auth: a token of a new key makes the ring ask once, and the old key g
   CHECK(issuer.asked == 2);
 }
 
+TEST_CASE("auth: keys roll over without names, and under one name") {
+  const bool named = GENERATE(false, true);
+  const auto jwk_of = [&](const test::IssuerKey& key) { return key.jwk(named ? "k" : ""); };
+  const std::string header = named ? R"({"alg":"RS256","kid":"k"})" : R"({"alg":"RS256"})";
+  Issuer issuer(test::key_set({jwk_of(keys().rsa)}));
+  const std::string old_token = make_token(header, claims(), by(keys().rsa));
+  const std::string new_token = make_token(header, claims(), by(keys().other_rsa));
+  CHECK(issuer.verify(old_token));
+  issuer.text = test::key_set({jwk_of(keys().other_rsa)});
+  // As often as anybody makes signatures up, it is asked once in a while.
+  for (int i = 0; i < 20; ++i) CHECK(issuer.refuses(new_token));
+  CHECK(issuer.asked == 1);
+  issuer.time += 11s;
+  CHECK(issuer.verify(new_token));
+  CHECK(issuer.asked == 2);
+  for (int i = 0; i < 20; ++i) CHECK(issuer.refuses(old_token));
+  CHECK(issuer.asked == 2);
+  CHECK(issuer.verify(new_token));
+  // A wrong signature is one, whether the issuer can be asked or not.
+  issuer.reachable = false;
+  issuer.time += 11s;
+  CHECK(issuer.refuses(old_token));
+  CHECK(issuer.asked == 3);
+}
+
 TEST_CASE("auth: the old keys serve while the issuer is out of reach, and nobody is let in unknown") {
   Issuer issuer(test::key_set({keys().rsa.jwk("k")}));
   const std::string token = make_token(R"({"alg":"RS256","kid":"k"})", claims(), by(keys().rsa));

@@ -61,7 +61,7 @@ class KeyRing {
   Result<void> refresh();
   /// The set in force, refreshed where it is old. `unavailable` where there never was one.
   Result<std::shared_ptr<const KeySet>> current();
-  /// After the set in `seen` had no key of the name a token gives: a newer one, where asking again is due and finds one; null where
+  /// After the set in `seen` had no key that a token could be of: a newer one, where asking again is due and finds one; null where
   /// there is none. `unavailable` where the source did not answer when it was asked last.
   Result<std::shared_ptr<const KeySet>> newer_than(const std::shared_ptr<const KeySet>& seen);
 
