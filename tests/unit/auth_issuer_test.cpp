@@ -152,6 +152,7 @@ TEST_CASE("auth: keys come by URL, roll over, and outlive the issuer") {
   Config config;
   config.auth_enabled = true;
   config.jwks_url = issuer.url("/keys");
+  config.jwks_refresh = 2s;
   const Front front(config);
   CHECK(issuer.asked == 1);
   const std::string claims = R"({"sub":"ann","exp":)" + std::to_string(kNow + 60) + "}";
@@ -159,12 +160,23 @@ TEST_CASE("auth: keys come by URL, roll over, and outlive the issuer") {
   for (int i = 0; i < 50; ++i) REQUIRE(front.ask(token));
   CHECK(front.ask(token)->owner == "ann");
   CHECK(issuer.asked == 1);
+  // Another key in its place, under another name.
+  const auto second = test::IssuerKey::ec();
+  const auto next = test::make_token(R"({"alg":"ES256","kid":"two"})", claims, [&](std::string_view text) { return second.sign(text); });
+  CHECK(front.failure(next) == Errc::denied);
+  issuer.set(issuer.keys, test::key_set({second.jwk("two")}));
+  std::this_thread::sleep_for(2100ms);
+  CHECK(front.ask(next));
+  CHECK(front.failure(token) == Errc::denied);
+  CHECK(issuer.asked == 2);
   issuer.stop();
-  CHECK(front.ask(token));
+  std::this_thread::sleep_for(2100ms);
+  CHECK(front.ask(next));
+  CHECK(front.failure(token) == Errc::unavailable);  // who knows whether it is one of a key to come
 
   // An authenticator that starts without its issuer lets nobody in, and serves once it is there.
   const Front early(config);
-  CHECK(early.failure(token) == Errc::unavailable);
+  CHECK(early.failure(next) == Errc::unavailable);
 }
 
 TEST_CASE("auth: introspection decides by the issuer's word, asked once a token") {
