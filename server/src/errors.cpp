@@ -5,6 +5,18 @@
 #include "telemetry/log.hpp"
 
 namespace media::server {
+namespace {
+
+/// True where a message may name a file of this machine: a slash that begins a word. The slash of a media type is within one.
+bool may_hold_a_path(std::string_view message) {
+  for (auto at = message.find('/'); at != std::string_view::npos; at = message.find('/', at + 1)) {
+    const bool begins = at == 0 || std::string_view(" \t\"'(:=,").find(message[at - 1]) != std::string_view::npos;
+    if (begins && at + 1 < message.size() && message[at + 1] != ' ') return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 http::Response error_response(int status, std::string_view message, const http::Request& request, const FieldFault& fault) {
   nlohmann::ordered_json body;
@@ -76,7 +88,7 @@ int status_of(Refusal refusal) noexcept {
 
 http::Response error_response(const Error& error, const http::Request& request, Log& log) {
   const int status = status_of(error.code);
-  if (status < 500) return error_response(status, error.message, request);
+  if (status < 500 && !may_hold_a_path(error.message)) return error_response(status, error.message, request);
   log.write(LogLevel::error, "request failed",
             {{"request_id", request.request_id},
              {"code", to_string(error.code)},
@@ -87,6 +99,7 @@ http::Response error_response(const Error& error, const http::Request& request, 
   if (error.code == Errc::denied) message = "The storage cannot be written to at present; nothing was changed.";
   if (error.code == Errc::unavailable || error.code == Errc::cancelled) message = "The service is busy or stopping; try again shortly.";
   if (error.code == Errc::corrupt) message = "The stored content is damaged and is not served.";
+  if (status < 500) message = "The request cannot be carried out; the request id finds the reason in the log.";
   auto response = error_response(status, message, request);
   if (status == 503) response.headers.set("Retry-After", "1");
   return response;

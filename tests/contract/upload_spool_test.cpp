@@ -273,6 +273,15 @@ TEST_CASE("upload spool: a record that was torn gives way to the one before it")
   CHECK(code_of(spool->open("other")) == Errc::corrupt);
 }
 
+TEST_CASE("upload spool: a folder that cannot be is no fault of whoever uploads") {
+  const test::TempFolder folder;
+  test::write_file(folder / "uploads", "a file");
+  for (const char* const place : {"uploads", "uploads/below"}) {
+    INFO(place);
+    CHECK(code_of(make_filesystem_spool(folder / place)->create(kId)) == Errc::io);
+  }
+}
+
 TEST_CASE("upload spool: a full disk fails the write and keeps what was settled") {
   const test::TempFolder folder;
   const auto spool = make_filesystem_spool(folder / "uploads");

@@ -7,9 +7,11 @@
 #include "catch.hpp"
 #include "config.hpp"
 #include "cursor.hpp"
+#include "errors.hpp"
 #include "health.hpp"
 #include "negotiate.hpp"
 #include "support.hpp"
+#include "telemetry/log.hpp"
 
 using namespace media;
 using namespace media::server;
@@ -317,6 +319,28 @@ TEST_CASE("server: what is printed of the defaults reads back without a fault") 
   const auto usual = load({{"MEDIA_SERVICE_SERVER_PUBLIC_URL", "https://media.example"}});
   CHECK(load(parse_env_file(print_config(usual.config), faults)).faults.empty());
   CHECK(faults.empty());
+}
+
+TEST_CASE("server: a failure says what a client can do about it, and nothing of this machine's files") {
+  http::Request request;
+  request.request_id = "one";
+  Log log{"off", false};
+  const auto told = [&](Errc code, const std::string& message) {
+    const http::Response response = error_response(Error{code, message}, request, log);
+    CHECK(response.status == status_of(code));
+    return response.pieces.at(0).text;
+  };
+  for (const Errc code : {Errc::invalid_argument, Errc::not_found, Errc::already_exists, Errc::conflict, Errc::too_large, Errc::unsupported,
+                          Errc::expired, Errc::io, Errc::unavailable, Errc::internal, Errc::corrupt, Errc::denied, Errc::no_space}) {
+    for (const char* const message : {"/srv/media/uploads is not a folder", "open /srv/media/x: No such file or directory",
+                                      "read \"/srv/media/x\"", "worker:/srv/media/libexec/media-worker"}) {
+      INFO(message << " as " << to_string(code));
+      CHECK_THAT(told(code, message), !ContainsSubstring("srv"));
+    }
+  }
+  for (const char* const message : {"Content-Type: accepts image/png, image/jpeg", "w / h: 1 to 2", "there is no media 7"}) {
+    CHECK_THAT(told(Errc::invalid_argument, message), ContainsSubstring(message));
+  }
 }
 
 TEST_CASE("server: base64 answers the vectors of RFC 4648 both ways") {

@@ -179,7 +179,12 @@ class FilesystemSpool final : public UploadSpool {
 
 Result<std::unique_ptr<SpooledUpload>> FilesystemSpool::create(const std::string& id) {
   if (!is_spool_id(id)) return Error{Errc::invalid_argument, "create an upload: the id is no id"};
-  MEDIA_TRY(make_folders(folder_));
+  if (auto made = make_folders(folder_); !made) {
+    // What stands in its place is no argument of whoever uploads.
+    Error error = std::move(made).error();
+    if (error.code == Errc::invalid_argument) error.code = Errc::io;
+    return error;
+  }
   // Between the making of the file and the lock a sweeper may take it for abandoned and remove it; then another is made.
   constexpr int kAttempts = 16;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
