@@ -1,6 +1,9 @@
 // What stands between the socket and the routes: whose address it is, how often it may ask, and what answers carry.
 #include <zlib.h>
 
+#include <fstream>
+#include <set>
+#include <sstream>
 #include <thread>
 #include <vector>
 
@@ -253,6 +256,45 @@ TEST_CASE("edge: pages of allowed origins may read answers, others see no field 
   for (const char* const text : {"", "app.example", "https://", "https://app.example/", "https://App.example", "https://a b", "://a"}) {
     INFO(text);
     CHECK_FALSE(is_origin(text));
+  }
+}
+
+TEST_CASE("edge: pages may send every field that the interface knows") {
+  auto preflight = request_with({{"Origin", "https://app.example"}, {"Access-Control-Request-Method", "GET"}});
+  preflight.method = "OPTIONS";
+  auto response = http::Response::text(404, "");
+  add_cors({"*"}, preflight, response);
+  std::set<std::string> allowed;
+  std::istringstream list(std::string(response.headers.find("Access-Control-Allow-Headers").value()));
+  for (std::string name; std::getline(list, name, ',');) allowed.insert(name.substr(name.find_first_not_of(' ')));
+  for (const char* const name : {"X-API-Key", "If-Unmodified-Since", "Cache-Control", "Pragma", "baggage"}) {
+    INFO(name);
+    CHECK(allowed.contains(name));
+  }
+  // The name of a parameter stands before or behind its "in: header".
+  std::ifstream document(std::string(MEDIA_SOURCE_DIR) + "/docs/api/openapi.yaml");
+  REQUIRE(document);
+  std::string name;
+  bool is_header = false;
+  std::set<std::string> known;
+  for (std::string line; std::getline(document, line);) {
+    const auto at = line.find_first_not_of(" -");
+    const std::string text = at == std::string::npos ? std::string() : line.substr(at);
+    if (line.starts_with("    ") && text.starts_with("name: ")) name = text.substr(6);
+    if (text == "in: header") is_header = true;
+    if (text.starts_with("in: ") && text != "in: header") is_header = false;
+    if (is_header && !name.empty()) {
+      known.insert(name);
+      name.clear();
+      is_header = false;
+    }
+    if (text.starts_with("schema:") || text.starts_with("type: apiKey")) name.clear();
+  }
+  CHECK(known.size() > 12);
+  for (const std::string& each : known) {
+    INFO(each);
+    // What we send to webhooks is no page's.
+    CHECK((allowed.contains(each) || each.starts_with("webhook-")));
   }
 }
 

@@ -9,9 +9,11 @@ namespace {
 
 constexpr const char* kMethods = "GET, HEAD, POST, PUT, PATCH, DELETE";
 constexpr const char* kRequestFields =
-    "Authorization, Content-Disposition, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, If-None-Match, If-Range, Range, "
-    "traceparent, tracestate, Tus-Resumable, Upload-Checksum, Upload-Concat, Upload-Defer-Length, Upload-Length, Upload-Metadata, "
-    "Upload-Offset, X-Filename, X-HTTP-Method-Override, X-Request-Id, X-Requested-With";
+    "Authorization, baggage, Cache-Control, Content-Disposition, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, "
+    "If-None-Match, "
+    "If-Range, If-Unmodified-Since, Pragma, Range, traceparent, tracestate, Tus-Resumable, Upload-Checksum, Upload-Concat, "
+    "Upload-Defer-Length, Upload-Length, Upload-Metadata, Upload-Offset, X-API-Key, X-Filename, X-HTTP-Method-Override, X-Request-Id, "
+    "X-Requested-With";
 constexpr const char* kAnswerFields =
     "Accept-Ranges, Content-Disposition, Content-Range, ETag, Link, Location, Media-Id, Repr-Digest, Retry-After, traceparent, "
     "Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Concat, Upload-Expires, Upload-Length, "
