@@ -299,12 +299,13 @@ TEST_CASE("auth: the owner is user_id, else sub, and never nobody") {
   CHECK(owner(R"(,"sub":"ann")") == "ann");
   CHECK(owner(R"(,"sub":"ann","user_id":"7")") == "7");
   CHECK(owner(R"(,"sub":"ann","user_id":7)") == "7");
+  CHECK(owner(R"(,"sub":"ann","user_id":null)") == "ann");
   CHECK(owner(R"(,"user_id":18446744073709551615)") == "18446744073709551615");
   CHECK(owner(R"(,"user_id":-7)") == "-7");
   CHECK(owner(R"(,"sub":")" + std::string(255, 'x') + "\"") == std::string(255, 'x'));
   for (const std::string& members :
        {std::string(), std::string(R"(,"sub":"")"), std::string(R"(,"sub":7)"), std::string(R"(,"sub":null)"),
-        std::string(R"(,"sub":"ann","user_id":"")"), std::string(R"(,"sub":"ann","user_id":null)"),
+        std::string(R"(,"sub":"ann","user_id":"")"), std::string(R"(,"user_id":null)"), std::string(R"(,"sub":null,"user_id":null)"),
         std::string(R"(,"sub":"ann","user_id":7.5)"), std::string(R"(,"sub":"ann","user_id":1e3)"), std::string(R"(,"sub":"a\u0000b")"),
         std::string(R"(,"sub":"a\nb")"), R"(,"sub":")" + std::string(256, 'x') + "\""}) {
     INFO(members);

@@ -36,7 +36,7 @@ bool is_meant_for(const Json& claims, const std::string& audience) {
 
 Result<std::string> read_owner(const Json& claims) {
   std::string owner;
-  if (const auto user = claims.find("user_id"); user != claims.end()) {
+  if (const auto user = claims.find("user_id"); user != claims.end() && !user->is_null()) {
     if (user->is_string()) {
       owner = user->get<std::string>();
     } else if (user->is_number_integer()) {
