@@ -49,6 +49,14 @@ std::size_t utf8_length(std::string_view text) {
 
 }  // namespace
 
+std::optional<std::string> accepted_by(const http::Request& request) {
+  std::optional<std::string> list;
+  for (const std::string_view line : request.headers.all("Accept")) {
+    list = list ? *list + ", " + std::string(line) : std::string(line);
+  }
+  return list;
+}
+
 Format negotiate(std::optional<std::string_view> accept, const std::vector<Format>& on_offer, bool has_alpha) {
   std::vector<Format> named;
   bool png_taken = !accept;

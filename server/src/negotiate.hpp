@@ -6,9 +6,13 @@
 #include <string_view>
 #include <vector>
 
+#include "http/message.hpp"
 #include "media/media_info.hpp"
 
 namespace media::server {
+
+/// The Accept field, of however many lines it is; nothing where there is none.
+std::optional<std::string> accepted_by(const http::Request& request);
 
 /// Picks from what is on offer by an Accept field (RFC 9110 section 12.5.1): AVIF, then WebP, where the client names them; a wildcard
 /// alone does not promise that it can show them, so everybody else gets JPEG, or PNG where the picture has alpha and the client takes it.

@@ -380,6 +380,13 @@ TEST_CASE("server: the format is what the client names, AVIF first, and what eve
   CHECK(negotiate("image/webp,*/*", all, true) == Format::webp);
   CHECK(negotiate("image/avif;q=0, image/webp", all, false) == Format::webp);
   CHECK(negotiate("IMAGE/AVIF", all, false) == Format::avif);
+  // A field that came in several lines is one list.
+  http::Request request;
+  CHECK_FALSE(accepted_by(request));
+  request.headers.add("Accept", "image/jpeg");
+  request.headers.add("accept", "image/avif, */*");
+  CHECK(accepted_by(request) == "image/jpeg, image/avif, */*");
+  CHECK(negotiate(accepted_by(request), all, false) == Format::avif);
   CHECK(negotiate("*/*", all, false) == Format::jpeg);
   CHECK(negotiate("*/*", all, true) == Format::png);
   CHECK(negotiate(std::nullopt, all, true) == Format::png);

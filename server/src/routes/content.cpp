@@ -215,7 +215,7 @@ http::Response rendition(http::Request& request, RouteContext& context, const Me
       return error_response(400, "format: accepts avif, webp, jpeg or png", request, {"format", "avif, webp, jpeg or png"});
     }
   } else {
-    transform.format = negotiate(request.header("Accept"), preset->formats, media.info.has_alpha);
+    transform.format = negotiate(accepted_by(request), preset->formats, media.info.has_alpha);
   }
 
   return serve_picture(request, context, media, transform, !wanted);
@@ -288,7 +288,7 @@ http::Response image(http::Request& request, RouteContext& context, const Media&
   const bool negotiated = request.query_count("format") == 0;
   if (negotiated) {
     static const std::vector<Format> kFormats = {Format::avif, Format::webp, Format::jpeg, Format::png};
-    transform.format = negotiate(request.header("Accept"), kFormats, media.info.has_alpha);
+    transform.format = negotiate(accepted_by(request), kFormats, media.info.has_alpha);
     // Everybody can show a GIF; and what was asked for is that it moves.
     const bool moves = (transform.frames == Frames::all && media.info.frames > 1) || transform.frames == Frames::clip;
     if (moves && !can_animate(transform.format)) transform.format = Format::gif;
