@@ -406,6 +406,19 @@ TEST_CASE("mediad: a media is renamed and opened to others, many are deleted at 
   }
 }
 
+TEST_CASE("mediad: a listing takes each of its parameters once") {
+  Api api;
+  for (const char* const query :
+       {"limit=1&limit=1", "limit=1&limit=x", "offset=0&offset=0", "status=Complete&status=Failed", "order=asc&order=asc",
+        "type=image/&type=image/", "q=a&q=b", "tag=a&tag=b", "from=2026-01-01T00:00:00Z&from=2026-01-01T00:00:00Z",
+        "to=2026-01-01T00:00:00Z&to=2027-01-01T00:00:00Z", "cursor=1&cursor=1"}) {
+    INFO(query);
+    CHECK(api.client.get(std::string("/media?") + query)->status == 400);
+  }
+  // What is not ours may be there as often as it likes.
+  CHECK(api.client.get("/media?_=1&_=2&limit=1")->status == 200);
+}
+
 TEST_CASE("mediad: hundreds of idle connections fit, whatever the shell's soft limit of open files is") {
   struct rlimit before{};
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);

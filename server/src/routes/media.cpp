@@ -1,6 +1,7 @@
 // The catalog over HTTP: list, one, status, delete.
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -44,6 +45,8 @@ struct Listing {
   std::optional<Cursor> cursor;
   bool legacy = false;  ///< With `offset` the answer is a bare array.
 };
+
+constexpr std::array<std::string_view, 10> kParameters = {"limit", "offset", "cursor", "status", "order", "type", "q", "tag", "from", "to"};
 
 /// Reads one parameter; false where its value is out of range, with what it accepts in `accepts`.
 bool read_parameter(const std::string& name, const std::string& value, Listing& listing, std::string& accepts) {
@@ -121,6 +124,10 @@ http::Response list_by_offset(http::Request& request, RouteContext& context, Med
 http::Response list_media(http::Request& request, RouteContext& context) {
   Listing listing;
   listing.query.owner = context.owner_of(request);
+  for (const std::string_view name : kParameters) {
+    if (request.query_count(name) <= 1) continue;
+    return error_response(400, std::string(name) + ": once a request", request, {std::string(name), "one value"});
+  }
   for (const auto& parameter : request.query) {
     std::string accepts;
     if (!read_parameter(parameter.name, parameter.value, listing, accepts)) {
