@@ -1,15 +1,20 @@
 #!/bin/sh
 # Lints docs/api/openapi.yaml with redocly, which is installed below the build folder from tests/api/node/package-lock.json.
-# Usage: lint.sh SOURCE_DIR BUILD_DIR. Exit code 77: it cannot be had here.
+# Usage: lint.sh SOURCE_DIR BUILD_DIR. Exit code 77, a skipped test: it cannot be had here; under CI that is a failure.
 set -eu
 
 source=$1
 tools=$2/tests/api-lint
-for program in node npm; do
-  if ! command -v "$program" >/dev/null 2>&1; then
-    echo "skipped: no $program here, so no redocly to lint with"
-    exit 77
+cannot() {
+  if [ -n "${CI:-}" ]; then
+    echo "FAILED: $*, so no redocly to lint with, and CI is set"
+    exit 1
   fi
+  echo "skipped: $*, so no redocly to lint with"
+  exit 77
+}
+for program in node npm; do
+  command -v "$program" >/dev/null 2>&1 || cannot "no $program here"
 done
 mkdir -p "$tools"
 cp "$source/tests/api/node/package.json" "$source/tests/api/node/package-lock.json" "$tools"
@@ -19,8 +24,7 @@ if ! cmp -s package-lock.json node_modules/.installed-by-lint.json; then
   if ! npm ci --ignore-scripts --no-audit --no-fund --prefer-offline --loglevel=error >npm.log 2>&1; then
     cat npm.log
     if grep -Eq 'ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT|ENOTCACHED|SELF_SIGNED_CERT|UNABLE_TO_(GET_ISSUER|VERIFY)' npm.log; then
-      echo "skipped: the package registry cannot be reached, so no redocly to lint with"
-      exit 77
+      cannot "the package registry cannot be reached"
     fi
     exit 1
   fi

@@ -214,6 +214,39 @@ TEST_CASE("mediad: what is too large or of a kind that is not let in is told bef
   CHECK(api.temps() == 0);
 }
 
+TEST_CASE("mediad: a signed upload is judged before its client is told to go on") {
+  Api api({"MEDIA_SERVICE_UPLOAD_URL_LIFETIME_SECONDS=2"});
+  const std::string content = photo(21);
+  const std::string url = api.ask(content)["upload_url"];
+  const auto first_status = [&](std::string target, std::size_t size) {
+    target = target.substr(target.find(kApi));
+    const int socket = connect_locally(static_cast<std::uint16_t>(api.port));
+    REQUIRE(socket >= 0);
+    REQUIRE(send_all(
+        socket, "PUT " + target + " HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(size) + "\r\nExpect: 100-continue\r\n\r\n"));
+    std::string answer;
+    while (answer.find("\r\n") == std::string::npos && receive_some(socket, answer)) {
+    }
+    ::close(socket);
+    return answer.substr(0, answer.find("\r\n")).substr(9, 3);
+  };
+  CHECK(first_status(url, content.size()) == "100");
+  std::string forged = url;
+  char& digit = forged[forged.find("signature=") + 10];
+  digit = digit == '0' ? '1' : '0';
+  CHECK(first_status(forged, content.size()) == "401");
+  CHECK(first_status(url, content.size() + 1) == "400");
+  CHECK(first_status(url, content.size() - 1) == "400");
+  CHECK(first_status(url + "&more=1", content.size()) == "400");
+  std::string expired;
+  for (int i = 0; i < 100 && expired != "401"; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    expired = first_status(url, content.size());
+  }
+  CHECK(expired == "401");
+  CHECK(api.put(url, content)->status == 401);
+}
+
 TEST_CASE("mediad: an upload request says what it does not accept") {
   Api api({"MEDIA_SERVICE_SERVER_MAX_UPLOAD_SIZE=1000000"});
   const auto refused = [&](Json change, const std::string& field) {

@@ -159,6 +159,39 @@ TEST_CASE("mediad: a webhook tells what became of a media, signed, in order") {
   CHECK(read_text(mediad.log()).find(kWebhookKey) == std::string::npos);
 }
 
+TEST_CASE("mediad: a webhook tells of a media that failed, with the reason, and ends where the receiver says so") {
+  Receiver receiver;
+  const Mediad mediad(webhook_to(receiver));
+  Client client(mediad.port);
+  // Its chunks are whole; the first block of what is compressed in them contradicts itself.
+  std::string picture = text_of(gradient_png(60, 40));
+  picture.at(picture.find("IDAT") + 4 + 2 + 3) ^= 1;
+  const auto broken = client.post_raw(picture, "image/png", "broken.png");
+  REQUIRE(broken->status == 200);
+  const auto id = Json::parse(broken->body)["id"].get<std::int64_t>();
+  auto seen = receiver.wait_for(1);
+  REQUIRE(seen.size() == 1);
+  const Json told = Json::parse(seen[0].body);
+  CHECK(told["type"] == "media.failed");
+  CHECK(told["data"]["id"] == id);
+  CHECK(told["data"]["processing_status"] == "Failed");
+  const Json status = Json::parse(client.get("/media/" + std::to_string(id) + "/status")->body);
+  CHECK(status["status"] == "Failed");
+  CHECK_FALSE(status["error_message"].get<std::string>().empty());
+  CHECK(seen[0].signature == "v1," + base64_of(hs256(kWebhookKey, seen[0].id + "." + seen[0].time + "." + seen[0].body)));
+
+  receiver.answer(410);
+  CHECK(client.remove("/media/" + std::to_string(id))->status == 204);
+  REQUIRE(receiver.wait_for(2).size() == 2);
+  // Anything else than 410 would be told again after ten seconds.
+  CHECK(receiver.wait_for(3, 14s).size() == 2);
+  receiver.answer(200);
+  REQUIRE(client.post_raw(text_of(gradient_png(61, 40)), "image/png", "good.png")->status == 200);
+  seen = receiver.wait_for(3);
+  REQUIRE(seen.size() == 3);
+  CHECK(Json::parse(seen[2].body)["type"] == "media.completed");
+}
+
 TEST_CASE("mediad: what a webhook's receiver did not take is told again, even after a kill") {
   Receiver receiver;
   receiver.answer(503);
