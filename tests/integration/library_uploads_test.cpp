@@ -270,6 +270,8 @@ TEST_CASE("library: a media is renamed, opened to others and linked") {
     CHECK(fixture.library->find(id).value() == after);
     CHECK(fixture.library->update(id, {.filename = "c.png", .expected_updated_at = before.updated_at}).error().code == Errc::conflict);
     CHECK(fixture.library->update(id, {.filename = "c.png", .expected_updated_at = after.updated_at}).value().filename == "c.png");
+    // The clock stands still, and still of two who saw the same one comes too late.
+    CHECK(fixture.library->update(id, {.filename = "d.png", .expected_updated_at = after.updated_at}).error().code == Errc::conflict);
     CHECK(fixture.library->update(id, {.filename = ""}).error().code == Errc::invalid_argument);
     CHECK(fixture.library->update(999, {}).error().code == Errc::not_found);
 

@@ -224,7 +224,8 @@ Result<Media> LibraryImpl::update(MediaId id, const MediaChanges& changes) {
     if (changes.visibility) media->visibility = *changes.visibility;
     if (changes.tags) media->tags = tags;
     if (changes.expires_at) media->expires_at = *changes.expires_at;
-    media->updated_at = clock_->now();
+    // Of two changes within a millisecond the second one is later all the same: whoever saw the first must not pass for having seen both.
+    media->updated_at = std::max(clock_->now(), media->updated_at + std::chrono::milliseconds(1));
     updated = std::move(*media);
     return transaction.update_media(updated);
   }));
