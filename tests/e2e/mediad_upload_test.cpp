@@ -439,6 +439,33 @@ TEST_CASE("mediad: a media is renamed and opened to others, many are deleted at 
   }
 }
 
+TEST_CASE("mediad: If-Match asks for the media, If-None-Match for its URLs too") {
+  Api api;
+  const auto id = Json::parse(api.client.post_raw(photo(65), "image/png", "a.png")->body)["id"].get<std::int64_t>();
+  const std::string media = "/media/" + std::to_string(id);
+  api.client.wait_processed(id);
+  const auto seen = api.client.get(media, {{"Host", "one.example"}});
+  const std::string tag = seen->get_header_value("ETag");
+  // By another name the URLs are others, as they are after an hour.
+  const auto elsewhere = api.client.get(media, {{"Host", "two.example"}});
+  REQUIRE(Json::parse(seen->body)["renditions"][0]["url"] != Json::parse(elsewhere->body)["renditions"][0]["url"]);
+  REQUIRE(elsewhere->get_header_value("ETag") != tag);
+  CHECK(api.client.get(media, {{"Host", "two.example"}, {"If-None-Match", tag}})->status == 200);
+  CHECK(api.client.get(media, {{"Host", "one.example"}, {"If-None-Match", tag}, {"Connection", "close"}})->status == 304);
+  CHECK(api.client.get(media, {{"Host", "two.example"}, {"If-Match", tag}})->status == 200);
+  const auto patch = [&](const std::string& body, const std::string& condition) {
+    return Client(api.port)
+        .http()
+        .Patch((kApi + media).c_str(), {{"Host", "two.example"}, {"If-Match", condition}}, body, "application/json")
+        ->status;
+  };
+  CHECK(patch(R"({"original_filename":"b.png"})", "W/" + tag) == 412);
+  CHECK(patch(R"({"original_filename":"b.png"})", "\"0123456789abcdef" + tag.substr(17)) == 412);
+  CHECK(patch(R"({"original_filename":"b.png"})", "\"x\", " + tag) == 200);
+  CHECK(patch(R"({"original_filename":"c.png"})", tag) == 412);
+  CHECK(patch(R"({"original_filename":"c.png"})", "*") == 200);
+}
+
 TEST_CASE("mediad: a listing takes each of its parameters once") {
   Api api;
   for (const char* const query :

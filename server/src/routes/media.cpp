@@ -160,21 +160,46 @@ http::Response list_media(http::Request& request, RouteContext& context) {
   return response;
 }
 
-/// The whole object of one media, and its entity tag.
+/// The whole object of one media, and its entity tag. The tag has two halves: of the media itself, and of the whole text, whose signed URLs
+/// change from hour to hour and from host to host.
 struct Written {
   std::string text;
   std::string etag;
 };
+
+constexpr std::size_t kHalfTag = 16;
+
+std::string half_tag(std::string_view text) { return Digest::of(std::as_bytes(std::span(text))).to_hex().substr(0, kHalfTag); }
+
+/// The request with the conditions that it has, for the object that is there: If-Match asks whether somebody else has changed the media,
+/// and there a tag holds whatever the URLs were.
+http::Request conditions_of(const http::Request& request, const std::string& etag) {
+  http::Request conditions;
+  conditions.method = request.method;
+  const std::string same_media = etag.substr(0, 1 + kHalfTag + 1);
+  for (const http::Field& field : request.headers) {
+    std::string value = field.value;
+    if (http::equal_ignoring_case(field.name, "If-Match")) {
+      for (auto at = value.find(same_media); at != std::string::npos; at = value.find(same_media, at + etag.size())) {
+        if (at + etag.size() <= value.size() && value[at + etag.size() - 1] == '"') value.replace(at, etag.size(), etag);
+      }
+    }
+    conditions.headers.add(field.name, std::move(value));
+  }
+  return conditions;
+}
 
 Result<Written> write_whole(const http::Request& request, const RouteContext& context, const Media& media) {
   MEDIA_TRY_ASSIGN(const auto renditions, context.library.renditions(media.id));
   JsonWriter body;
   body.begin_object();
   write_media(body, media);
+  JsonWriter itself;
+  write_media(itself.begin_object(), media);
   write_renditions(body, media, renditions, context.library.presets(), context.signer, context.base_url(request));
   Written written;
   written.text = body.end_object().take();
-  written.etag = '"' + Digest::of(std::as_bytes(std::span(written.text))).to_hex().substr(0, 32) + '"';
+  written.etag = '"' + half_tag(itself.end_object().take()) + '-' + half_tag(written.text) + '"';
   return written;
 }
 
@@ -188,7 +213,7 @@ http::Response get_media(http::Request& request, RouteContext& context, const Me
   auto written = write_whole(request, context, media);
   if (!written) return error_response(written.error(), request, context.log);
   const std::string& etag = written->etag;
-  if (const auto status = http::failed_precondition(request, etag)) {
+  if (const auto status = http::failed_precondition(conditions_of(request, etag), etag)) {
     if (*status == 304) return http::Response::empty(304).with("ETag", etag).with("Cache-Control", "no-cache");
     return error_response(*status, "the media is not as If-Match says", request);
   }
@@ -240,7 +265,7 @@ std::optional<std::string> read_change(const std::string& name, const Json& valu
 http::Response patch_media(http::Request& request, RouteContext& context, const Media& media) {
   const auto before = write_whole(request, context, media);
   if (!before) return error_response(before.error(), request, context.log);
-  if (request.header("If-Match") && http::failed_precondition(request, before->etag)) {
+  if (request.header("If-Match") && http::failed_precondition(conditions_of(request, before->etag), before->etag)) {
     return error_response(412, "the media is not as If-Match says", request);
   }
   const auto body = read_json_object(request);
