@@ -58,8 +58,18 @@ bool ThreadPool::enqueue(Task task, std::size_t limit) {
     }
     queue_.push_back({std::move(task), std::chrono::steady_clock::now()});
   }
-  if (roused == Roused::sleeper) wake_.notify_one();
+  if (roused != Roused::sleeper) return true;
+  if (batching_) {
+    ++to_wake_;
+  } else {
+    wake_.notify_one();
+  }
   return true;
+}
+
+void ThreadPool::end_batch() {
+  batching_ = false;
+  for (; to_wake_ > 0; --to_wake_) wake_.notify_one();
 }
 
 bool ThreadPool::nudge() {

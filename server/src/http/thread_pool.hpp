@@ -20,7 +20,7 @@ namespace media::http {
 /// Work is handed to at most `lively` threads at once: more than there are processors only take turns at the same locks. Threads beyond
 /// that are for when these are held up by something that is not computation; `nudge`, called now and then, sees to it.
 ///
-/// Thread-safety: all but `stop` and the destructor may be called concurrently, because one mutex guards the queue.
+/// Thread-safety: all but `stop`, the destructor and the batches may be called concurrently, because one mutex guards the queue.
 class ThreadPool {
  public:
   using Task = std::function<void(Engine&)>;
@@ -35,6 +35,10 @@ class ThreadPool {
   bool submit(Task task) { return enqueue(std::move(task), max_queue_); }
   /// For work that has begun already and must not be refused; its amount is bounded by the number of connections.
   bool submit_continuation(Task task) { return enqueue(std::move(task), SIZE_MAX); }
+  /// Until `end_batch` what is submitted wakes nobody: a thread that is woken for each piece of work takes the processor from whoever has
+  /// the next one to hand over, and is asleep again when it comes. For the one thread that submits.
+  void begin_batch() { batching_ = true; }
+  void end_batch();
   [[nodiscard]] std::size_t queued() const;
   /// Sets one more thread to work where work has waited for too long. True where some waits still: nudge again in about a millisecond.
   bool nudge();
@@ -70,6 +74,8 @@ class ThreadPool {
   std::uint64_t taken_at_nudge_ = 0;
   std::chrono::steady_clock::time_point nudged_{};
   bool stopping_ = false;
+  bool batching_ = false;  ///< Of the one thread that submits in batches, like the next.
+  std::size_t to_wake_ = 0;
 };
 
 }  // namespace media::http
