@@ -1,6 +1,7 @@
 if(MEDIA_BUILD_SERVER)
   media_test(test_http_parts AREAS core LINK media_server_http SOURCES
     ${CMAKE_CURRENT_LIST_DIR}/http_content_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/http_engine_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/http_head_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/http_multipart_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/http_router_test.cpp

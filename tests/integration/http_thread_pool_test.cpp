@@ -95,3 +95,22 @@ TEST_CASE("http: work that comes now and then finds a sleeping thread each time"
     REQUIRE(done == i + 1);
   }
 }
+
+TEST_CASE("http: what is submitted in a batch is begun at its end") {
+  ThreadPool pool(4, 100, 2);
+  std::atomic<int> done{0};
+  // Threads that have started go on to sleep.
+  for (int i = 0; i < 2; ++i) REQUIRE(pool.submit([&](Engine&) { ++done; }));
+  while (done < 2) std::this_thread::sleep_for(1ms);
+  std::this_thread::sleep_for(20ms);
+  pool.begin_batch();
+  for (int i = 0; i < 10; ++i) REQUIRE(pool.submit([&](Engine&) { ++done; }));
+  std::this_thread::sleep_for(20ms);
+  CHECK(done == 2);
+  pool.end_batch();
+  for (int i = 0; i < 5'000 && done < 12; ++i) std::this_thread::sleep_for(1ms);  // nobody nudges
+  CHECK(done == 12);
+  REQUIRE(pool.submit([&](Engine&) { ++done; }));  // one by one again
+  for (int i = 0; i < 5'000 && done < 13; ++i) std::this_thread::sleep_for(1ms);
+  CHECK(done == 13);
+}

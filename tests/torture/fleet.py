@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Two api and two worker mediads on one PostgreSQL and one place for blobs, whose database dies, falls silent and comes back, and whose workers are killed.
 
-usage: fleet.py PROGRAMS [--seconds 300] [--clients 32] [--stops 10] [--holes 20] [--bucket]
+usage: fleet.py PROGRAMS [--seconds 300] [--clients 32] [--stops 10] [--holes 20] [--per-second N] [--bucket]
 
 PROGRAMS: the folder of the built programs. Blobs are in a folder, or with --bucket in a bucket of Ceph's gateway. In a network of its own, in
 which the packets between the servers and the database can be dropped: that takes root, unshare, ip and iptables.
 
-Clients upload, read and remove at both api servers. PostgreSQL is stopped at once (SIGQUIT) at random moments and started again, and at others
+Clients upload, read and remove at both api servers, N times a second together (as fast as they can, where N is not given: the workers then go on
+for several times as long). PostgreSQL is stopped at once (SIGQUIT) at random moments and started again, and at others
 its packets vanish for some seconds; a worker is killed every 20 s. Whatever happens, every request is answered within its limit and
 none is broken off; while packets vanish health says `timeout`; within five seconds of the database's return both servers take uploads. In the
 end all that was acknowledged is there and whole, every picture was processed, what is made again of a sample is the same bytes, and what was
@@ -151,8 +152,10 @@ class Fleet:
     def client(self, number):
         numbers = random.Random(f"{self.seed}/{number}")
         step = 0
+        pause = self.options.clients / self.options.per_second if self.options.per_second else 0
         while not self.over.is_set() and not self.broken:
             step += 1
+            due = time.monotonic() + pause
             name = f"api{numbers.randrange(2)}"
             try:
                 draw = numbers.random()
@@ -166,6 +169,7 @@ class Fleet:
             except (Violation, KeyError, ValueError, OSError) as found:
                 with self.lock:
                     self.broken.append(f"{type(found).__name__}: {found}")
+            self.over.wait(max(0, due - time.monotonic()))
 
     def expect_return(self, since, why):
         """Both servers take an upload again."""
@@ -312,6 +316,7 @@ def main():
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--stops", type=int, default=10)
     parser.add_argument("--holes", type=int, default=20)
+    parser.add_argument("--per-second", type=float, default=0)
     parser.add_argument("--bucket", action="store_true")
     options = parser.parse_args()
     enter_network()

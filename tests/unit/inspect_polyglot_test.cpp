@@ -106,6 +106,10 @@ TEST_CASE("polyglot: in the first bytes a document or a page is one that a progr
       {"a page with a script", "<!doctype html><html><body><script>1</script><!--", "an HTML page"},
       {"a handler", "<body onload=alert(1)>", "an HTML page"},
       {"a handler of a picture", "<img src=x onerror = 'alert(1)'>", "an HTML page"},
+      {"a handler with a short name", "<p OnCut=alert(1)>", "an HTML page"},
+      {"another one", "<set onend =alert(1)>", "an HTML page"},
+      // 5 KB of noise have letters behind a "<" mostly, and "on", a letter or two and "=" in one of 100,000.
+      {"noise that looks like a handler", "<a\x81\x9c \xf3 onx=\x02 'Onqz=\"onbgt \t=", ""},
       {"a handler behind a slash", "<svg/onload=alert(1)>", "an HTML page"},
       {"a handler behind a value", "<img src='x'onerror=alert(1)>", "an HTML page"},
       {"a handler behind an end that is none", "<img alt=\">\" onerror=alert(1)>", "an HTML page"},

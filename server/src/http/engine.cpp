@@ -17,6 +17,13 @@ namespace {
 /// stretch of a file travels as this address and its length, and becomes sendfile(2) at the other end.
 constexpr char kPieceMarker = 0;
 
+std::string status_line(int status) {
+  std::string line;
+  line.reserve(512);  // for the fields behind it
+  line.append("HTTP/1.1 ").append(std::to_string(status)).append(" ").append(reason_phrase(status)).append("\r\n");
+  return line;
+}
+
 /// What httplib reads from and writes to: a head in memory, and the connection's output.
 class MemoryStream final : public httplib::Stream {
  public:
@@ -55,9 +62,7 @@ class MemoryStream final : public httplib::Stream {
   ssize_t write_head(std::string_view head) {
     const std::size_t line_end = head.find("\r\n");
     if (line_end == std::string_view::npos) return -1;
-    std::string out = "HTTP/1.1 " + std::to_string(status_) + " ";
-    out += reason_phrase(status_);
-    out += head.substr(line_end);
+    const std::string out = status_line(status_).append(head.substr(line_end + 2));
     output_.append(std::string_view(out));
     head_bytes_ = out.size();
     return static_cast<ssize_t>(head.size());
@@ -97,6 +102,15 @@ class Engine::Impl final : public httplib::Server {
     failed_ = false;
     body_size_ = has_no_body(response.status) ? 0 : response.body_size();
     described_ = false;
+    const auto spent = [this] {
+      response_ = nullptr;
+      envelope_ = nullptr;
+    };
+    if (is_plain()) {
+      const std::size_t head_bytes = write_plain(output);
+      spent();
+      return head_bytes;
+    }
     // All that httplib gets to see of a request: whether the answer has a body. The fields that it would act upon (Range, Expect,
     // Content-Length, Transfer-Encoding, Connection) are those that 0.11.4 gets wrong; head.cpp has read and decided them before, and
     // a path of 8 KiB or a method that it does not know would only make it answer by itself.
@@ -107,8 +121,7 @@ class Engine::Impl final : public httplib::Server {
     bool closed = false;
     const bool written = process(*this, stream, envelope.close, closed);
     stream_ = nullptr;
-    response_ = nullptr;
-    envelope_ = nullptr;
+    spent();
     const bool whole = body_size_ == 0 || envelope.head_only || stream.next_piece() == response.pieces.size();
     return written && described_ && !failed_ && whole ? stream.head_bytes() : 0;
   }
@@ -139,9 +152,9 @@ class Engine::Impl final : public httplib::Server {
                              });
   }
 
-  void replace_fields(httplib::Response& out) {
-    out.headers.clear();
-    const auto add = [&](std::string_view name, std::string_view value) { out.headers.emplace(std::string(name), std::string(value)); };
+  /// The fields of the message, in order: what the answer has, and what was decided here.
+  template <class Add>
+  void each_field(Add add) {
     const bool bodyless = has_no_body(response_->status);
     for (const Field& field : response_->headers) {
       if (bodyless && equal_ignoring_case(field.name, "Content-Type")) continue;
@@ -159,6 +172,28 @@ class Engine::Impl final : public httplib::Server {
     } else if (envelope_->http_1_0) {
       add("Connection", "keep-alive");
     }
+  }
+
+  void replace_fields(httplib::Response& out) {
+    out.headers.clear();
+    each_field([&](std::string_view name, std::string_view value) { out.headers.emplace(std::string(name), std::string(value)); });
+  }
+
+  /// Contents, and answers without a body, are most of what a media server says: they need nothing that httplib would do, and to have it
+  /// make their heads cost 10 us of the 20 that such an answer takes without the sending.
+  [[nodiscard]] bool is_plain() const {
+    return body_size_ == 0 ||
+           std::all_of(response_->pieces.begin(), response_->pieces.end(), [](const Piece& piece) { return piece.reader != nullptr; });
+  }
+
+  std::size_t write_plain(Output& output) {
+    std::string head = status_line(response_->status);
+    each_field([&](std::string_view name, std::string_view value) { head.append(name).append(": ").append(value).append("\r\n"); });
+    head += "\r\n";
+    output.append(std::string_view(head));
+    if (envelope_->head_only || body_size_ == 0) return head.size();
+    for (Piece& piece : response_->pieces) output.append(std::move(piece));
+    return head.size();
   }
 
   static bool is_ours(std::string_view name) {

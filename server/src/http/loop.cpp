@@ -19,6 +19,8 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr milliseconds kNudgeTick{1};
+/// So many requests are handed over before somebody is woken for them.
+constexpr int kBatch = 16;
 constexpr std::size_t kScratch = std::size_t{64} * 1024;
 constexpr milliseconds kLongestWait{1000};
 /// So long before the end of a drain those who wait are answered.
@@ -116,7 +118,18 @@ void Server::Loop::run() {
     if (draining_ && steady_clock::now() >= drain_until_.load()) cut_everything();
     if (draining_ && table_.size() == 0) return;
     const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_milliseconds());
+    readers_.begin_batch();
+    bodies_.begin_batch();
+    whole_bodies_.begin_batch();
     for (int i = 0; i < count; ++i) {
+      if (i % kBatch == kBatch - 1) {
+        readers_.end_batch();
+        bodies_.end_batch();
+        whole_bodies_.end_batch();
+        readers_.begin_batch();
+        bodies_.begin_batch();
+        whole_bodies_.begin_batch();
+      }
       void* source = events[static_cast<std::size_t>(i)].data.ptr;
       if (source == &listener_.socket) {
         accept_some();
@@ -131,6 +144,9 @@ void Server::Loop::run() {
     }
     take_returned();
     take_wakes();
+    readers_.end_batch();
+    bodies_.end_batch();
+    whole_bodies_.end_batch();
     work_waits_ = readers_.nudge();
     for (ThreadPool* pool : {&readers_, &bodies_, &whole_bodies_}) refuse_late(*pool);
     for (Connection* connection : table_.expired(steady_clock::now())) {

@@ -59,7 +59,12 @@ bool ThreadPool::enqueue(Waiting waiting, std::size_t limit) {
     waiting.since = std::chrono::steady_clock::now();
     queue_.push_back(std::move(waiting));
   }
-  if (roused == Roused::sleeper) wake_.notify_one();
+  if (roused != Roused::sleeper) return true;
+  if (batching_) {
+    ++to_wake_;
+  } else {
+    wake_.notify_one();
+  }
   return true;
 }
 
@@ -79,6 +84,11 @@ std::vector<std::function<void()>> ThreadPool::expired(std::chrono::milliseconds
     waiting = queue_.erase(waiting);
   }
   return late;
+}
+
+void ThreadPool::end_batch() {
+  batching_ = false;
+  for (; to_wake_ > 0; --to_wake_) wake_.notify_one();
 }
 
 bool ThreadPool::nudge() {

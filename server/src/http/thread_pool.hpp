@@ -20,7 +20,7 @@ namespace media::http {
 /// Work is handed to at most `lively` threads at once: more than there are processors only take turns at the same locks. Threads beyond
 /// that are for when these are held up by something that is not computation; `nudge`, called now and then, sees to it.
 ///
-/// Thread-safety: all but `stop` and the destructor may be called concurrently, because one mutex guards the queue.
+/// Thread-safety: all but `stop`, the destructor and the batches may be called concurrently, because one mutex guards the queue.
 class ThreadPool {
  public:
   using Task = std::function<void(Engine&)>;
@@ -39,6 +39,10 @@ class ThreadPool {
   /// Takes what has waited for longer than `patience` out of the queue, and gives what is to be done instead; what has nothing of the kind
   /// goes on to wait.
   [[nodiscard]] std::vector<std::function<void()>> expired(std::chrono::milliseconds patience);
+  /// Until `end_batch` what is submitted wakes nobody: a thread that is woken for each piece of work takes the processor from whoever has
+  /// the next one to hand over, and is asleep again when it comes. For the one thread that submits.
+  void begin_batch() { batching_ = true; }
+  void end_batch();
   [[nodiscard]] std::size_t queued() const;
   /// Sets one more thread to work where work has waited for too long. True where some waits still: nudge again in about a millisecond.
   bool nudge();
@@ -75,6 +79,8 @@ class ThreadPool {
   std::uint64_t taken_at_nudge_ = 0;
   std::chrono::steady_clock::time_point nudged_{};
   bool stopping_ = false;
+  bool batching_ = false;  ///< Of the one thread that submits in batches, like the next.
+  std::size_t to_wake_ = 0;
 };
 
 }  // namespace media::http
