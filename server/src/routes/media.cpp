@@ -176,7 +176,7 @@ std::string half_tag(std::string_view text) { return Digest::of(std::as_bytes(st
 http::Request conditions_of(const http::Request& request, const std::string& etag) {
   http::Request conditions;
   conditions.method = request.method;
-  const std::string same_media = etag.substr(0, 1 + kHalfTag + 1);
+  const std::string same_media = etag.substr(0, 1 + kHalfTag);
   for (const http::Field& field : request.headers) {
     std::string value = field.value;
     if (http::equal_ignoring_case(field.name, "If-Match")) {
@@ -199,7 +199,7 @@ Result<Written> write_whole(const http::Request& request, const RouteContext& co
   write_renditions(body, media, renditions, context.library.presets(), context.signer, context.base_url(request));
   Written written;
   written.text = body.end_object().take();
-  written.etag = '"' + half_tag(itself.end_object().take()) + '-' + half_tag(written.text) + '"';
+  written.etag = '"' + half_tag(itself.end_object().take()) + half_tag(written.text) + '"';
   return written;
 }
 
