@@ -2,6 +2,7 @@
 #include <chrono>
 #include <latch>
 #include <thread>
+#include <vector>
 
 #include "catch.hpp"
 #include "http/thread_pool.hpp"
@@ -113,4 +114,33 @@ TEST_CASE("http: what is submitted in a batch is begun at its end") {
   REQUIRE(pool.submit([&](Engine&) { ++done; }));  // one by one again
   for (int i = 0; i < 5'000 && done < 13; ++i) std::this_thread::sleep_for(1ms);
   CHECK(done == 13);
+}
+
+TEST_CASE("http: what others submit while a batch begins and ends wakes somebody") {
+  ThreadPool pool(4, 100'000, 4);
+  std::atomic<int> done{0};
+  constexpr int kEach = 2'000;
+  std::atomic<bool> over{false};
+  std::jthread loop([&] {
+    while (!over) {
+      pool.begin_batch();
+      std::this_thread::yield();
+      pool.end_batch();
+    }
+  });
+  {
+    std::vector<std::jthread> handlers;
+    for (int t = 0; t < 2; ++t) {
+      handlers.emplace_back([&] {
+        for (int i = 0; i < kEach; ++i) {
+          while (!pool.submit_continuation([&](Engine&) { ++done; })) std::this_thread::yield();
+          if (i % 16 == 0) std::this_thread::sleep_for(100us);
+        }
+      });
+    }
+  }
+  over = true;
+  loop.join();
+  for (int i = 0; i < 5'000 && done < 2 * kEach; ++i) std::this_thread::sleep_for(1ms);
+  CHECK(done == 2 * kEach);
 }

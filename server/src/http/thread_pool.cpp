@@ -60,12 +60,14 @@ bool ThreadPool::enqueue(Waiting waiting, std::size_t limit) {
     queue_.push_back(std::move(waiting));
   }
   if (roused != Roused::sleeper) return true;
-  if (batching_) {
-    ++to_wake_;
-  } else {
-    wake_.notify_one();
-  }
+  ++to_wake_;
+  // Looked at after the count: either a batch that ends meanwhile finds it, or this does.
+  if (!batching_) wake_sleepers();
   return true;
+}
+
+void ThreadPool::wake_sleepers() {
+  for (std::size_t count = to_wake_.exchange(0); count > 0; --count) wake_.notify_one();
 }
 
 std::vector<std::function<void()>> ThreadPool::expired(std::chrono::milliseconds patience) {
@@ -88,7 +90,7 @@ std::vector<std::function<void()>> ThreadPool::expired(std::chrono::milliseconds
 
 void ThreadPool::end_batch() {
   batching_ = false;
-  for (; to_wake_ > 0; --to_wake_) wake_.notify_one();
+  wake_sleepers();
 }
 
 bool ThreadPool::nudge() {

@@ -1,6 +1,7 @@
 // Threads that run what the loop hands them.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -20,7 +21,8 @@ namespace media::http {
 /// Work is handed to at most `lively` threads at once: more than there are processors only take turns at the same locks. Threads beyond
 /// that are for when these are held up by something that is not computation; `nudge`, called now and then, sees to it.
 ///
-/// Thread-safety: all but `stop`, the destructor and the batches may be called concurrently, because one mutex guards the queue.
+/// Thread-safety: all but `stop` and the destructor may be called concurrently, because one mutex guards the queue and whoever is to be
+/// woken is counted atomically; batches are one thread's at a time.
 class ThreadPool {
  public:
   using Task = std::function<void(Engine&)>;
@@ -40,7 +42,7 @@ class ThreadPool {
   /// goes on to wait.
   [[nodiscard]] std::vector<std::function<void()>> expired(std::chrono::milliseconds patience);
   /// Until `end_batch` what is submitted wakes nobody: a thread that is woken for each piece of work takes the processor from whoever has
-  /// the next one to hand over, and is asleep again when it comes. For the one thread that submits.
+  /// the next one to hand over, and is asleep again when it comes. Others may submit meanwhile: a handler that waits no longer does.
   void begin_batch() { batching_ = true; }
   void end_batch();
   [[nodiscard]] std::size_t queued() const;
@@ -64,6 +66,7 @@ class ThreadPool {
   };
   /// Under the mutex: sends one more thread to the queue.
   Roused rouse();
+  void wake_sleepers();
   void run();
 
   const std::size_t max_threads_;
@@ -79,8 +82,8 @@ class ThreadPool {
   std::uint64_t taken_at_nudge_ = 0;
   std::chrono::steady_clock::time_point nudged_{};
   bool stopping_ = false;
-  bool batching_ = false;  ///< Of the one thread that submits in batches, like the next.
-  std::size_t to_wake_ = 0;
+  std::atomic<bool> batching_{false};
+  std::atomic<std::size_t> to_wake_{0};
 };
 
 }  // namespace media::http
