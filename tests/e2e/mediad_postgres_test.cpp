@@ -1,7 +1,10 @@
 // mediad with its catalog in PostgreSQL: alone, several on one database and one folder, and through the database's bad days.
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <set>
+#include <thread>
+#include <vector>
 
 #include "mediad_fixture.hpp"
 #include "postgres.hpp"
@@ -254,6 +257,25 @@ TEST_CASE("mediad: health tells of a database that is gone or silent, and it is 
   REQUIRE(silent);
   CHECK(silent->status == 503);
   CHECK(seconds_since(start) < 8);
+  // Nobody waits for one time-out after the other: not behind others who wait in vain, and not again alone after them.
+  std::array<double, 6> took{};
+  std::array<int, 6> statuses{};
+  std::vector<std::thread> senders;
+  for (unsigned i = 0; i < took.size(); ++i) {
+    senders.emplace_back([&, i] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(250 * i));
+      Client own(mediad.port);
+      const auto began = std::chrono::steady_clock::now();
+      const auto answer = own.post_raw(a_picture(static_cast<std::uint8_t>(20 + i)), "image/png", "silent.png");
+      took[i] = seconds_since(began);
+      statuses[i] = answer ? answer->status : 0;
+    });
+  }
+  for (auto& sender : senders) sender.join();
+  for (unsigned i = 0; i < took.size(); ++i) {
+    CHECK(statuses[i] == 503);
+    CHECK(took[i] < 4.5);
+  }
   server.thaw();
   start = std::chrono::steady_clock::now();
   while (client.get("/media")->status != 200 && seconds_since(start) < 10) std::this_thread::sleep_for(std::chrono::milliseconds(50));

@@ -32,6 +32,7 @@ TEST_CASE("library: contents that arrive together enter in groups, each with an 
     entered += group.size();
     ++groups;
     --leading;
+    return Result<void>();
   };
   std::array<std::string, kThreads> failures;
   std::vector<std::thread> threads;
@@ -56,13 +57,52 @@ TEST_CASE("library: a group whose work throws is answered, and the next one is n
   Entrance entrance;
   for (int round = 0; round < 5; ++round) {
     Entering entering;
-    entrance.enter(entering, [](std::span<Entering* const>) { throw std::runtime_error("a fault"); });
+    entrance.enter(entering, [](std::span<Entering* const>) -> Result<void> { throw std::runtime_error("a fault"); });
     REQUIRE_FALSE(entering.outcome);
     CHECK(entering.outcome.error().code == Errc::unavailable);
   }
   Entering entering;
-  entrance.enter(entering, [](std::span<Entering* const> group) { group.front()->outcome = IngestOutcome(); });
+  entrance.enter(entering, [](std::span<Entering* const> group) {
+    group.front()->outcome = IngestOutcome();
+    return Result<void>();
+  });
   CHECK(entering.outcome.has_value());
+}
+
+TEST_CASE("library: whoever waited behind a group that waited in vain does not wait once more") {
+  Entrance entrance;
+  std::atomic<int> groups{0};
+  std::atomic<int> waiting{0};
+  const auto in_vain = [&](std::span<Entering* const> group) -> Result<void> {
+    ++groups;
+    while (waiting < 4) std::this_thread::sleep_for(1ms);
+    std::this_thread::sleep_for(50ms);  // until the last of them is in the queue
+    for (Entering* each : group) each->outcome = Error{Errc::unavailable, "the catalog is silent"};
+    return Error{Errc::unavailable, "the catalog is silent"};
+  };
+  std::array<Entering, 5> entering;
+  std::vector<std::thread> threads;
+  threads.emplace_back([&] { entrance.enter(entering[0], in_vain); });
+  while (groups == 0) std::this_thread::sleep_for(1ms);
+  for (std::size_t i = 1; i < entering.size(); ++i) {
+    threads.emplace_back([&, i] {
+      ++waiting;
+      entrance.enter(entering[i], in_vain);
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(groups == 1);
+  for (const Entering& each : entering) {
+    REQUIRE_FALSE(each.outcome);
+    CHECK(each.outcome.error().message == "the catalog is silent");
+    CHECK_FALSE(each.again);
+  }
+  Entering next;
+  entrance.enter(next, [](std::span<Entering* const> group) {
+    group.front()->outcome = IngestOutcome();
+    return Result<void>();
+  });
+  CHECK(next.outcome.has_value());
 }
 
 TEST_CASE("library: who must wait for a collection to let go of a blob holds nobody else up") {

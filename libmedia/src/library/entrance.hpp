@@ -8,6 +8,7 @@
 #include <span>
 
 #include "core/wake_up.hpp"
+#include "media/result.hpp"
 
 namespace media {
 
@@ -21,9 +22,13 @@ struct Entering;
 /// Thread-safety: all of it, under one mutex, without which a group works.
 class Entrance {
  public:
-  /// Has `enter_all` called, on this thread or another caller's, with a group that `entering` is in; `enter_all` leaves each one's outcome
-  /// in it.
-  void enter(Entering& entering, const std::function<void(std::span<Entering* const>)>& enter_all);
+  /// Leaves each one's outcome in it. An error: what it ran into took its time and is nobody's own, a catalog that does not answer. Whoever
+  /// waits meanwhile has waited as long, and has this outcome too rather than one more wait.
+  using EnterAll = std::function<Result<void>(std::span<Entering* const>)>;
+
+  /// Has `enter_all` called, on this thread or another caller's, with a group that `entering` is in, or gives it the outcome of the group
+  /// before.
+  void enter(Entering& entering, const EnterAll& enter_all);
 
  private:
   static constexpr std::size_t kGroup = 256;
@@ -35,6 +40,8 @@ class Entrance {
     Waiting* next = nullptr;
     WakeUp word{};
   };
+
+  void turn_away(const Error& error) noexcept;
 
   std::mutex mutex_;
   Waiting* first_ = nullptr;

@@ -14,6 +14,8 @@ namespace {
 
 /// Contents up to this size are staged at once: the store keeps them in memory, so that finding a duplicate costs no file.
 constexpr std::uint64_t kStageAtOnceBytes = kSmallBlobBytes;
+/// A group that failed sooner may have done so for one of its members, and is tried again one by one.
+constexpr std::chrono::seconds kPatience{1};
 /// The same owner sending the same bytes under the same name within this time meant one upload.
 constexpr std::chrono::seconds kSameUpload{60};
 /// How long the parts of a joined upload live on.
@@ -395,7 +397,7 @@ Result<std::optional<IngestOutcome>> LibraryImpl::judge(PendingIngest& ingest, K
 }
 
 /// Keeps and catalogues what was judged, all of it with one group of syncs and in one transaction.
-void LibraryImpl::enter(std::span<Entering* const> entering, bool may_wait) {
+Result<void> LibraryImpl::enter(std::span<Entering* const> entering, bool may_wait) {
   const auto enter_one = [this](Transaction& transaction, const Entering& each) -> Result<IngestOutcome> {
     MEDIA_TRY_ASSIGN(auto outcome, catalogue(transaction, *each.ingest, each.keeping));
     if (outcome.status == IngestStatus::stored && outcome.media.status == MediaStatus::complete) {
@@ -403,6 +405,7 @@ void LibraryImpl::enter(std::span<Entering* const> entering, bool may_wait) {
     }
     return outcome;
   };
+  const auto begun = StageClock::Steady::now();
   std::vector<Keeping*> keepings;
   for (Entering* each : entering) keepings.push_back(&each->keeping);
   const auto kept = keep(
@@ -418,12 +421,16 @@ void LibraryImpl::enter(std::span<Entering* const> entering, bool may_wait) {
         return {};
       },
       may_wait);
+  if (kept) return {};
+  // A catalog that let one wait in vain would let each of them do so once more.
+  const bool slow = kept.error().code == Errc::unavailable && StageClock::Steady::now() - begun > kPatience;
   for (Entering* each : entering) {
-    if (kept) break;
     const bool spent = !each->keeping.published && !each->keeping.staged && each->keeping.content == nullptr;
-    each->again = (entering.size() > 1 || !may_wait) && !spent;
+    each->again = (entering.size() > 1 || !may_wait) && !spent && !slow;
     each->outcome = kept.error();
   }
+  if (slow) return kept.error();
+  return {};
 }
 
 /// Ends the bytes of all that were written, which the store may hash several at a time.
@@ -464,16 +471,16 @@ std::vector<Result<IngestOutcome>> LibraryImpl::finish(std::span<const std::uniq
   const auto begun = StageClock::Steady::now();
   if (judged.size() == 1 && judged.front().keeping.size_bytes <= kStageAtOnceBytes) {
     write_ahead(judged.front().keeping);
-    entrance_.enter(judged.front(), [this](std::span<Entering* const> group) { enter(group, false); });
+    entrance_.enter(judged.front(), [this](std::span<Entering* const> group) { return enter(group, false); });
   } else {
     std::vector<Entering*> group;
     for (Entering& each : judged) group.push_back(&each);
-    enter(group, group.size() == 1);
+    static_cast<void>(enter(group, group.size() == 1));  // each has its outcome
   }
   for (Entering& each : judged) {
     // On this thread, so that nobody else waits for what this one ran into.
     Entering* const alone = &each;
-    if (each.again) enter(std::span(&alone, 1), true);
+    if (each.again) static_cast<void>(enter(std::span(&alone, 1), true));
   }
   const auto took = StageClock::Steady::now() - begun;
   bool queued = false;

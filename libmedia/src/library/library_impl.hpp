@@ -178,7 +178,8 @@ class LibraryImpl final : public Library, public Gate {
   /// As `admit`, by the library's policy, and measured.
   Result<Verdict> look_at(const ByteReader& content, const IngestRequest& request) const;
   Result<std::optional<IngestOutcome>> judge(PendingIngest& ingest, Keeping& keeping);
-  void enter(std::span<Entering* const> entering, bool may_wait);
+  /// An error as `Entrance::EnterAll` has it.
+  Result<void> enter(std::span<Entering* const> entering, bool may_wait);
 
   // resumable.cpp
   /// Takes in a content that is an upload's, and notes in the same transaction what the upload became.
